@@ -1,0 +1,57 @@
+/** Context: everything a handler may touch. Job types import no SDK; what they need arrives here. */
+import type { HandlerEventType } from './event.ts';
+import type { Log } from './log.ts';
+import type { ChatCall, ChatChunk, ChatOutcome } from './provider.ts';
+
+/** Puts events on the task's log. Resolves at once while little is pending, and waits when Redis is slower than the handler. */
+export type Emit = {
+  (type: HandlerEventType, data: Record<string, unknown>): Promise<void>;
+  /** A piece of output, in order. Counted against the output limit: beyond it throws `output_too_large`. */
+  text(content: string, extra?: { tool?: string; index?: number }): Promise<void>;
+};
+
+/** Model calls. `model` may be `provider/model`, a plain model of the default provider, or absent. */
+export type Llm = {
+  chat(call: Omit<ChatCall, 'model' | 'signal'> & { model?: string | undefined }): AsyncIterable<ChatChunk>;
+  /** What the calls of this attempt amounted to so far; `finish_reason` is `incomplete` until the model said it was done. */
+  outcome(): ChatOutcome & { note?: string };
+};
+
+/** What a handler asks of a person. */
+export type ApprovalRequest = {
+  /** Names this question within the task, so that a resumed attempt finds its answer. */
+  key: string;
+  tool: string;
+  arguments: unknown;
+  expiresInMs: number;
+  /** What happens when nobody answers: the task expires, or resumes with `{action: 'expired'}`. */
+  onExpiry?: 'expire' | 'resume';
+};
+
+export type ApprovalAnswer = { approval_id: string; action: string; by: string; data?: unknown };
+
+export type Context = {
+  taskId: string;
+  attempt: number;
+  emit: Emit;
+  /** Aborts on cancel, deadline, shutdown and loss of the task; `reason` is a TaskError. */
+  signal: AbortSignal;
+  llm: Llm;
+  log: Log;
+  /**
+   * The answer of a person. When there is none yet this throws `ApprovalPending`, which parks the task without holding
+   * a worker; the next attempt, after the answer, gets it here.
+   */
+  approve(request: ApprovalRequest): Promise<ApprovalAnswer>;
+};
+
+/** Thrown by `approve`; let it pass. */
+export class ApprovalPending extends Error {
+  readonly request: ApprovalRequest;
+
+  constructor(request: ApprovalRequest) {
+    super('waits for an answer');
+    this.name = 'ApprovalPending';
+    this.request = request;
+  }
+}

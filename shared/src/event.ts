@@ -1,0 +1,64 @@
+/**
+ * Events: what a task says, one fact each. Ids are `<attempt>-<seq>`; every entry names the id before it (`prev`),
+ * so a reader can tell a gap from the next event.
+ */
+import { z } from 'zod';
+
+export const eventTypes = [
+  'queued',
+  'started',
+  'progress',
+  'text',
+  'text_done',
+  'intent',
+  'tool_select',
+  'proposal',
+  'human_approval',
+  'resumed',
+  'tool_start',
+  'tool_progress',
+  'tool_result',
+  'sources',
+  'retrying',
+  'error',
+  'gap',
+  'done',
+] as const;
+export type EventType = (typeof eventTypes)[number];
+
+/** The events a handler may emit; the others are written by the scripts. */
+export type HandlerEventType = Exclude<
+  EventType,
+  'queued' | 'started' | 'human_approval' | 'resumed' | 'retrying' | 'gap' | 'done'
+>;
+
+/** An event as stored in the log and carried live. `data` is JSON text. `at` in ms, Redis TIME. */
+export type LogEntry = { id: string; prev: string; type: string; at: number; data: string };
+
+/** An event as an SSE client receives it. */
+export type Frame = { id: string; prev: string; type: string; bytes: Buffer };
+
+/** The cursor before the first event. */
+export const START = '0-0';
+
+/** A cursor given by a client: `<attempt>-<seq>`, each at most 15 digits. */
+export const Cursor = z.string().regex(/^\d{1,15}-\d{1,15}$/, 'must be an event id such as 1-7');
+
+/** Negative when `a` comes before `b`, 0 when they are the same event. */
+export function compareIds(a: string, b: string): number {
+  const [attemptA = 0, seqA = 0] = a.split('-').map(Number);
+  const [attemptB = 0, seqB = 0] = b.split('-').map(Number);
+  return attemptA - attemptB || seqA - seqB;
+}
+
+export function attemptOf(id: string): number {
+  return Number.parseInt(id, 10);
+}
+
+/** The bytes of one SSE frame: always one `data:` line, because JSON has no raw newline. */
+export function encodeFrame(taskId: string, entry: LogEntry): Frame {
+  const { id, prev, type, at, data } = entry;
+  const envelope = JSON.stringify({ type, task_id: taskId, attempt: attemptOf(id), timestamp: new Date(at).toISOString() });
+  const bytes = Buffer.from(`id: ${id}\nevent: ${type}\ndata: ${envelope.slice(0, -1)},"data":${data}}\n\n`);
+  return { id, prev, type, bytes };
+}

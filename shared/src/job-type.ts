@@ -1,0 +1,37 @@
+/** A job type: the kind of a task. One file in `jobs/` holds its schemas and its handler. */
+import type { z } from 'zod';
+import type { Context } from './context.ts';
+import type { ChatOutcome } from './provider.ts';
+
+export type JobType<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> = {
+  /** `chat.request`: lower-case words joined by dots. It names the queue too. */
+  name: string;
+  /** Version of the input's shape. A runner hands a task of a newer version back to the queue. */
+  version: number;
+  /** A route of its own besides `POST /tasks`. */
+  route?: string;
+  /** Tasks one runner process works on at once. */
+  concurrency: number;
+  /** Executions that may fail before the task does. */
+  attempts: number;
+  /** Bounds one attempt. */
+  timeoutMs: number;
+  /** False: a lost attempt fails the task instead of running it again. */
+  mayRestart: boolean;
+  input: Input;
+  output: Output;
+  run(input: z.output<Input>, context: Context): Promise<z.input<Output>>;
+  /** What a cancelled or failed task keeps of its output, from the text of its last attempt. */
+  partial?(text: string, outcome: ChatOutcome): z.input<Output> | null;
+};
+
+/** Checks the shape at compile time and fills what most types leave out. */
+export function defineJobType<Input extends z.ZodType, Output extends z.ZodType>(
+  type: Omit<JobType<Input, Output>, 'version' | 'mayRestart'> &
+    Partial<Pick<JobType<Input, Output>, 'version' | 'mayRestart'>>,
+): JobType<Input, Output> {
+  return { version: 1, mayRestart: true, ...type };
+}
+
+/** All job types, by name. */
+export type Catalog = ReadonlyMap<string, JobType>;

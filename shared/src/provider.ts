@@ -1,0 +1,50 @@
+/** A model backend that streams. Implementations live in `providers/`, one SDK each. */
+
+/** Tokens of a call. `estimated` when the backend did not report them. */
+export type Usage = { inputTokens: number; outputTokens: number };
+
+export type ContentPart = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
+export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: string | ContentPart[] };
+
+/** One call of a model. `model` is the name the backend knows, without the provider's prefix. */
+export type ChatCall = {
+  model: string;
+  messages: ChatMessage[];
+  temperature?: number | undefined;
+  max_tokens?: number | undefined;
+  top_p?: number | undefined;
+  frequency_penalty?: number | undefined;
+  presence_penalty?: number | undefined;
+  /** The provider must stop the generation and close its connection when this aborts. */
+  signal: AbortSignal;
+};
+
+/** A piece of an answer. Every chunk is data (comment keep-alives give none). The last ones carry what the model said of the end. */
+export type ChatChunk = {
+  text: string;
+  finishReason?: string;
+  usage?: Usage;
+  model?: string;
+};
+
+/** What a finished call amounted to. */
+export type ChatOutcome = {
+  model: string;
+  provider: string;
+  finish_reason: string;
+  usage: Usage & { estimated: boolean };
+};
+
+/**
+ * `chat` gives the chunks of one call in order. It throws a TaskError: `provider_busy` (429, 5xx, network; with
+ * `retryAfterMs` when the backend said so), `provider_refused` (other 4xx, content filter), `provider_not_configured`.
+ * When `signal` aborts it ends or throws; the caller looks at `signal.reason`.
+ */
+export type Provider = {
+  name: string;
+  /** The model used when a request names none; undefined when the backend has no sensible default. */
+  defaultModel: string | undefined;
+  /** Shown in the output's metadata, for example that the built-in responder is not an LLM. */
+  note?: string;
+  chat(call: ChatCall): AsyncIterable<ChatChunk>;
+};

@@ -1,0 +1,52 @@
+/**
+ * Task ids: `task_` + 9 characters of time + 2 of partition + 14 random, in an alphabet whose byte order is its value
+ * order. Ids sort by creation and say which partition holds the task, so no look-up is needed to find it.
+ */
+import { createHash } from 'node:crypto';
+import { customAlphabet } from 'nanoid';
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const TIME_LENGTH = 9;
+const PARTITION_LENGTH = 2;
+const RANDOM_LENGTH = 14;
+const random = customAlphabet(ALPHABET, RANDOM_LENGTH);
+const PATTERN = new RegExp(`^task_[${ALPHABET}]{${TIME_LENGTH + PARTITION_LENGTH + RANDOM_LENGTH}}$`);
+
+/** The most partitions an id can name. */
+export const MAX_PARTITIONS = 32 ** PARTITION_LENGTH;
+
+function encode(value: number, length: number): string {
+  let text = '';
+  let rest = value;
+  for (let i = 0; i < length; i++) {
+    text = ALPHABET.charAt(rest % 32) + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
+}
+
+/** A new id. `now` in ms since the epoch; ≥ 70 random bits. */
+export function makeTaskId(now: number, partition: number): string {
+  return `task_${encode(now, TIME_LENGTH)}${encode(partition, PARTITION_LENGTH)}${random()}`;
+}
+
+/** The partition a task lives in, or null when `id` is not a task id. */
+export function partitionOf(id: string, partitions: number): number | null {
+  if (!PATTERN.test(id)) return null;
+  const at = 'task_'.length + TIME_LENGTH;
+  const partition = ALPHABET.indexOf(id.charAt(at)) * 32 + ALPHABET.indexOf(id.charAt(at + 1));
+  return partition < partitions ? partition : null;
+}
+
+/** Where a submit with an Idempotency-Key lands, so that all its racers meet in one partition. */
+export function partitionOfKey(hash: string, partitions: number): number {
+  return Number.parseInt(hash.slice(0, 8), 16) % partitions;
+}
+
+export function randomPartition(partitions: number): number {
+  return partitions === 1 ? 0 : Math.floor(Math.random() * partitions);
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
