@@ -58,7 +58,12 @@ export function attemptOf(id: string): number {
 /** The bytes of one SSE frame: always one `data:` line, because JSON has no raw newline. */
 export function encodeFrame(taskId: string, entry: LogEntry): Frame {
   const { id, prev, type, at, data } = entry;
-  const envelope = JSON.stringify({ type, task_id: taskId, attempt: attemptOf(id), timestamp: new Date(at).toISOString() });
+  const envelope = JSON.stringify({
+    type,
+    task_id: taskId,
+    attempt: attemptOf(id),
+    timestamp: new Date(at).toISOString(),
+  });
   const bytes = Buffer.from(`id: ${id}\nevent: ${type}\ndata: ${envelope.slice(0, -1)},"data":${data}}\n\n`);
   return { id, prev, type, bytes };
 }

@@ -21,7 +21,9 @@ export function errorFields(error: unknown): Record<string, unknown> {
     name: error.name,
     ...(code === undefined || code === null ? {} : { code: String(code) }),
     ...(typeof status === 'number' ? { status } : {}),
-    ...(fromProvider ? {} : { message: scrub(error.message).slice(0, 500), stack: scrub(error.stack ?? '').slice(0, 2000) }),
+    ...(fromProvider
+      ? {}
+      : { message: scrub(error.message).slice(0, 500), stack: scrub(error.stack ?? '').slice(0, 2000) }),
     ...(error.cause === undefined ? {} : { cause: errorFields(error.cause) }),
   };
 }

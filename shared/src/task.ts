@@ -134,9 +134,7 @@ export function taskJson(record: TaskRecord, now: number): string {
     ...(record.cancelRequestedAt === null ? {} : { cancel_requested_at: iso(record.cancelRequestedAt) }),
     ended_at: iso(record.endedAt),
     wait_ms:
-      record.startedAt === null
-        ? null
-        : Math.max(0, record.startedAt - Math.max(record.createdAt, record.runAt ?? 0)),
+      record.startedAt === null ? null : Math.max(0, record.startedAt - Math.max(record.createdAt, record.runAt ?? 0)),
     run_ms: record.runMs,
     progress: record.progress,
     ...(record.status === 'input_required' && record.approval ? { approval: record.approval } : {}),

@@ -1,0 +1,110 @@
+/** Configuration: one zod schema over the environment. Every problem is reported at once, and every variable has a default. */
+import { z } from 'zod';
+
+const int = (min: number, max: number, fallback: number) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+    .default(fallback);
+
+const url = (protocols: RegExp) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.test(text), 'must be a URL');
+
+/** `name:number,name:number` as a map. */
+const numberMap = z
+  .string()
+  .transform((text, context) => {
+    const map = new Map<string, number>();
+    for (const part of text
+      .split(',')
+      .map((piece) => piece.trim())
+      .filter(Boolean)) {
+      const match = /^([a-z0-9.-]+):(\d+)$/.exec(part);
+      if (match?.[1] && Number(match[2]) > 0) map.set(match[1], Number(match[2]));
+      else context.addIssue({ code: 'custom', message: `"${part}" is not name:number, such as chat.request:50` });
+    }
+    return map;
+  })
+  .default(new Map<string, number>());
+
+const MiB = 1024 * 1024;
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+
+const Environment = z.object({
+  PORT: int(0, 65_535, 3000),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  REDIS_URL: url(/^rediss?:/).default('redis://127.0.0.1:6379'),
+  KEY_PREFIX: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,20}$/, 'must be 1–20 letters, digits, - or _')
+    .default('bl'),
+  PARTITIONS: int(1, 1024, 1),
+  DATA_DIR: z.string().min(1).default('.data'),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+
+  DEFAULT_MODEL: z.string().min(1).optional(),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: url(/^https?:/).optional(),
+  IDLE_TIMEOUT_MS: int(10, DAY, 60_000),
+  TASK_TIMEOUT_MS: int(100, DAY, 5 * MINUTE),
+
+  QUEUES: numberMap,
+  GLOBAL_CONCURRENCY: numberMap,
+  LOCK_DURATION_MS: int(500, 10 * MINUTE, 10_000),
+  DRAIN_MS: int(0, 10 * MINUTE, 8_000),
+  CANCEL_GRACE_MS: int(500, 10 * MINUTE, 10_000),
+  RETRY_BASE_MS: int(1, MINUTE, 1_000),
+  RETRY_MAX_MS: int(1, 60 * MINUTE, MINUTE),
+
+  MAX_BODY_BYTES: int(1024, 512 * MiB, 10 * MiB),
+  MAX_OUTPUT_BYTES: int(1024, 256 * MiB, 4 * MiB),
+  MAX_QUEUE_TASKS: int(1, 10_000_000, 100_000),
+  MAX_QUEUE_BYTES: int(1024, 64 * 1024 * MiB, 512 * MiB),
+  MAX_OWNER_TASKS: int(1, 10_000_000, 100_000),
+  REQUEST_TIMEOUT_MS: int(100, 10 * MINUTE, 10_000),
+  HEARTBEAT_MS: int(50, 10 * MINUTE, 15_000),
+  READER_TIMEOUT_MS: int(100, 10 * MINUTE, 30_000),
+
+  TASK_RETENTION_MS: int(1_000, 365 * DAY, DAY),
+  IDEMPOTENCY_RETENTION_MS: int(1_000, 365 * DAY, DAY),
+  SWEEP_INTERVAL_MS: int(50, MINUTE, 1_000),
+  SWEEP_FIRST_CHECK_MS: int(100, 10 * MINUTE, 5_000),
+});
+
+export type Environment = z.output<typeof Environment>;
+
+/** Thrown when the environment is not valid; its message names every variable that is wrong. */
+export class ConfigError extends Error {
+  constructor(problems: string[]) {
+    super(`The configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+
+/** Reads the configuration out of an environment. Empty variables count as absent. */
+export function readConfig(env: Record<string, string | undefined>): Environment {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = Environment.safeParse(given);
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const host = given.HOST ?? '127.0.0.1';
+  if (!isLoopback(host))
+    problems.push(`HOST: ${host} is not a loopback address; without API keys only loopback is allowed`);
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+  return parsed.data;
+}
+
+/** The variables and their defaults, for the README's table and its test. */
+export function configVariables(): { name: string; fallback: string }[] {
+  const defaults = Environment.parse({}) as Record<string, unknown>;
+  return Object.keys(Environment.shape).map((name) => {
+    const value = defaults[name];
+    return { name, fallback: value === undefined || value instanceof Map ? '' : String(value) };
+  });
+}
