@@ -34,7 +34,7 @@ export type Context = {
   taskId: string;
   attempt: number;
   emit: Emit;
-  /** Aborts on cancel, deadline, shutdown and loss of the task; `reason` is a TaskError. */
+  /** Aborts on cancel, deadline, shutdown and loss of the task; `reason` is an AttemptStop or a TaskError. */
   signal: AbortSignal;
   llm: Llm;
   log: Log;
@@ -53,5 +53,19 @@ export class ApprovalPending extends Error {
     super('waits for an answer');
     this.name = 'ApprovalPending';
     this.request = request;
+  }
+}
+
+/**
+ * Why an attempt was stopped from outside: the task was cancelled; another attempt holds it (nothing more may be
+ * written); the worker shuts down and hands it back.
+ */
+export class AttemptStop extends Error {
+  readonly kind: 'cancelled' | 'superseded' | 'shutting_down';
+
+  constructor(kind: AttemptStop['kind']) {
+    super(`the attempt was stopped: ${kind}`);
+    this.name = 'AttemptStop';
+    this.kind = kind;
   }
 }

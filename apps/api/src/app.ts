@@ -1,0 +1,55 @@
+/** The HTTP application: request ids, errors as problem+json, and the routes. It checks and enqueues; it runs nothing. */
+import { TaskError } from '@beanline/shared/errors.ts';
+import { Hono } from 'hono';
+import { nanoid } from 'nanoid';
+import type { Api, ApiContext, ApiEnv } from './context.ts';
+import { problemBody, problemHeaders } from './problem.ts';
+import { eventRoutes } from './routes/events.ts';
+import { healthRoutes } from './routes/health.ts';
+import { submitRoutes } from './routes/submit.ts';
+import { taskRoutes } from './routes/tasks.ts';
+
+/** The one owner there is while no API keys exist. */
+const OPEN_OWNER = 'local';
+
+export function createApp(api: Api): Hono<ApiEnv> {
+  const { log } = api.deps;
+  const app = new Hono<ApiEnv>();
+
+  function fail(c: ApiContext, thrown: unknown, extra: Record<string, string> = {}): Response {
+    const requestId = c.var.requestId ?? nanoid();
+    const { error, body } = problemBody(thrown, requestId);
+    if (error.code === 'internal') log.error({ error, request_id: requestId }, 'a request failed');
+    const headers = { ...problemHeaders(error), 'X-Request-Id': requestId, ...extra };
+    // What is left of a refused body is not read: the connection cannot be used again.
+    const unread = !c.env.incoming.complete && c.req.method !== 'GET';
+    return c.body(body, error.status as 500, unread ? { ...headers, Connection: 'close' } : headers);
+  }
+
+  app.use(async (c, next) => {
+    const given = c.req.header('x-request-id');
+    const requestId = given && /^[\w.:-]{1,128}$/.test(given) ? given : `req_${nanoid()}`;
+    c.set('requestId', requestId);
+    c.set('owner', OPEN_OWNER);
+    await next();
+    if (!c.env.outgoing.headersSent) c.header('X-Request-Id', requestId);
+  });
+  app.onError((error, c) => fail(c, error));
+
+  submitRoutes(app, api);
+  taskRoutes(app, api);
+  eventRoutes(app, api);
+  healthRoutes(app, api);
+
+  app.notFound((c) => {
+    const allowed = app.routes
+      .filter(({ method, path }) => method !== 'ALL' && pattern(path).test(c.req.path))
+      .map(({ method }) => method);
+    if (allowed.length === 0) return fail(c, new TaskError('not_found', 'There is no such page.'));
+    const Allow = [...new Set(allowed)].join(', ');
+    return fail(c, new TaskError('method_not_allowed', `Allowed here: ${Allow}.`), { Allow });
+  });
+  return app;
+}
+
+const pattern = (path: string) => new RegExp(`^${path.replaceAll(/:[a-z]+/g, '[^/]+')}$`);

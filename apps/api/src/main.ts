@@ -1,0 +1,19 @@
+/** The API program. It listens before Redis is there, and answers 503 until then. */
+import { runProgram } from '@beanline/shared/program.ts';
+import { wire } from '@beanline/shared/wire.ts';
+import { startServer } from './server.ts';
+
+await runProgram({
+  name: 'api',
+  async start(config, log) {
+    const { deps, close } = wire(config, { program: 'api', log });
+    const server = await startServer(deps, config);
+    await deps.clock.ready();
+    return {
+      async stop() {
+        await server.stop();
+        await close();
+      },
+    };
+  },
+});

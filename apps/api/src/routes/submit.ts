@@ -1,0 +1,141 @@
+/** Submits: one route per public job type, `POST /tasks` for any of them, and `POST /tasks/<id>/retry`. */
+
+import { TaskError } from '@beanline/shared/errors.ts';
+import { START } from '@beanline/shared/event.ts';
+import type { JobType } from '@beanline/shared/job-type.ts';
+import { type SubmitRequest, submitTask } from '@beanline/shared/submit-task.ts';
+import { isEnd, type Status, statusAt, type TaskRecord, taskJson, taskUrls } from '@beanline/shared/task.ts';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import type { Hono } from 'hono';
+import { readJson } from '../body.ts';
+import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { streamEvents } from '../sse.ts';
+import { parseSubmit, splitBody, splitTaskBody } from '../submit-request.ts';
+import { waitForEvent } from '../wait.ts';
+import { findTask } from './tasks.ts';
+
+const MAX_WAIT_S = 60;
+
+/** Seconds of `Prefer: wait=N`, at most 60; 0 when it is not asked for. */
+function preferredWait(header: string | undefined): number {
+  const match = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})/i.exec(header ?? '');
+  return match ? Math.min(Number(match[1]), MAX_WAIT_S) : 0;
+}
+
+const wantsEvents = (header: string | undefined) => /\btext\/event-stream\b/i.test(header ?? '');
+
+export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
+  const { deps, config } = api;
+  const { clock, catalog, tasks } = deps;
+
+  const contextOf = (c: ApiContext) => ({
+    now: clock.now(),
+    owner: c.var.owner,
+    requestId: c.var.requestId,
+    taskTimeoutMs: config.TASK_TIMEOUT_MS,
+  });
+  const headersOf = (c: ApiContext) => ({
+    idempotencyKey: c.req.header('idempotency-key'),
+    traceparent: c.req.header('traceparent'),
+  });
+
+  async function accept(c: ApiContext, request: SubmitRequest): Promise<Response> {
+    const submitted = await submitTask(deps, request);
+    const { id, replayed } = submitted;
+    const headers: Record<string, string> = {
+      Location: `/tasks/${id}`,
+      'X-Request-Id': c.var.requestId,
+      ...(replayed ? { 'Idempotency-Replayed': 'true' } : {}),
+    };
+    // A task just created needs no read: its record is known.
+    const task = replayed ? await replayedTask(c.var.owner, id) : { id, lastId: '0-1' };
+
+    if (wantsEvents(c.req.header('accept'))) {
+      void streamEvents(api, c.env.outgoing, task, START, { ...headers, 'X-Task-Id': id });
+      return RESPONSE_ALREADY_SENT;
+    }
+    const seconds = preferredWait(c.req.header('prefer'));
+    if (seconds > 0) {
+      const gone = c.req.raw.signal;
+      const ends = (type: string) => type === 'done' || type === 'human_approval';
+      await waitForEvent(api, task, START, seconds * 1_000, gone, ends);
+      const now = await clock.guard(() => tasks.read(c.var.owner, id));
+      if (now && isEnd(now.status)) {
+        return c.body(taskJson(now, clock.now()), 200, {
+          ...headers,
+          'Content-Type': 'application/json',
+          'Preference-Applied': `wait=${seconds}`,
+        });
+      }
+    }
+    const created = replayed
+      ? {
+          type: request.type.name,
+          status: statusAt(task as TaskRecord, clock.now()),
+          at: (task as TaskRecord).createdAt,
+        }
+      : {
+          type: request.type.name,
+          status: (submitted.dueAt > submitted.createdAt ? 'scheduled' : 'queued') satisfies Status,
+          at: submitted.createdAt,
+        };
+    return c.json(
+      {
+        task_id: id,
+        type: created.type,
+        status: created.status,
+        created_at: new Date(created.at).toISOString(),
+        urls: taskUrls(id),
+      },
+      202,
+      headers,
+    );
+  }
+
+  async function replayedTask(owner: string, id: string): Promise<TaskRecord> {
+    const task = await clock.guard(() => tasks.read(owner, id));
+    if (!task) throw new TaskError('gone', 'The task of this Idempotency-Key is past its retention.');
+    return task;
+  }
+
+  async function submitOwn(c: ApiContext, type: JobType) {
+    const parts = splitBody(await readJson(c.env.incoming, config.MAX_BODY_BYTES));
+    return accept(c, parseSubmit(type, parts, headersOf(c), contextOf(c)));
+  }
+
+  for (const type of catalog.values()) if (type.route) app.post(type.route, (c) => submitOwn(c, type));
+
+  app.post('/tasks', async (c) => {
+    const { type: name, ...parts } = splitTaskBody(await readJson(c.env.incoming, config.MAX_BODY_BYTES));
+    const type = catalog.get(name);
+    if (!type) {
+      const known = [...catalog.keys()].join(', ');
+      throw new TaskError('unknown_type', `There is no job type of this name. There are: ${known}.`, {
+        fields: [{ path: 'type', message: `must be one of: ${known}` }],
+      });
+    }
+    return accept(c, parseSubmit(type, parts, headersOf(c), contextOf(c)));
+  });
+
+  app.post('/tasks/:id/retry', async (c) => {
+    const task = await findTask(api, c);
+    if (!isEnd(task.status))
+      throw new TaskError('conflict', 'The task has not ended; only an ended task can be retried.');
+    const type = catalog.get(task.type);
+    const stored = await clock.guard(() => tasks.readRequest(task.id));
+    if (!type || stored === null) throw new TaskError('gone', 'The input of this task is past its retention.');
+    const parts = { rawInput: JSON.parse(stored.input), rawOptions: {}, inputPath: ['input'] };
+    const request = parseSubmit(type, parts, headersOf(c), contextOf(c));
+    return accept(c, {
+      ...request,
+      retryOf: task.id,
+      options: {
+        ...request.options,
+        priority: task.priority,
+        metadata: task.metadata,
+        timeoutMs: stored.timeoutMs,
+        maxAttempts: task.maxAttempts,
+      },
+    });
+  });
+}

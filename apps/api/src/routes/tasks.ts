@@ -1,0 +1,111 @@
+/** Tasks: read, list, cancel. */
+import { cancelTask } from '@beanline/shared/cancel-task.ts';
+import { TaskError } from '@beanline/shared/errors.ts';
+import { Cursor } from '@beanline/shared/event.ts';
+import { isEnd, statusAt, statuses, type TaskRecord, taskJson } from '@beanline/shared/task.ts';
+import { partitionOf } from '@beanline/shared/task-id.ts';
+import type { Hono } from 'hono';
+import { z } from 'zod';
+import { fieldErrors, invalid } from '../body.ts';
+import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { hasMoved, waitForEvent } from '../wait.ts';
+
+/** Records looked at for one page of a filtered list; a page may then be short, with a cursor to go on. */
+const MAX_SCANNED = 2_000;
+
+const whole = (max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,6}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().max(max));
+
+const ReadQuery = z.object({ wait: whole(60).default(0), after: Cursor.optional() });
+
+function parseQuery<Schema extends z.ZodType>(schema: Schema, c: ApiContext): z.output<Schema> {
+  const parsed = schema.safeParse(c.req.query());
+  if (!parsed.success) throw invalid(fieldErrors(parsed.error));
+  return parsed.data;
+}
+
+/** The task of the path, of this owner. An unknown id and a foreign one answer the same. */
+export async function findTask({ deps }: Api, c: ApiContext): Promise<TaskRecord> {
+  const task = await deps.clock.guard(() => deps.tasks.read(c.var.owner, c.req.param('id') ?? ''));
+  if (!task) throw new TaskError('not_found', 'There is no such task.');
+  return task;
+}
+
+export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
+  const { deps } = api;
+  const { clock, tasks, catalog } = deps;
+
+  const ListQuery = z.object({
+    type: z
+      .string()
+      .refine((name) => catalog.has(name), 'there is no job type of this name')
+      .optional(),
+    status: z.enum(statuses).optional(),
+    limit: whole(200).pipe(z.number().min(1)).default(50),
+    cursor: z
+      .string()
+      .refine((id) => partitionOf(id, deps.partitions) !== null, 'must be a next_cursor of this list')
+      .optional(),
+  });
+
+  const answer = (c: ApiContext, task: TaskRecord) =>
+    c.body(taskJson(task, clock.now()), 200, {
+      'Content-Type': 'application/json',
+      ETag: `"${task.lastStateId}"`,
+      'Cache-Control': 'no-cache',
+    });
+
+  app.get('/tasks/:id', async (c) => {
+    const { wait, after } = parseQuery(ReadQuery, c);
+    const tag = /^(?:W\/)?"(\d{1,15}-\d{1,15})"$/.exec(c.req.header('if-none-match') ?? '')?.[1];
+    const seen = after ?? tag;
+    let task = await findTask(api, c);
+    if (wait > 0 && !isEnd(task.status) && !(seen !== undefined && hasMoved(task, seen))) {
+      const from = seen ?? task.lastId;
+      await waitForEvent(api, task, from, wait * 1_000, c.req.raw.signal, (type) => type !== 'text');
+      task = await findTask(api, c);
+    }
+    if (tag !== undefined && task.lastStateId === tag) return c.body(null, 304, { ETag: `"${tag}"` });
+    return answer(c, task);
+  });
+
+  app.get('/tasks', async (c) => {
+    const { type, status, limit, cursor } = parseQuery(ListQuery, c);
+    const now = clock.now();
+    const found: TaskRecord[] = [];
+    let before = cursor ?? null;
+    let more = true;
+    for (let scanned = 0; found.length < limit && more && scanned < MAX_SCANNED; ) {
+      const page = await clock.guard(() => tasks.list(c.var.owner, limit, before));
+      scanned += page.ids.length;
+      more = page.ids.length === limit;
+      for (const task of page.tasks) {
+        if (found.length === limit) break;
+        if ((!type || task.type === type) && (!status || statusAt(task, now) === status)) found.push(task);
+        before = task.id;
+      }
+      if (found.length < limit) before = page.ids.at(-1) ?? before;
+      else more = more || before !== page.ids.at(-1);
+    }
+    const body = found.map((task) => taskJson(task, now)).join(',');
+    return c.body(`{"tasks":[${body}],"next_cursor":${JSON.stringify(more ? before : null)}}`, 200, {
+      'Content-Type': 'application/json',
+    });
+  });
+
+  app.post('/tasks/:id/cancel', async (c) => {
+    const task = await findTask(api, c);
+    if (isEnd(task.status)) return answer(c, task);
+    const verdict = await cancelTask(deps, task);
+    if (verdict.verdict === 'cancelled' || verdict.verdict === 'requested') {
+      const status = verdict.verdict === 'cancelled' ? 'cancelled' : 'in_progress';
+      const at = new Date(verdict.at).toISOString();
+      return c.json({ task_id: task.id, status, cancel_requested_at: at }, 202);
+    }
+    return answer(c, await findTask(api, c));
+  });
+}

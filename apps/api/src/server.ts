@@ -1,0 +1,69 @@
+/** The HTTP server around the application: slow clients answered 408, and a drain that loses no stream. */
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Environment } from '@beanline/shared/config.ts';
+import type { Deps } from '@beanline/shared/deps.ts';
+import { TaskError } from '@beanline/shared/errors.ts';
+import { createAdaptorServer } from '@hono/node-server';
+import { createApp } from './app.ts';
+import { problemBody, problemHeaders } from './problem.ts';
+
+/** Largest request head, bytes. */
+const MAX_HEADER_BYTES = 16 * 1024;
+const LAST_CALL_MS = 500;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function refuse(socket: Socket, error: TaskError, status: string) {
+  if (!socket.writable) return;
+  const { body } = problemBody(error, '');
+  const headers = { ...problemHeaders(error), Connection: 'close', 'Content-Length': String(Buffer.byteLength(body)) };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.end([`HTTP/1.1 ${status}`, ...lines, '', body].join('\r\n'));
+}
+
+/** Listens on HOST:PORT. `stop` ends streams at event boundaries over the drain time, then closes. */
+export async function startServer(deps: Deps, config: Environment) {
+  const draining = new AbortController();
+  const app = createApp({ deps, config, drain: draining.signal });
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    overrideGlobalObjects: false,
+    serverOptions: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: config.REQUEST_TIMEOUT_MS,
+      requestTimeout: config.REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: Math.min(1_000, config.REQUEST_TIMEOUT_MS / 4),
+      noDelay: true,
+    },
+  }) as Server;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+      refuse(socket, new TaskError('request_timeout', 'The request arrived too slowly.'), '408 Request Timeout');
+    } else if (error.code === 'HPE_HEADER_OVERFLOW') {
+      const fields = [{ path: 'headers', message: `larger than ${MAX_HEADER_BYTES} bytes` }];
+      refuse(socket, new TaskError('invalid_request', 'The headers are too large.', { fields }), '400 Bad Request');
+    } else if (error.code !== 'ECONNRESET') {
+      refuse(socket, new TaskError('invalid_request', 'This is not valid HTTP.'), '400 Bad Request');
+    }
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.PORT, config.HOST, resolve);
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : config.PORT;
+  deps.log.info({ port, host: config.HOST }, 'the API listens');
+
+  return {
+    port,
+    async stop() {
+      draining.abort();
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      await Promise.race([closed, sleep(config.DRAIN_MS + LAST_CALL_MS)]);
+      server.closeAllConnections();
+    },
+  };
+}

@@ -1,0 +1,70 @@
+/** SSE: one reader's stream, written straight to its socket, bounded in memory and time. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { followTask } from '@beanline/shared/follow-task.ts';
+import type { Api } from './context.ts';
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+};
+
+/** True once the socket took what was written; false when the reader did not drain in time. */
+async function drained(outgoing: ServerResponse, timeoutMs: number, gone: AbortSignal): Promise<boolean> {
+  const late = AbortSignal.timeout(timeoutMs);
+  try {
+    await once(outgoing, 'drain', { signal: AbortSignal.any([late, gone]) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Streams a task's events after a cursor. Ends after the terminal event, when the reader leaves, or at an event boundary
+ * when the API drains: spread over the drain time, and after a `retry:` that spreads the reconnects too.
+ */
+export async function streamEvents(
+  { deps, config, drain }: Api,
+  outgoing: ServerResponse,
+  task: { id: string; lastId: string },
+  after: string,
+  headers: Record<string, string>,
+): Promise<void> {
+  const gone = new AbortController();
+  const leaving = new AbortController();
+  outgoing.on('close', () => gone.abort());
+  outgoing.on('error', () => gone.abort());
+  const leave = () => {
+    const timer = setTimeout(() => leaving.abort(), Math.random() * config.DRAIN_MS * 0.9);
+    gone.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  };
+  if (drain.aborted) leave();
+  else drain.addEventListener('abort', leave, { once: true });
+
+  outgoing.writeHead(200, { ...HEADERS, ...headers });
+  outgoing.write('retry: 1000\n\n');
+  const heartbeat = setInterval(() => {
+    if (!outgoing.writableNeedDrain) outgoing.write(': keep-alive\n\n');
+  }, config.HEARTBEAT_MS);
+  try {
+    for await (const frames of followTask(deps, task, after, AbortSignal.any([gone.signal, leaving.signal]))) {
+      const [first] = frames;
+      const bytes = frames.length === 1 && first ? first.bytes : Buffer.concat(frames.map((frame) => frame.bytes));
+      if (!outgoing.write(bytes) && !(await drained(outgoing, config.READER_TIMEOUT_MS, gone.signal))) {
+        outgoing.destroy();
+        return;
+      }
+    }
+    if (leaving.signal.aborted) outgoing.write(`retry: ${1_000 + Math.floor(Math.random() * 4_000)}\n\n`);
+    outgoing.end();
+  } catch (error) {
+    // Redis went away mid-stream: the reader comes back with its last id.
+    deps.log.debug({ error, task_id: task.id }, 'a stream broke');
+    outgoing.destroy();
+  } finally {
+    clearInterval(heartbeat);
+    drain.removeEventListener('abort', leave);
+  }
+}

@@ -1,0 +1,120 @@
+/** What a submit asks for: the options beside the input, and the headers, checked and with every bad field named. */
+import type { FieldError } from '@beanline/shared/errors.ts';
+import type { JobType } from '@beanline/shared/job-type.ts';
+import type { SubmitRequest } from '@beanline/shared/submit-task.ts';
+import { z } from 'zod';
+import { fieldErrors, invalid } from './body.ts';
+
+const DAY_MS = 86_400_000;
+const MAX_AHEAD_MS = 30 * DAY_MS;
+const HEAD_START = { high: 600, normal: 0, low: -600 } as const;
+
+const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+const later = (message: string) =>
+  z
+    .unknown()
+    .optional()
+    .refine((value) => value === undefined, message);
+
+const Options = z.strictObject({
+  priority: z
+    .union(
+      [z.enum(['high', 'normal', 'low']), z.number().min(-3600).max(3600)],
+      'must be high, normal, low or seconds from -3600 to 3600',
+    )
+    .transform((value) => (typeof value === 'number' ? Math.round(value / 60) * 60 : HEAD_START[value]))
+    .default(0),
+  delay_ms: z.int().min(0).max(MAX_AHEAD_MS).optional(),
+  run_at: Time.optional(),
+  start_by: Time.optional(),
+  timeout_ms: z.int().min(100).max(DAY_MS).optional(),
+  max_attempts: z.int().min(1).max(100).optional(),
+  metadata: z
+    .record(z.string().min(1).max(64), z.string().max(512))
+    .refine((pairs) => Object.keys(pairs).length <= 16, 'must have at most 16 pairs')
+    .default({}),
+  webhook: later('webhooks are not available yet'),
+  session_id: later('sessions are not available yet'),
+});
+const optionNames = Object.keys(Options.shape);
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+type Parts = { rawInput: unknown; rawOptions: Record<string, unknown>; inputPath: string[] };
+
+/** Splits the body of a job type's own route: the input's fields and the options stand side by side. */
+export function splitBody(body: unknown): Parts {
+  if (!isObject(body)) throw invalid([{ path: '', message: 'the body must be a JSON object' }]);
+  const rawInput = Object.fromEntries(Object.entries(body).filter(([name]) => !optionNames.includes(name)));
+  const rawOptions = Object.fromEntries(Object.entries(body).filter(([name]) => optionNames.includes(name)));
+  return { rawInput, rawOptions, inputPath: [] };
+}
+
+/** Splits the body of `POST /tasks`: `{type, input, …options}`. */
+export function splitTaskBody(body: unknown): Parts & { type: string } {
+  if (!isObject(body)) throw invalid([{ path: '', message: 'the body must be a JSON object' }]);
+  const { type, input, ...rawOptions } = body;
+  const missing: FieldError[] = [];
+  if (typeof type !== 'string') missing.push({ path: 'type', message: 'must be the name of a job type' });
+  if (input === undefined) missing.push({ path: 'input', message: 'is required' });
+  if (missing.length > 0) throw invalid(missing);
+  return { type: String(type), rawInput: input, rawOptions, inputPath: ['input'] };
+}
+
+type Headers = { idempotencyKey: string | undefined; traceparent: string | undefined };
+
+/** The checked request. Throws `invalid_request` with every bad field of input, options and headers at once. */
+export function parseSubmit(
+  type: JobType,
+  { rawInput, rawOptions, inputPath }: Parts,
+  headers: Headers,
+  context: { now: number; owner: string; requestId: string; taskTimeoutMs: number },
+): SubmitRequest {
+  const input = type.input.safeParse(rawInput);
+  const options = Options.safeParse(rawOptions);
+  const problems: FieldError[] = [];
+  if (!input.success) problems.push(...fieldErrors(input.error, inputPath));
+  if (!options.success) problems.push(...fieldErrors(options.error));
+  const { idempotencyKey, traceparent } = headers;
+  if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,255}$/.test(idempotencyKey)) {
+    problems.push({ path: 'Idempotency-Key', message: 'must be 1–255 printable ASCII characters without spaces' });
+  }
+  if (options.success) problems.push(...timeProblems(options.data, context.now));
+  if (problems.length > 0 || !input.success || !options.success) throw invalid(problems);
+  const { delay_ms, run_at, start_by, timeout_ms, max_attempts, priority, metadata } = options.data;
+  return {
+    owner: context.owner,
+    type,
+    input: JSON.stringify(input.data),
+    options: {
+      priority,
+      metadata,
+      runAt: run_at ?? 0,
+      delayMs: delay_ms ?? 0,
+      startBy: start_by,
+      timeoutMs: timeout_ms ?? Math.min(type.timeoutMs, context.taskTimeoutMs),
+      maxAttempts: max_attempts ?? type.attempts,
+    },
+    idempotencyKey,
+    requestId: context.requestId,
+    // An invalid traceparent is ignored, as W3C Trace Context asks.
+    traceparent:
+      traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? traceparent : undefined,
+  };
+}
+
+function timeProblems({ delay_ms, run_at, start_by }: z.output<typeof Options>, now: number): FieldError[] {
+  const problems: FieldError[] = [];
+  if (delay_ms !== undefined && run_at !== undefined) {
+    problems.push({ path: 'run_at', message: 'give either delay_ms or run_at, not both' });
+  }
+  if (run_at !== undefined && run_at > now + MAX_AHEAD_MS) {
+    problems.push({ path: 'run_at', message: 'must be at most 30 days ahead' });
+  }
+  const start = Math.max(now, run_at ?? now + (delay_ms ?? 0));
+  if (start_by !== undefined && start_by <= start) {
+    problems.push({ path: 'start_by', message: 'must be later than the time the task may start' });
+  }
+  return problems;
+}

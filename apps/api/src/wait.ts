@@ -1,0 +1,32 @@
+/** Waiting requests: long polls and `Prefer: wait`. */
+import { compareIds } from '@beanline/shared/event.ts';
+import { followTask } from '@beanline/shared/follow-task.ts';
+import type { TaskRecord } from '@beanline/shared/task.ts';
+import type { Api } from './context.ts';
+
+/**
+ * Resolves when an event that `counts` comes after the cursor, after `ms`, when the client leaves or the API drains.
+ */
+export async function waitForEvent(
+  { deps, drain }: Api,
+  task: Pick<TaskRecord, 'id' | 'lastId'>,
+  after: string,
+  ms: number,
+  gone: AbortSignal,
+  counts: (type: string, id: string) => boolean,
+): Promise<void> {
+  const timer = new AbortController();
+  const timeout = setTimeout(() => timer.abort(), ms);
+  try {
+    for await (const frames of followTask(deps, task, after, AbortSignal.any([timer.signal, drain, gone]))) {
+      if (frames.some(({ type, id }) => counts(type, id))) return;
+    }
+  } finally {
+    clearTimeout(timeout);
+  }
+}
+
+/** True when the task has had an event that is not text since the cursor. */
+export function hasMoved(task: Pick<TaskRecord, 'lastStateId'>, after: string): boolean {
+  return compareIds(task.lastStateId, after) > 0;
+}

@@ -1,0 +1,49 @@
+/** One `npm start` per data directory. */
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+export type HeldDir = {
+  /** Absolute. */
+  path: string;
+  /** The one before did not release it: it was killed, and its children may still be ending. */
+  abandoned: boolean;
+  release: () => void;
+};
+
+/**
+ * Holds the directory for this process; throws when another process holds it. `note` is what a later one is told about
+ * this one. The lock is the kernel's, by way of SQLite, so it goes when its holder dies, however that was.
+ */
+export function holdDataDir(dir: string, note: string): HeldDir {
+  mkdirSync(dir, { recursive: true });
+  const path = realpathSync(dir);
+  const noteFile = join(path, 'start.txt');
+  const lock = new DatabaseSync(join(path, 'start.lock'));
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    if ((error as { errcode?: number }).errcode !== 5) throw error;
+    let holder = '';
+    try {
+      holder = ` (${readFileSync(noteFile, 'utf8')})`;
+    } catch {
+      // It has only just taken the lock.
+    }
+    throw new Error(
+      `Another beanline${holder} is running with the data directory ${path}. Stop it first, or set DATA_DIR to another directory.`,
+      { cause: error },
+    );
+  }
+  const abandoned = existsSync(noteFile);
+  writeFileSync(noteFile, note);
+  return {
+    path,
+    abandoned,
+    release() {
+      rmSync(noteFile, { force: true });
+      lock.close();
+    },
+  };
+}

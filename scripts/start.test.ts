@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { holdDataDir } from './data-dir.ts';
+import { freePort } from './free-port.ts';
+
+const START = fileURLToPath(new URL('./start.ts', import.meta.url));
+
+/** Programs that keep the contract of the real ones: listen, drain on SIGTERM or at the end of standard input. */
+const EXIT = `process.on('SIGTERM', () => process.exit(0)); process.stdin.resume().on('end', () => process.exit(0));`;
+const WORKER = ['-e', `${EXIT} setInterval(() => {}, 1000);`];
+const API = [
+  '-e',
+  `${EXIT} require('http').createServer((q, r) => r.end(JSON.stringify({ pid: process.pid, redis: process.env.REDIS_URL, data: process.env.DATA_DIR }))).listen(Number(process.env.PORT), process.env.HOST);`,
+];
+
+const cleanUps: (() => void)[] = [];
+after(() => {
+  for (const cleanUp of cleanUps.reverse()) cleanUp();
+});
+
+function temporaryDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'beanline-start-'));
+  cleanUps.push(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function run(args: string[], env: Record<string, string>) {
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  cleanUps.push(() => child.kill('SIGTERM'));
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (bytes) => {
+      text += bytes;
+    });
+  const closed = once(child, 'close') as Promise<[number | null, string | null]>;
+  return {
+    child,
+    output: () => text,
+    async exitCode() {
+      return (await closed)[0];
+    },
+    async says(pattern: RegExp) {
+      for (const deadline = performance.now() + 15_000; !pattern.test(text); await delay(10))
+        if (performance.now() > deadline || child.exitCode !== null) assert.fail(`no ${pattern} in:\n${text}`);
+      return text;
+    },
+  };
+}
+
+/** The whole of `npm start`, with programs of our own. */
+function runEmbedded(env: Record<string, string>, programs: Record<string, string[]> = {}) {
+  const module = new URL('./run-embedded.ts', import.meta.url).href;
+  const options = JSON.stringify({ argv: [], programs: { api: API, runner: WORKER, relay: WORKER, ...programs } });
+  const code = `import { runEmbedded } from '${module}'; process.exit(await runEmbedded({ ...${options}, env: process.env }));`;
+  return run(['--input-type=module', '-e', code], env);
+}
+
+async function setup(programs?: Record<string, string[]>) {
+  const env = { DATA_DIR: temporaryDir(), PORT: String(await freePort()) };
+  const start = () => runEmbedded(env, programs);
+  const readyz = async () =>
+    (await (await fetch(`http://127.0.0.1:${env.PORT}/readyz`)).json()) as { pid: number; redis: string; data: string };
+  return { env, start, readyz };
+}
+
+const redisPid = (dataDir: string) =>
+  JSON.parse(readFileSync(join(dataDir, 'redis', 'start.json'), 'utf8')).pid as number;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+test('a configuration that is wrong in several ways is reported in one go, without a stack', async () => {
+  const start = run([START, '--port', 'none', '--runners', '0'], { HEARTBEAT_MS: 'x', DATA_DIR: temporaryDir() });
+  assert.equal(await start.exitCode(), 1);
+  assert.match(start.output(), /PORT: /);
+  assert.match(start.output(), /HEARTBEAT_MS: /);
+  assert.match(start.output(), /--runners: /);
+  assert.doesNotMatch(start.output(), /\n\s+at /);
+});
+
+test('a second start on the same data directory is refused and told who has it', async () => {
+  const dir = temporaryDir();
+  const held = holdDataDir(dir, 'process 1, port 2');
+  const refused = run([START], { DATA_DIR: dir, PORT: String(await freePort()) });
+  assert.equal(await refused.exitCode(), 1);
+  assert.match(refused.output(), /Another beanline \(process 1, port 2\) is running with the data directory/);
+  held.release();
+  holdDataDir(dir, 'next').release();
+});
+
+test('a port in use is named', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  cleanUps.push(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const start = run([START], { DATA_DIR: temporaryDir(), PORT: String(port) });
+  assert.equal(await start.exitCode(), 1);
+  assert.match(start.output(), new RegExp(`Port ${port} on 127.0.0.1 is in use`));
+});
+
+test('it says where it is, stops everything on SIGTERM and comes back on the same Redis port', async () => {
+  const { env, start, readyz } = await setup();
+  const first = start();
+  assert.match(await first.says(/Ctrl-C/), /ready at http:\/\/127.0.0.1:\d+ .*built-in responder.*curl -N/s);
+  const before = await readyz();
+  assert.equal(before.data, env.DATA_DIR);
+  const redis = redisPid(env.DATA_DIR);
+  first.child.kill('SIGTERM');
+  assert.equal(await first.exitCode(), 0);
+  assert.equal(isAlive(before.pid), false);
+  assert.equal(isAlive(redis), false);
+
+  const second = start();
+  await second.says(/Ctrl-C/);
+  assert.equal((await readyz()).redis, before.redis);
+  second.child.kill('SIGINT');
+  assert.equal(await second.exitCode(), 0);
+});
+
+test('after a SIGKILL the programs end by themselves, and the next start ends the Redis that was left', async () => {
+  const { env, start, readyz } = await setup();
+  const first = start();
+  await first.says(/Ctrl-C/);
+  const { pid } = await readyz();
+  const redis = redisPid(env.DATA_DIR);
+  cleanUps.push(() => isAlive(redis) && process.kill(redis, 'SIGKILL'));
+  first.child.kill('SIGKILL');
+  await first.exitCode();
+  for (const deadline = performance.now() + 5_000; isAlive(pid) && performance.now() < deadline; ) await delay(10);
+  assert.equal(isAlive(pid), false);
+  assert.equal(isAlive(redis), true);
+
+  const second = start();
+  await second.says(/ended the Redis an earlier start has left behind.*Ctrl-C/s);
+  assert.equal(isAlive(redis), false);
+  second.child.kill('SIGTERM');
+  assert.equal(await second.exitCode(), 0);
+});
+
+test('a program that finds its configuration unacceptable ends the start with its reason', async () => {
+  const line = JSON.stringify({
+    level: 50,
+    msg: 'Redis must not evict',
+    error: { name: 'Error', message: 'allkeys-lru' },
+  });
+  const { start } = await setup({ runner: ['-e', `console.error('${line}'); process.exit(78)`] });
+  const refused = start();
+  assert.equal(await refused.exitCode(), 1);
+  assert.match(refused.output(), /runner-1 error: Redis must not evict error=Error allkeys-lru/);
+});
+
+test('a second Ctrl-C kills at once what does not drain', async () => {
+  const { start } = await setup({ relay: ['-e', `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)`] });
+  const stubborn = start();
+  await stubborn.says(/Ctrl-C/);
+  stubborn.child.kill('SIGINT');
+  await stubborn.says(/stopping/);
+  await delay(600);
+  assert.equal(stubborn.child.exitCode, null);
+  stubborn.child.kill('SIGINT');
+  assert.equal(await stubborn.exitCode(), 130);
+});

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { compactLine } from './child-log.ts';
+import { ownRedis } from './own-redis.ts';
+import { waitForRedis } from './redis-server.ts';
+import { supervisor } from './supervisor.ts';
+import { testRedis } from './test-redis.ts';
+
+const RUNS = 'setInterval(() => {}, 1000)';
+const script = (code: string) => () => spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+
+function setup(t: TestContext, graceMs = 5_000) {
+  const said: string[] = [];
+  const hopeless: string[] = [];
+  const children = supervisor({ graceMs, say: (line) => said.push(line), onHopeless: (name) => hopeless.push(name) });
+  t.after(() => {
+    children.kill();
+    return children.stop();
+  });
+  return { children, said, hopeless };
+}
+
+async function until(what: () => boolean): Promise<void> {
+  for (const deadline = performance.now() + 10_000; !what(); await delay(5))
+    if (performance.now() > deadline) assert.fail(`never came true: ${what}`);
+}
+
+test('a program that dies is started again, and the reason is said', async (t) => {
+  const { children, said } = setup(t);
+  children.start({ name: 'worker', spawn: script(RUNS) });
+  const { pid } = children.state('worker');
+  assert.ok(pid);
+  process.kill(pid, 'SIGKILL');
+  await until(() => children.state('worker').restarts === 1 && children.state('worker').pid !== undefined);
+  assert.notEqual(children.state('worker').pid, pid);
+  assert.deepEqual(said, ['worker was killed by SIGKILL, starting it again in 100 ms']);
+});
+
+test('a program that dies in a loop is started ever more slowly', async (t) => {
+  const { children, said } = setup(t);
+  children.start({ name: 'broken', spawn: script('process.exit(3)') });
+  await until(() => said.length === 4);
+  assert.deepEqual(
+    said.map((line) => /(code \d+).* in (\d+) ms/.exec(line)?.slice(1)),
+    [100, 200, 400, 800].map((ms) => ['code 3', String(ms)]),
+  );
+});
+
+test('a program with an unacceptable configuration, or none at all, is not started again', async (t) => {
+  const { children, hopeless } = setup(t);
+  children.start({ name: 'wrong', spawn: script('process.exit(78)') });
+  children.start({ name: 'absent', spawn: () => spawn('/nonexistent/program') });
+  await until(() => hopeless.length === 2);
+  assert.deepEqual(hopeless.sort(), ['absent', 'wrong']);
+  await delay(200);
+  assert.equal(children.state('wrong').restarts + children.state('absent').restarts, 0);
+});
+
+test('stop ends every program within the grace, the stubborn by force and the last one last', async (t) => {
+  const { children, said } = setup(t, 300);
+  const order: string[] = [];
+  const start = (name: string, code: string, last = false) => {
+    const ready = new Promise((resolve) => {
+      const make = () => {
+        const child = script(`${code}; ${RUNS}; console.log('ready')`)();
+        child.stdout?.once('data', resolve);
+        child.once('exit', () => order.push(name));
+        return child;
+      };
+      children.start({ name, spawn: make, last });
+    });
+    return ready;
+  };
+  await Promise.all([
+    start('redis', '', true),
+    start('polite', `process.on('SIGTERM', () => process.exit(0))`),
+    start('stubborn', `process.on('SIGTERM', () => {})`),
+  ]);
+  const startedAt = performance.now();
+  await children.stop();
+  assert.ok(performance.now() - startedAt < 2_000);
+  assert.deepEqual(order, ['polite', 'stubborn', 'redis']);
+  assert.deepEqual(said, ['stubborn did not end within 300 ms, killing it']);
+});
+
+test('stop during a back-off leaves nothing that starts later', async (t) => {
+  const { children, said } = setup(t);
+  children.start({ name: 'broken', spawn: script('process.exit(3)') });
+  await until(() => said.length === 1);
+  await children.stop();
+  await delay(200);
+  assert.deepEqual(children.state('broken'), { pid: undefined, restarts: 0 });
+});
+
+test('a Redis that is killed comes back on the same port with everything it had accepted', async (t) => {
+  const { children } = setup(t);
+  const dir = mkdtempSync(join(tmpdir(), 'beanline-own-redis-'));
+  t.after(() => children.stop().then(() => rmSync(dir, { recursive: true, force: true })));
+  const redis = await ownRedis(dir, () => {}, t.signal);
+  children.start({ name: 'redis', spawn: redis.spawn, last: true });
+  const ask = (...args: string[]) =>
+    new Promise<string>((resolve) => {
+      const cli = spawn('redis-cli', ['-p', String(redis.port), ...args]);
+      cli.stdout.once('data', (bytes) => resolve(String(bytes).trim()));
+    });
+  assert.equal(await ask('set', 'task', 'accepted'), 'OK');
+  process.kill(children.state('redis').pid ?? 0, 'SIGKILL');
+  await until(() => children.state('redis').restarts === 1);
+  await waitForRedis(redis.port);
+  assert.equal(await ask('get', 'task'), 'accepted');
+  assert.match(await ask('config', 'get', 'maxmemory-policy'), /noeviction/);
+});
+
+test('a Redis for tests keeps its data over kill and restart, and freezes and thaws', async () => {
+  const redis = await testRedis({ maxmemory: '64mb' });
+  assert.equal(await redis.cli('set', 'key', 'value'), 'OK');
+  await redis.kill();
+  await assert.rejects(redis.cli('ping'));
+  await redis.restart();
+  assert.equal(await redis.cli('get', 'key'), 'value');
+  redis.pause();
+  const answer = redis.cli('ping');
+  assert.equal(await Promise.race([answer, delay(100, 'frozen')]), 'frozen');
+  redis.resume();
+  assert.equal(await answer, 'PONG');
+  await assert.rejects(redis.cli('no-such-command'));
+  await redis.stop();
+});
+
+test('a log line below warn is left out, one above is short, and what is no JSON stays', () => {
+  assert.equal(compactLine('api', '{"level":30,"msg":"request"}'), undefined);
+  assert.equal(
+    compactLine('api', '{"level":40,"time":1,"name":"api","pid":2,"msg":"slow","ms":12,"url":"/tasks"}'),
+    'api warn: slow ms=12 url=/tasks',
+  );
+  assert.equal(compactLine('api', 'Error: boom'), 'api: Error: boom');
+});

@@ -1,0 +1,147 @@
+/**
+ * A small supervisor of child processes. What dies is started again, slower each time it dies young; on `stop` the
+ * programs are asked to end, then made to, and the last ones (Redis) only when the others are gone. It acts on the
+ * handles of the children it started, never on names. Own code, because process managers such as pm2 are daemons with
+ * a state of their own.
+ */
+import type { ChildProcess } from 'node:child_process';
+
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5_000;
+const HEALTHY_AFTER_MS = 10_000;
+
+/** Exit code of a program whose configuration is unacceptable (EX_CONFIG): starting it again would not help. */
+export const EXIT_CONFIG = 78;
+
+export type Program = {
+  /** Unique; what the messages call it. */
+  name: string;
+  /** Starts it, anew each time. */
+  spawn: () => ChildProcess;
+  /** Ends after all programs that are not last. */
+  last?: boolean;
+};
+
+export type SupervisorOptions = {
+  /** From SIGTERM to SIGKILL. */
+  graceMs: number;
+  /** The same for the programs that are last. */
+  lastGraceMs?: number;
+  /** Receives one line per death and restart. */
+  say: (line: string) => void;
+  /** A program ended with EXIT_CONFIG or could not be run at all; it is not started again. */
+  onHopeless: (name: string) => void;
+};
+
+type Entry = {
+  program: Program;
+  child: ChildProcess | undefined;
+  startedAt: number;
+  backoffMs: number;
+  timer: NodeJS.Timeout | undefined;
+  restarts: number;
+};
+
+/** Supervises programs until `stop`. */
+export function supervisor(options: SupervisorOptions) {
+  const entries = new Map<string, Entry>();
+  let stopping: Promise<void> | undefined;
+
+  function launch(entry: Entry): void {
+    entry.timer = undefined;
+    entry.startedAt = performance.now();
+    const child = entry.program.spawn();
+    entry.child = child;
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      if (child.pid !== undefined) return;
+      entry.child = undefined;
+      options.say(`${entry.program.name} could not be started: ${error.message}`);
+      options.onHopeless(entry.program.name);
+    });
+    const ended = (code: number | null, signal: NodeJS.Signals | null) => died(entry, code, signal);
+    // A child that was handed over may have ended before.
+    if (child.exitCode !== null || child.signalCode !== null) ended(child.exitCode, child.signalCode);
+    else child.once('exit', ended);
+  }
+
+  function died(entry: Entry, code: number | null, signal: NodeJS.Signals | null): void {
+    entry.child = undefined;
+    if (stopping) return;
+    const { name } = entry.program;
+    const how = signal === null ? `ended with code ${code}` : `was killed by ${signal}`;
+    if (code === EXIT_CONFIG) {
+      options.say(`${name} ${how}: its configuration is not acceptable`);
+      options.onHopeless(name);
+      return;
+    }
+    if (performance.now() - entry.startedAt >= HEALTHY_AFTER_MS) entry.backoffMs = FIRST_BACKOFF_MS;
+    options.say(`${name} ${how}, starting it again in ${entry.backoffMs} ms`);
+    entry.timer = setTimeout(() => {
+      entry.restarts++;
+      launch(entry);
+    }, entry.backoffMs);
+    entry.backoffMs = Math.min(entry.backoffMs * 2, MAX_BACKOFF_MS);
+  }
+
+  async function endAll(group: Entry[], graceMs: number): Promise<void> {
+    await Promise.all(
+      group.map(async (entry) => {
+        const { child } = entry;
+        if (!child) return;
+        const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+        child.kill('SIGTERM');
+        const timer = setTimeout(() => {
+          options.say(`${entry.program.name} did not end within ${graceMs} ms, killing it`);
+          child.kill('SIGKILL');
+        }, graceMs);
+        await gone;
+        clearTimeout(timer);
+      }),
+    );
+  }
+
+  async function stopAll(): Promise<void> {
+    const all = [...entries.values()];
+    for (const entry of all) clearTimeout(entry.timer);
+    await endAll(
+      all.filter(({ program }) => !program.last),
+      options.graceMs,
+    );
+    await endAll(
+      all.filter(({ program }) => program.last),
+      options.lastGraceMs ?? options.graceMs,
+    );
+  }
+
+  return {
+    /** Starts a program and keeps it running. */
+    start(program: Program): void {
+      if (stopping) return;
+      const entry: Entry = {
+        program,
+        child: undefined,
+        startedAt: 0,
+        backoffMs: FIRST_BACKOFF_MS,
+        timer: undefined,
+        restarts: 0,
+      };
+      entries.set(program.name, entry);
+      launch(entry);
+    },
+    /** Ends everything; resolves when all children are gone. Repeated calls share one stop. */
+    stop(): Promise<void> {
+      stopping ??= stopAll();
+      return stopping;
+    },
+    /** SIGKILL to all children, at once. */
+    kill(): void {
+      stopping ??= stopAll();
+      for (const { child } of entries.values()) child?.kill('SIGKILL');
+    },
+    /** The process id of a running program, and how often it was started again. */
+    state(name: string): { pid: number | undefined; restarts: number } {
+      const entry = entries.get(name);
+      return { pid: entry?.child?.pid, restarts: entry?.restarts ?? 0 };
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/** Model calls of one attempt: picks the provider, watches for silence, and adds up what the calls used. */
+import type { Llm } from './context.ts';
+import { TaskError } from './errors.ts';
+import type { ChatMessage, Provider } from './provider.ts';
+
+/** Providers by name, and the one that serves names without a known prefix. */
+export type Providers = { byName: ReadonlyMap<string, Provider>; default: Provider; defaultModel: string };
+
+/** Names that always mean a provider, so that a missing one is said plainly. */
+const KNOWN = ['openai', 'ollama', 'builtin'];
+
+export function chooseModel(providers: Providers, name: string | undefined): { provider: Provider; model: string } {
+  const wanted = name ?? providers.defaultModel;
+  const slash = wanted.indexOf('/');
+  const prefix = slash > 0 ? wanted.slice(0, slash) : '';
+  const provider = providers.byName.get(prefix);
+  if (provider) return { provider, model: wanted.slice(slash + 1) };
+  if (KNOWN.includes(prefix)) {
+    throw new TaskError(
+      'provider_not_configured',
+      `The model ${wanted} needs the provider ${prefix}, which is not configured.`,
+    );
+  }
+  return { provider: providers.default, model: wanted };
+}
+
+/** About four characters of Latin text, or one of Hangul and Han, make a token. */
+function estimateTokens(text: string): number {
+  const wide = text.match(/[\u1100-\u11ff\u3040-\u9fff\uac00-\ud7af]/g)?.length ?? 0;
+  return Math.ceil(wide + (text.length - wide) / 4);
+}
+
+const messageText = ({ content }: ChatMessage) =>
+  typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+
+export function createLlm(options: { providers: Providers; idleTimeoutMs: number; signal: AbortSignal }) {
+  const { providers, idleTimeoutMs, signal } = options;
+  const total = { inputTokens: 0, outputTokens: 0, estimated: false };
+  let calls = 0;
+  let last = { model: '', provider: '', finish_reason: 'incomplete', note: undefined as string | undefined };
+
+  const llm: Llm = {
+    async *chat({ model: name, ...call }) {
+      const { provider, model } = chooseModel(providers, name);
+      calls++;
+      last = { model, provider: provider.name, finish_reason: 'incomplete', note: provider.note };
+      const ended = new AbortController();
+      let waiting = true;
+      // Counts only the time in which we wait for the model: a slow Redis is not a silent model.
+      const idle = setTimeout(() => {
+        if (!waiting) return;
+        ended.abort(new TaskError('provider_busy', `The model sent nothing for ${idleTimeoutMs} ms.`));
+      }, idleTimeoutMs);
+      const chunks = provider.chat({ ...call, model, signal: AbortSignal.any([signal, ended.signal]) });
+      let reported: { inputTokens: number; outputTokens: number } | undefined;
+      let text = '';
+      try {
+        for await (const chunk of chunks) {
+          waiting = false;
+          if (chunk.model) last.model = chunk.model;
+          if (chunk.finishReason) last.finish_reason = chunk.finishReason;
+          if (chunk.usage) reported = chunk.usage;
+          text += chunk.text;
+          yield chunk;
+          waiting = true;
+          idle.refresh();
+        }
+        signal.throwIfAborted();
+        ended.signal.throwIfAborted();
+      } catch (error) {
+        signal.throwIfAborted();
+        ended.signal.throwIfAborted();
+        throw error;
+      } finally {
+        clearTimeout(idle);
+        ended.abort();
+        if (!reported) total.estimated = true;
+        total.inputTokens += reported?.inputTokens ?? estimateTokens(call.messages.map(messageText).join('\n'));
+        total.outputTokens += reported?.outputTokens ?? estimateTokens(text);
+      }
+    },
+
+    outcome() {
+      const { note, ...rest } = last;
+      return { ...rest, ...(note === undefined ? {} : { note }), usage: { ...total } };
+    },
+  };
+  return { llm, usage: () => (calls > 0 ? { ...total } : undefined) };
+}

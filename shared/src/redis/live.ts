@@ -1,0 +1,221 @@
+/**
+ * Live: what a task says now, carried by sharded pub/sub, and the hub that lets any number of readers of this process
+ * follow it without gap or repeat.
+ *
+ * Pub/sub may lose messages, the log does not. Each followed task has one channel with a ring of encoded frames, chained
+ * by `prev`. A reader at cursor c takes the frames of the ring that continue c; when the chain is broken (a message was
+ * lost or too large, the reader is slow, it just came) it reads the log instead. It subscribes before its first read,
+ * so nothing falls between. A tail that a lost message hid is found by a check of silent tasks, once a second, in one batch.
+ */
+import type { Redis } from 'ioredis';
+import { encodeFrame, type Frame } from '../event.ts';
+import type { Log } from '../log.ts';
+import { partitionOf } from '../task-id.ts';
+import type { Keys } from './keys.ts';
+
+const RING_BYTES = 256 * 1024;
+const SILENCE_MS = 1_000;
+
+type LogReads = {
+  readLog(id: string, after: string): Promise<Frame[]>;
+  lastIds(ids: string[]): Promise<(string | null)[]>;
+};
+
+type Hub = {
+  id: string;
+  name: string;
+  subscribed: Promise<unknown>;
+  readers: number;
+  ring: Frame[];
+  ringBytes: number;
+  /** The newest event known of. */
+  tail: string;
+  heardAt: number;
+  /** Counts wakes, so that a reader knows whether one came while it read the log. */
+  wakes: number;
+  waiters: Set<() => void>;
+  /** Log reads under way, shared by the readers at the same cursor. */
+  reads: Map<string, Promise<Frame[]>>;
+};
+
+export function createLive(options: {
+  subscriber: Redis;
+  publisher: Redis;
+  keys: Keys;
+  partitions: number;
+  reads: LogReads;
+  log: Log;
+}) {
+  const { subscriber, publisher, keys, partitions, reads, log } = options;
+  const hubs = new Map<string, Hub>();
+  const hints = new Set<(taskId: string | null) => void>();
+
+  function wake(hub: Hub) {
+    hub.wakes++;
+    const waiters = [...hub.waiters];
+    hub.waiters.clear();
+    for (const resolve of waiters) resolve();
+  }
+
+  function forget(hub: Hub) {
+    hub.ring = [];
+    hub.ringBytes = 0;
+  }
+
+  function hear(hub: Hub, message: string) {
+    const end = message.indexOf('\n');
+    const [id = '', prev = '', type = '', at = '0'] = (end < 0 ? message : message.slice(0, end)).split(' ');
+    if (hub.ring.at(-1)?.id !== prev) forget(hub);
+    // `done` is filled from the record, and a large event carries its id only: both are read from the log.
+    if (end < 0 || type === 'done') {
+      forget(hub);
+    } else {
+      const frame = encodeFrame(hub.id, { id, prev, type, at: Number(at), data: message.slice(end + 1) });
+      hub.ring.push(frame);
+      hub.ringBytes += frame.bytes.length;
+      while (hub.ringBytes > RING_BYTES && hub.ring.length > 1) hub.ringBytes -= hub.ring.shift()?.bytes.length ?? 0;
+    }
+    hub.tail = id;
+    hub.heardAt = performance.now();
+    wake(hub);
+  }
+
+  const byChannel = new Map<string, Hub>();
+  subscriber.on('smessage', (channel: string, message: string) => {
+    const hub = byChannel.get(channel);
+    if (hub) hear(hub, message);
+  });
+  subscriber.on('message', (channel: string, message: string) => {
+    if (channel === keys.control) for (const hear of hints) hear(message);
+  });
+  // After a reconnect anything may have been missed.
+  subscriber.on('ready', () => {
+    for (const hub of hubs.values()) {
+      forget(hub);
+      wake(hub);
+    }
+    for (const hear of hints) hear(null);
+  });
+
+  let checking = false;
+  const silence = setInterval(async () => {
+    const now = performance.now();
+    const silent = [...hubs.values()].filter((hub) => hub.waiters.size > 0 && now - hub.heardAt > SILENCE_MS);
+    if (silent.length === 0 || checking) return;
+    checking = true;
+    try {
+      const tails = await reads.lastIds(silent.map((hub) => hub.id));
+      for (const [index, hub] of silent.entries()) if (tails[index] !== hub.tail) wake(hub);
+    } catch (error) {
+      log.debug({ error }, 'the check of silent tasks failed');
+    } finally {
+      checking = false;
+    }
+  }, SILENCE_MS);
+
+  function open(id: string): Hub {
+    const p = partitionOf(id, partitions);
+    if (p === null) throw new Error(`${id} is not a task id of this data`);
+    const name = keys.live(p, id);
+    const hub: Hub = {
+      id,
+      name,
+      subscribed: subscriber.ssubscribe(name),
+      readers: 0,
+      ring: [],
+      ringBytes: 0,
+      tail: '',
+      heardAt: performance.now(),
+      wakes: 0,
+      waiters: new Set(),
+      reads: new Map(),
+    };
+    hub.subscribed.catch(() => undefined);
+    hubs.set(id, hub);
+    byChannel.set(name, hub);
+    return hub;
+  }
+
+  function fromRing(hub: Hub, cursor: string): Frame[] {
+    for (let i = hub.ring.length - 1; i >= 0; i--) if (hub.ring[i]?.prev === cursor) return hub.ring.slice(i);
+    return [];
+  }
+
+  function fromLog(hub: Hub, cursor: string): Promise<Frame[]> {
+    const shared = hub.reads.get(cursor);
+    if (shared) return shared;
+    const read = reads.readLog(hub.id, cursor).finally(() => hub.reads.delete(cursor));
+    hub.reads.set(cursor, read);
+    return read;
+  }
+
+  return {
+    /** Opens a task for one reader. `next` gives the frames after a cursor, waiting for the first; none when aborted. */
+    async follow(id: string) {
+      const hub = hubs.get(id) ?? open(id);
+      hub.readers++;
+      let closed = false;
+      const close = () => {
+        if (closed) return;
+        closed = true;
+        hub.readers--;
+        if (hub.readers > 0 || hubs.get(id) !== hub) return;
+        hubs.delete(id);
+        byChannel.delete(hub.name);
+        subscriber.sunsubscribe(hub.name).catch(() => undefined);
+      };
+
+      async function next(cursor: string, signal: AbortSignal): Promise<Frame[]> {
+        for (;;) {
+          if (signal.aborted) return [];
+          const live = fromRing(hub, cursor);
+          if (live.length > 0) return live;
+          const wakes = hub.wakes;
+          const logged = await fromLog(hub, cursor);
+          if (logged.length > 0) {
+            if (hub.wakes === wakes) hub.tail = logged.at(-1)?.id ?? hub.tail;
+            return logged;
+          }
+          if (hub.wakes !== wakes) continue;
+          if (hub.tail === '') hub.tail = cursor;
+          await new Promise<void>((resolve) => {
+            const done = () => {
+              signal.removeEventListener('abort', done);
+              hub.waiters.delete(done);
+              resolve();
+            };
+            hub.waiters.add(done);
+            signal.addEventListener('abort', done, { once: true });
+          });
+        }
+      }
+
+      try {
+        await hub.subscribed;
+      } catch (error) {
+        close();
+        throw error;
+      }
+      return { next, close };
+    },
+
+    /** Tells all runners that a task was cancelled. A lost hint costs time, not truth: the mark is on the record. */
+    async hint(id: string): Promise<void> {
+      await publisher.publish(keys.control, id);
+    },
+
+    /** Calls back with the task of each hint, and with null when hints may have been missed. */
+    async onHint(hear: (taskId: string | null) => void): Promise<void> {
+      hints.add(hear);
+      await subscriber.subscribe(keys.control);
+    },
+
+    /** Tasks followed by this process now. */
+    size: () => hubs.size,
+
+    stop() {
+      clearInterval(silence);
+      for (const hub of hubs.values()) wake(hub);
+    },
+  };
+}

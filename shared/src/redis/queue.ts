@@ -1,0 +1,96 @@
+/**
+ * The queue: BullMQ, which decides who runs what and when, and nothing else. Jobs carry ids only; BullMQ's attempts,
+ * stall counts and results never count. One queue per job type, tagged for the Cluster by its name.
+ */
+import { type JobsOptions, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+
+export type QueueEntry = { id: string; type: string; rank: number; delayMs: number };
+
+/** BullMQ must never end a task by itself. */
+export const NEVER = 1_000_000_000;
+export const queueName = (type: string) => `{${type}}`;
+
+const jobOptions = ({ id, rank, delayMs }: QueueEntry): JobsOptions => ({
+  jobId: id,
+  priority: rank,
+  delay: Math.max(0, Math.ceil(delayMs)),
+  attempts: NEVER,
+  backoff: { type: 'fixed', delay: 1_000 },
+  removeOnComplete: true,
+  removeOnFail: true,
+});
+
+type Batch = { entries: QueueEntry[]; done: PromiseWithResolvers<void> };
+
+export function createQueue(connection: Redis, prefix: string) {
+  const queues = new Map<string, Queue>();
+  const gathered = new Map<string, Batch>();
+  const flights = new Map<string, Promise<void>>();
+
+  function queueOf(type: string): Queue {
+    let queue = queues.get(type);
+    if (!queue) {
+      queue = new Queue(queueName(type), { connection, prefix, streams: { events: { maxLen: 100 } } });
+      queue.on('error', () => undefined); // The probe tells of an outage; callers get their own rejection.
+      queues.set(type, queue);
+    }
+    return queue;
+  }
+
+  // What one event-loop turn adds goes out as one addBulk, and what comes while it is under way joins the next.
+  async function flush(type: string) {
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let batch = gathered.get(type); batch; batch = gathered.get(type)) {
+      gathered.delete(type);
+      const jobs = batch.entries.map((entry) => ({ name: 'task', data: {}, opts: jobOptions(entry) }));
+      await queueOf(type)
+        .addBulk(jobs)
+        .then(() => batch?.done.resolve(), batch.done.reject);
+    }
+    flights.delete(type);
+  }
+
+  return {
+    /** Adds jobs; one whose id is there already stays as it is. */
+    async add(entries: QueueEntry[]): Promise<void> {
+      const waits = entries.map((entry) => {
+        const batch = gathered.get(entry.type) ?? { entries: [], done: Promise.withResolvers<void>() };
+        batch.entries.push(entry);
+        gathered.set(entry.type, batch);
+        if (!flights.has(entry.type)) flights.set(entry.type, flush(entry.type));
+        return batch.done.promise;
+      });
+      await Promise.all(waits);
+    },
+
+    /** Makes a delayed job wait for a runner now. One that is not delayed is left alone. */
+    async promote(type: string, id: string): Promise<void> {
+      const job = await queueOf(type).getJob(id);
+      if (!job || !(await job.isDelayed())) return;
+      await job.promote().catch((error: unknown) => {
+        // A runner was faster: BullMQ answers -3 for a job that is no longer delayed.
+        if (!(error instanceof Error) || !/not in the delayed state/i.test(error.message)) throw error;
+      });
+    },
+
+    /** Removes a job that no runner works on; an active one is left to its runner. */
+    async remove(type: string, id: string): Promise<void> {
+      await queueOf(type)
+        .remove(id)
+        .catch(() => undefined);
+    },
+
+    /** Tasks of a type that may run at once over all runners; undefined lifts the limit. */
+    async setGlobalConcurrency(type: string, limit: number | undefined): Promise<void> {
+      if (limit === undefined) await queueOf(type).removeGlobalConcurrency();
+      else await queueOf(type).setGlobalConcurrency(limit);
+    },
+
+    async close(): Promise<void> {
+      await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+export type TaskQueue = ReturnType<typeof createQueue>;

@@ -1,0 +1,150 @@
+/** The relay's side of Redis: who holds a partition, which open tasks are due for a check, the bus, and what is kept. */
+import type { Cluster, Redis } from 'ioredis';
+import type { StoredStatus } from '../task.ts';
+import type { Keys } from './keys.ts';
+
+/** An open task as the sweep sees it. Times in ms, Redis TIME. */
+export type DueTask = {
+  id: string;
+  type: string;
+  owner: string;
+  status: StoredStatus;
+  attempt: number;
+  rank: number;
+  createdAt: number;
+  dueAt: number;
+  startBy: number | null;
+  cancelRequestedAt: number | null;
+  onExpiry: string | null;
+};
+
+/** One transition, as the bus tells it. */
+export type BusEntry = { entryId: string; task: string; to: string; at: number };
+
+const number = (text: string | null | undefined) => (text === null || text === undefined ? null : Number(text));
+
+export function createSchedule(redis: Redis | Cluster, keys: Keys) {
+  return {
+    /** Takes or keeps a partition for `ttlMs`; `fresh` when it was not ours before. Two holders at once do no harm. */
+    async lease(p: number, holder: string, ttlMs: number): Promise<{ held: boolean; fresh: boolean }> {
+      const taken = await redis.set(keys.lease(p), holder, 'PX', ttlMs, 'NX');
+      if (taken) return { held: true, fresh: true };
+      if ((await redis.get(keys.lease(p))) !== holder) return { held: false, fresh: false };
+      await redis.pexpire(keys.lease(p), ttlMs);
+      return { held: true, fresh: false };
+    },
+
+    async unlease(p: number, holder: string): Promise<void> {
+      if ((await redis.get(keys.lease(p))) === holder) await redis.del(keys.lease(p));
+    },
+
+    /** Ids of open tasks whose check is due, the longest overdue first. */
+    dueIds(p: number, now: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.open(p), '-inf', String(now), 'BYSCORE', 'LIMIT', 0, limit);
+    },
+
+    /** Ids of all open tasks, some at a time; every task that stays open meanwhile is among them. */
+    async *openIds(p: number): AsyncGenerator<string[]> {
+      let cursor = '0';
+      do {
+        const [next, found] = await redis.zscan(keys.open(p), cursor, 'COUNT', 200);
+        cursor = next;
+        yield found.filter((_, index) => index % 2 === 0);
+      } while (cursor !== '0');
+    },
+
+    /** What the sweep must know of these tasks; those without a record leave the index. */
+    async load(p: number, ids: string[]): Promise<DueTask[]> {
+      const tasks = await Promise.all(
+        ids.map(async (id): Promise<DueTask | null> => {
+          const [type, owner, status, attempt, rank, createdAt, dueAt, startBy, cancelRequestedAt, onExpiry] =
+            await redis.hmget(
+              keys.task(p, id),
+              'type',
+              'owner',
+              'status',
+              'attempt',
+              'rank',
+              'created_at',
+              'due_at',
+              'start_by',
+              'cancel_requested_at',
+              'on_expiry',
+            );
+          if (!status || !type) {
+            await redis.zrem(keys.open(p), id);
+            return null;
+          }
+          return {
+            id,
+            type,
+            owner: owner ?? '',
+            status: status as StoredStatus,
+            attempt: Number(attempt),
+            rank: Number(rank),
+            createdAt: Number(createdAt),
+            dueAt: Number(dueAt),
+            startBy: number(startBy),
+            cancelRequestedAt: number(cancelRequestedAt),
+            onExpiry: onExpiry ?? null,
+          };
+        }),
+      );
+      return tasks.filter((task) => task !== null);
+    },
+
+    /** When each task is looked at next; one that ended meanwhile stays away. */
+    async checkAt(p: number, checks: { id: string; at: number }[]): Promise<void> {
+      if (checks.length > 0) await redis.zadd(keys.open(p), 'XX', ...checks.flatMap(({ id, at }) => [at, id]));
+    },
+
+    /** The next transitions a sink has not confirmed. */
+    async readBus(p: number, sink: string, limit: number): Promise<BusEntry[]> {
+      const cursor = (await redis.hget(keys.cursors(p), sink)) ?? '0-0';
+      const rows = await redis.xrange(keys.bus(p), `(${cursor}`, '+', 'COUNT', limit);
+      return rows.map(([entryId, fields]) => {
+        const value = (name: string) => fields[fields.indexOf(name) + 1] ?? '';
+        return { entryId, task: value('task'), to: value('to'), at: Number(value('at')) };
+      });
+    },
+
+    /** Confirms all up to an entry for a sink, and trims what every sink has confirmed. */
+    async confirmBus(p: number, sink: string, entryId: string): Promise<void> {
+      await redis.hset(keys.cursors(p), sink, entryId);
+      const cursors = Object.values(await redis.hgetall(keys.cursors(p)));
+      const [lowest] = cursors.sort((a, b) => {
+        const [msA = '0', seqA = '0'] = a.split('-');
+        const [msB = '0', seqB = '0'] = b.split('-');
+        return Number(msA) - Number(msB) || Number(seqA) - Number(seqB);
+      });
+      // MINID keeps the entry itself, which costs nothing and keeps the rule simple.
+      if (lowest) await redis.xtrim(keys.bus(p), 'MINID', lowest);
+    },
+
+    /** Entries of the bus that wait for the slowest sink, at most. */
+    async busLength(p: number): Promise<number> {
+      return redis.xlen(keys.bus(p));
+    },
+
+    /** Marks ended tasks for removal at a time. */
+    async keep(p: number, ended: { id: string; until: number }[]): Promise<void> {
+      if (ended.length > 0) await redis.zadd(keys.kept(p), ...ended.flatMap(({ id, until }) => [until, id]));
+    },
+
+    /** Removes ended tasks past their retention; their idempotency keys live for `idempotencyMs` at least. Gives how many. */
+    async removeExpired(p: number, now: number, limit: number, idempotencyMs: number): Promise<number> {
+      const ids = await redis.zrange(keys.kept(p), '-inf', String(now), 'BYSCORE', 'LIMIT', 0, limit);
+      await Promise.all(
+        ids.map(async (id) => {
+          const [owner, idemKey, createdAt] = await redis.hmget(keys.task(p, id), 'owner', 'idem_key', 'created_at');
+          const idemLeft = Number(createdAt ?? 0) + idempotencyMs - now;
+          if (idemKey) await (idemLeft > 0 ? redis.pexpire(idemKey, idemLeft) : redis.del(idemKey));
+          if (owner) await redis.zrem(keys.owner(p, owner), id);
+          await redis.unlink(keys.task(p, id), keys.log(p, id), keys.input(p, id));
+          await redis.zrem(keys.kept(p), id);
+        }),
+      );
+      return ids.length;
+    },
+  };
+}

@@ -1,0 +1,67 @@
+#!lua
+-- create: the commit point of a submit. Claims the idempotency key, checks the limits, ranks the task and writes its
+-- record, its `queued` event and its indexes. Every verdict but `created` removes the input that was put down for it.
+-- KEYS 7 input, 8 owner index, 9 idempotency key (the task's own key again when the request has none).
+-- ARGV 2 not_after, 3 fingerprint, 4 head start ms, 5 run_at, 6 delay ms, 7 spread ms, 8 max tasks, 9 max bytes,
+-- 10 max tasks of the owner, 11 rank epoch, 12 first check ms, 13 queued event, then the record as name, value …
+local input, owner_index, idem = KEYS[7], KEYS[8], KEYS[9]
+local fingerprint = ARGV[3]
+
+if redis.call('EXISTS', task) == 1 then
+  return { 'created', number('rank'), number('due_at'), number('created_at') }
+end
+
+local function refuse(...)
+  redis.call('UNLINK', input)
+  return { ... }
+end
+
+if now > tonumber(ARGV[2]) then return refuse('late') end
+if redis.call('EXISTS', input) == 0 then return { 'no_input' } end
+
+if fingerprint ~= '' then
+  local claim = redis.call('GET', idem)
+  if claim then
+    if string.sub(claim, 1, #fingerprint) ~= fingerprint then return refuse('conflict') end
+    return refuse('replay', string.sub(claim, #fingerprint + 2))
+  end
+end
+
+local record = {}
+for i = 14, #ARGV, 2 do record[ARGV[i]] = ARGV[i + 1] end
+local queue, owner = record.queue, record.owner
+
+local function count(name)
+  return tonumber(redis.call('HGET', counts, name) or '0')
+end
+local waiting = count(queue .. ':owner:' .. owner)
+if count(queue .. ':tasks') >= tonumber(ARGV[8]) then return refuse('full', 'tasks') end
+if count(queue .. ':bytes') + record.input_bytes > tonumber(ARGV[9]) then return refuse('full', 'bytes') end
+if waiting >= tonumber(ARGV[10]) then return refuse('full', 'owner') end
+
+-- Lower ranks start first. Ageing costs nothing: a task's rank is its own time. A flood of one owner ranks itself back.
+local run_at = tonumber(ARGV[5])
+if tonumber(ARGV[6]) > 0 then run_at = now + ARGV[6] end
+local due_at = math.max(now, run_at)
+local spread = math.min(waiting * ARGV[7], 3600000)
+local rank = math.floor((due_at - ARGV[4] + spread - ARGV[11]) / 60000)
+rank = math.max(1, math.min(2097151, rank))
+
+redis.call('HSET', task, unpack(ARGV, 14))
+redis.call('HSET', task, 'attempt', 0, 'failures', 0, 'run_ms', 0, 'created_at', now, 'due_at', due_at, 'rank', rank,
+  'counted', '1')
+if run_at > 0 then redis.call('HSET', task, 'run_at', run_at) end
+redis.call('PERSIST', input)
+if fingerprint ~= '' then
+  redis.call('SET', idem, fingerprint .. ':' .. task_id)
+  redis.call('HSET', task, 'idem_key', idem)
+end
+redis.call('HINCRBY', counts, queue .. ':tasks', 1)
+redis.call('HINCRBY', counts, queue .. ':bytes', record.input_bytes)
+redis.call('HINCRBY', counts, queue .. ':owner:' .. owner, 1)
+redis.call('ZADD', owner_index, 0, task_id)
+redis.call('ZADD', open, now + ARGV[12], task_id)
+if record.start_by then check_by(tonumber(record.start_by)) end
+move('queued')
+emit('queued', ARGV[13])
+return { 'created', rank, due_at, now }

@@ -1,0 +1,113 @@
+-- What the seven scripts share. KEYS: 1 task record, 2 event log, 3 live channel, 4 open index, 5 counts, 6 bus.
+-- ARGV[1] is always the task id. Input, output and event data are opaque text here: cjson would turn [] into {}.
+local task, log, live, open, counts, bus = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local task_id = ARGV[1]
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- A live message above this carries the id only; readers then take the event from the log.
+local LIVE_BYTES = 16384
+
+local ENDED = { completed = true, failed = true, cancelled = true, expired = true }
+
+local function field(name)
+  return redis.call('HGET', task, name)
+end
+
+local function number(name)
+  return tonumber(field(name) or '') or 0
+end
+
+-- Puts one event on the log and sends it to whoever listens now.
+local function write(id, prev, kind, data)
+  redis.call('XADD', log, id, 'type', kind, 'at', now, 'prev', prev, 'data', data)
+  local message = id .. ' ' .. prev .. ' ' .. kind .. ' ' .. now
+  if #data <= LIVE_BYTES then message = message .. '\n' .. data end
+  redis.call('SPUBLISH', live, message)
+  redis.call('HSET', task, 'last_id', id, 'last_at', now)
+  if kind ~= 'text' then redis.call('HSET', task, 'last_state_id', id) end
+  if kind == 'progress' then redis.call('HSET', task, 'progress', data) end
+end
+
+-- Writes an event under the next id of the record's attempt.
+local function emit(kind, data)
+  local prev = field('last_id') or '0-0'
+  local attempt = field('attempt')
+  local last_attempt, last_seq = string.match(prev, '^(%d+)%-(%d+)$')
+  local seq = last_attempt == attempt and last_seq + 1 or 1
+  write(attempt .. '-' .. seq, prev, kind, data)
+end
+
+-- Writes the runner's own events, ARGV[first] onwards as id, type, data. Those already there (a repeat) are passed over.
+-- False when the log does not end where the runner thinks it does: a failover lost events.
+local function write_entries(prev, first, count)
+  local last = field('last_id')
+  local from = last == prev and 0 or nil
+  for i = 0, count - 1 do
+    if ARGV[first + 3 * i] == last then from = i + 1 end
+  end
+  if not from then return false end
+  for i = from, count - 1 do
+    local at = first + 3 * i
+    write(ARGV[at], last, ARGV[at + 1], ARGV[at + 2])
+    last = ARGV[at]
+  end
+  return true
+end
+
+-- True while (attempt, fence) is the one execution that may write.
+local function owns(attempt, fence)
+  local record = redis.call('HMGET', task, 'status', 'attempt', 'fence')
+  return record[1] == 'in_progress' and record[2] == attempt and record[3] == fence
+end
+
+local function check_by(at)
+  redis.call('ZADD', open, 'XX', 'LT', at, task_id)
+end
+
+-- The task no longer waits for its first start: gives back its place in the queue's limits.
+local function uncount()
+  if field('counted') ~= '1' then return end
+  redis.call('HDEL', task, 'counted')
+  local queue = field('queue')
+  local function subtract(name, amount)
+    if redis.call('HINCRBY', counts, name, -amount) <= 0 then redis.call('HDEL', counts, name) end
+  end
+  subtract(queue .. ':tasks', 1)
+  subtract(queue .. ':bytes', number('input_bytes'))
+  subtract(queue .. ':owner:' .. field('owner'), 1)
+end
+
+local function stop_clock(until_ms)
+  local started = number('attempt_started_at')
+  if started > 0 then
+    redis.call('HINCRBY', task, 'run_ms', math.max(0, until_ms - started))
+    redis.call('HDEL', task, 'attempt_started_at')
+  end
+end
+
+local function add_usage(input_tokens, output_tokens, estimated)
+  if input_tokens == '' then return end
+  redis.call('HINCRBY', task, 'input_tokens', input_tokens)
+  redis.call('HINCRBY', task, 'output_tokens', output_tokens)
+  if estimated == '1' then redis.call('HSET', task, 'usage_estimated', '1') end
+end
+
+-- One entry per transition for the relay: which task and which transition, never content.
+local function move(to)
+  local from = field('status') or ''
+  redis.call('HSET', task, 'status', to)
+  redis.call('XADD', bus, '*', 'v', 1, 'task', task_id, 'owner', field('owner'), 'type', field('type'),
+    'from', from, 'to', to, 'attempt', field('attempt'), 'at', now)
+end
+
+-- Ends the task: the status, what it leaves, and the one `done`. `by` names who did, so that a repeat is known.
+local function close(status, by, output, failure)
+  uncount()
+  redis.call('HSET', task, 'ended_at', now, 'ended_by', by)
+  if output ~= '' then redis.call('HSET', task, 'output', output) end
+  if failure ~= '' then redis.call('HSET', task, 'error', failure) end
+  redis.call('ZREM', open, task_id)
+  move(status)
+  emit('done', '{"status":"' .. status .. '"}')
+end

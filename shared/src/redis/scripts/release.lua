@@ -1,0 +1,34 @@
+#!lua flags=allow-oom
+-- release: the attempt ends, its task does not. A retry spends a failure; a hand-back and an approval spend nothing.
+-- With the cancel mark set the task ends here instead, keeping the partial output.
+-- ARGV 2 attempt, 3 fence, 4 the id it continues from, 5 to status, 6 failure 0|1, 7 delay ms, 8 event type, 9 event,
+-- 10 input tokens, 11 output tokens, 12 estimated, 13 partial output, 14 approval id, 15 approval, 16 expires at,
+-- 17 on_expiry, 18 count, then id, type, data …
+local fence, to = ARGV[3], ARGV[5]
+if field('released_by') == fence then return { 'released', number('due_at') } end
+if field('ended_by') == fence then return { 'ended' } end
+if not owns(ARGV[2], fence) then return { 'superseded' } end
+-- Lost text (a failover) does not stop a release: the attempt is over anyway, and readers are told of the discard.
+write_entries(ARGV[4], 19, tonumber(ARGV[18]))
+
+stop_clock(now)
+add_usage(ARGV[10], ARGV[11], ARGV[12])
+if field('cancel_requested_at') then
+  close('cancelled', fence, ARGV[13], '')
+  return { 'ended' }
+end
+
+redis.call('HINCRBY', task, 'failures', ARGV[6])
+local due_at = now + ARGV[7]
+if to == 'input_required' then
+  due_at = tonumber(ARGV[16])
+  redis.call('HSET', task, 'approval_id', ARGV[14], 'approval', ARGV[15], 'approval_expires_at', ARGV[16],
+    'on_expiry', ARGV[17], 'input_required_at', now)
+else
+  redis.call('HSET', task, 'queued_at', now)
+end
+redis.call('HSET', task, 'released_by', fence, 'due_at', due_at)
+emit(ARGV[8], ARGV[9])
+move(to)
+check_by(due_at + 5000)
+return { 'released', due_at }

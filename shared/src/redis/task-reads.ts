@@ -1,0 +1,197 @@
+/** Reads of task records, logs and indexes. Every read for a client takes the owner, and a foreign task reads as none. */
+import type { Cluster, Redis } from 'ioredis';
+import { encodeFrame, type Frame, type LogEntry } from '../event.ts';
+import { isEnd, type StoredStatus, type TaskRecord, usageView } from '../task.ts';
+import { partitionOf } from '../task-id.ts';
+import type { Keys } from './keys.ts';
+
+const FIELDS = [
+  'owner',
+  'type',
+  'status',
+  'attempt',
+  'failures',
+  'max_attempts',
+  'last_id',
+  'last_state_id',
+  'priority',
+  'metadata',
+  'created_at',
+  'due_at',
+  'run_at',
+  'started_at',
+  'queued_at',
+  'input_required_at',
+  'ended_at',
+  'cancel_requested_at',
+  'run_ms',
+  'progress',
+  'approval',
+  'output',
+  'error',
+  'input_tokens',
+  'output_tokens',
+  'usage_estimated',
+  'retry_of',
+  'attempt_started_at',
+] as const;
+const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');
+
+/** Events of a log read at once; an event is at most what one flush carries. */
+const LOG_PAGE = 128;
+
+function toRecord(id: string, names: readonly string[], values: (string | null)[]): TaskRecord | null {
+  const at = new Map(names.map((name, index) => [name, values[index] ?? null]));
+  const text = (name: string) => at.get(name) ?? null;
+  const number = (name: string) => (text(name) === null ? null : Number(text(name)));
+  const parsed = (name: string) => JSON.parse(text(name) ?? 'null');
+  const status = text('status');
+  if (status === null) return null;
+  const inputTokens = number('input_tokens');
+  return {
+    id,
+    owner: text('owner') ?? '',
+    type: text('type') ?? '',
+    status: status as StoredStatus,
+    attempt: number('attempt') ?? 0,
+    failures: number('failures') ?? 0,
+    maxAttempts: number('max_attempts') ?? 0,
+    lastId: text('last_id') ?? '0-0',
+    lastStateId: text('last_state_id') ?? '0-0',
+    priority: number('priority') ?? 0,
+    metadata: parsed('metadata') ?? {},
+    createdAt: number('created_at') ?? 0,
+    dueAt: number('due_at') ?? 0,
+    runAt: number('run_at'),
+    startedAt: number('started_at'),
+    queuedAt: number('queued_at'),
+    inputRequiredAt: number('input_required_at'),
+    endedAt: number('ended_at'),
+    cancelRequestedAt: number('cancel_requested_at'),
+    runMs: number('run_ms') ?? 0,
+    progress: parsed('progress'),
+    approval: parsed('approval'),
+    output: text('output'),
+    error: parsed('error'),
+    usage:
+      inputTokens === null
+        ? null
+        : { inputTokens, outputTokens: number('output_tokens') ?? 0, estimated: text('usage_estimated') === '1' },
+    retryOf: text('retry_of'),
+  };
+}
+
+export function createTaskReads(redis: Redis | Cluster, keys: Keys, partitions: number) {
+  const partition = (id: string) => partitionOf(id, partitions);
+
+  async function record(id: string, names: readonly string[]): Promise<TaskRecord | null> {
+    const p = partition(id);
+    return p === null ? null : toRecord(id, names, await redis.hmget(keys.task(p, id), ...names));
+  }
+
+  /** The `done` entry holds the status only; output, error and usage are stored once, in the record. */
+  async function fill(id: string, entry: LogEntry): Promise<LogEntry> {
+    if (entry.type !== 'done') return entry;
+    const ended = await record(id, FIELDS);
+    if (!ended) return entry;
+    const { status, output, error, usage } = ended;
+    const tail = JSON.stringify({ error, usage: usageView(usage) }).slice(1);
+    return { ...entry, data: `{"status":"${status}","output":${output ?? 'null'},${tail}` };
+  }
+
+  return {
+    /** The task of this owner, or null. */
+    async read(owner: string, id: string): Promise<TaskRecord | null> {
+      const found = await record(id, FIELDS);
+      return found?.owner === owner ? found : null;
+    },
+
+    /** Input (JSON text) and options of a task, to make another of it. */
+    async readRequest(id: string): Promise<{ input: string; timeoutMs: number } | null> {
+      const p = partition(id);
+      if (p === null) return null;
+      const [input, timeout] = await Promise.all([
+        redis.get(keys.input(p, id)),
+        redis.hget(keys.task(p, id), 'timeout_ms'),
+      ]);
+      return input === null ? null : { input, timeoutMs: Number(timeout) };
+    },
+
+    /** The input of a task, as JSON text; null when it is gone. */
+    async readInput(id: string): Promise<string | null> {
+      const p = partition(id);
+      return p === null ? null : redis.get(keys.input(p, id));
+    },
+
+    /** The answers given to approvals of a task, by approval id, as JSON text. */
+    async readAnswer(id: string, approvalId: string): Promise<string | null> {
+      const p = partition(id);
+      return p === null ? null : redis.hget(keys.task(p, id), `answer:${approvalId}`);
+    },
+
+    /** Events after a cursor, oldest first; at most one page. */
+    async readLog(id: string, after: string): Promise<Frame[]> {
+      const p = partition(id);
+      if (p === null) return [];
+      const rows = await redis.xrange(keys.log(p, id), `(${after}`, '+', 'COUNT', LOG_PAGE);
+      const entries = rows.map(([entryId, fields]): LogEntry => {
+        const at = fields.indexOf('at');
+        return {
+          id: entryId,
+          type: fields[fields.indexOf('type') + 1] ?? '',
+          at: Number(fields[at + 1]),
+          prev: fields[fields.indexOf('prev') + 1] ?? '',
+          data: fields[fields.length - 1] ?? '{}',
+        };
+      });
+      const filled = await Promise.all(entries.map((entry) => fill(id, entry)));
+      return filled.map((entry) => encodeFrame(id, entry));
+    },
+
+    /** The last event id of each task (null: gone), in one batch. */
+    lastIds(ids: string[]): Promise<(string | null)[]> {
+      return Promise.all(
+        ids.map((id) => {
+          const p = partition(id);
+          return p === null ? null : redis.hget(keys.task(p, id), 'last_id');
+        }),
+      );
+    },
+
+    /** Which of these attempts still hold their task, and which were asked to stop. */
+    states(ids: string[]): Promise<{ status: string | null; fence: string | null; cancelled: boolean }[]> {
+      return Promise.all(
+        ids.map(async (id) => {
+          const p = partition(id);
+          if (p === null) return { status: null, fence: null, cancelled: false };
+          const [status, fence, mark] = await redis.hmget(keys.task(p, id), 'status', 'fence', 'cancel_requested_at');
+          return { status: status ?? null, fence: fence ?? null, cancelled: Boolean(mark) };
+        }),
+      );
+    },
+
+    /** When a parked task may go on (ms, Redis TIME); null when it is not parked. */
+    async dueAt(id: string): Promise<number | null> {
+      const p = partition(id);
+      if (p === null) return null;
+      const [status, due] = await redis.hmget(keys.task(p, id), 'status', 'due_at');
+      return status && !isEnd(status) && status !== 'in_progress' ? Number(due) : null;
+    },
+
+    /**
+     * A page of an owner's tasks, newest first, without outputs. `before` is the last id of the page before; `ids` has
+     * `limit` of them when there may be more, also those whose record is gone.
+     */
+    async list(owner: string, limit: number, before: string | null): Promise<{ ids: string[]; tasks: TaskRecord[] }> {
+      const max = before === null ? '+' : `(${before}`;
+      const perPartition = await Promise.all(
+        Array.from({ length: partitions }, (_, p) =>
+          redis.zrange(keys.owner(p, owner), max, '-', 'BYLEX', 'REV', 'LIMIT', 0, limit),
+        ),
+      );
+      const ids = perPartition.flat().sort().reverse().slice(0, limit);
+      const records = await Promise.all(ids.map((id) => record(id, LIST_FIELDS)));
+      return { ids, tasks: records.filter((found) => found !== null && found.owner === owner) as TaskRecord[] };
+    },
+  };
+}

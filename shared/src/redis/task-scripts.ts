@@ -1,0 +1,308 @@
+/** The seven scripts as functions: arguments in, verdict out. Each may be sent twice; a repeat gets its first answer. */
+import type { Cluster, Redis } from 'ioredis';
+import type { ErrorView } from '../errors.ts';
+import { type Approval, type EndStatus, RECORD_VERSION } from '../task.ts';
+import { partitionOf } from '../task-id.ts';
+import type { Keys } from './keys.ts';
+import { createScripts } from './scripts.ts';
+
+/** The zero of ranks: a minute number counted from here fits BullMQ's 2,097,151 for four years. */
+const RANK_EPOCH = Date.UTC(2026, 10, 1);
+
+/** An event the runner puts on the log. `data` is JSON text. */
+export type NewEntry = { id: string; type: string; data: string };
+/** Which execution speaks: refused once it is not the current one. */
+export type AttemptRef = { id: string; attempt: number; fence: string };
+/** Token counts of an attempt; undefined when it called no model. */
+export type AttemptUsage = { inputTokens: number; outputTokens: number; estimated: boolean } | undefined;
+
+export type NewTask = {
+  id: string;
+  owner: string;
+  type: string;
+  typeVersion: number;
+  /** JSON text. */
+  input: string;
+  headStartMs: number;
+  runAt: number;
+  delayMs: number;
+  startBy: number | undefined;
+  timeoutMs: number;
+  maxAttempts: number;
+  priority: number;
+  metadata: Record<string, string>;
+  requestId: string;
+  traceparent: string | undefined;
+  retryOf: string | undefined;
+  idempotency: { hash: string; fingerprint: string } | undefined;
+  /** Redis time after which the task must not come to life. */
+  notAfter: number;
+};
+
+export type CreateVerdict =
+  | { verdict: 'created'; rank: number; dueAt: number; createdAt: number }
+  | { verdict: 'replay'; id: string }
+  | { verdict: 'full'; what: string }
+  | { verdict: 'conflict' | 'late' | 'no_input' };
+
+export type BeginVerdict =
+  | { verdict: 'ended' }
+  | { verdict: 'later'; until: number }
+  | {
+      verdict: 'start';
+      attempt: number;
+      lastId: string;
+      failures: number;
+      maxAttempts: number;
+      timeoutMs: number;
+      requestId: string;
+      traceparent: string;
+    };
+
+export type ReleaseVerdict = { verdict: 'released'; until: number } | { verdict: 'ended' | 'superseded' };
+export type CancelVerdict =
+  | { verdict: 'cancelled' | 'requested'; at: number }
+  | { verdict: 'ended' | 'unknown' | 'withdrawn' };
+
+export type Limits = {
+  maxQueueTasks: number;
+  maxQueueBytes: number;
+  maxOwnerTasks: number;
+  spreadMs: number;
+  firstCheckMs: number;
+  cancelGraceMs: number;
+};
+
+const json = JSON.stringify;
+const flat = (entries: NewEntry[]) => [entries.length, ...entries.flatMap(({ id, type, data }) => [id, type, data])];
+const usageArgs = (usage: AttemptUsage) =>
+  usage ? [usage.inputTokens, usage.outputTokens, usage.estimated ? '1' : '0'] : ['', '', '0'];
+
+export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions: number, limits: Limits) {
+  const run = createScripts(redis);
+  const share = (limit: number) => Math.ceil(limit / partitions);
+
+  function keysOf(id: string) {
+    const p = partitionOf(id, partitions);
+    if (p === null) throw new Error(`${id} is not a task id of this data`);
+    return {
+      p,
+      common: [keys.task(p, id), keys.log(p, id), keys.live(p, id), keys.open(p), keys.counts(p), keys.bus(p)],
+    };
+  }
+
+  return {
+    /** Puts the input down and creates the task, in one batch. */
+    async create(task: NewTask): Promise<CreateVerdict> {
+      const { p, common } = keysOf(task.id);
+      const input = keys.input(p, task.id);
+      const idem = task.idempotency ? keys.idempotency(p, task.idempotency.hash) : keys.task(p, task.id);
+      const record: Record<string, string | number> = {
+        v: RECORD_VERSION,
+        owner: task.owner,
+        type: task.type,
+        type_version: task.typeVersion,
+        queue: task.type,
+        priority: task.priority,
+        timeout_ms: task.timeoutMs,
+        max_attempts: task.maxAttempts,
+        metadata: json(task.metadata),
+        input_bytes: Buffer.byteLength(task.input),
+        request_id: task.requestId,
+        ...(task.startBy === undefined ? {} : { start_by: task.startBy }),
+        ...(task.traceparent === undefined ? {} : { traceparent: task.traceparent }),
+        ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
+      };
+      const [, reply] = await Promise.all([
+        redis.set(input, task.input, 'EX', 60),
+        run(
+          'create',
+          [...common, input, keys.owner(p, task.owner), idem],
+          [
+            task.id,
+            task.notAfter,
+            task.idempotency?.fingerprint ?? '',
+            task.headStartMs,
+            task.runAt,
+            task.delayMs,
+            limits.spreadMs,
+            share(limits.maxQueueTasks),
+            share(limits.maxQueueBytes),
+            share(limits.maxOwnerTasks),
+            RANK_EPOCH,
+            limits.firstCheckMs,
+            json({ type: task.type, priority: task.priority }),
+            ...Object.entries(record).flat(),
+          ],
+        ),
+      ]);
+      const [verdict, a, b, c] = reply;
+      if (verdict === 'created') return { verdict, rank: Number(a), dueAt: Number(b), createdAt: Number(c) };
+      if (verdict === 'replay') return { verdict, id: String(a) };
+      if (verdict === 'full') return { verdict, what: String(a) };
+      return { verdict: verdict as 'conflict' | 'late' | 'no_input' };
+    },
+
+    /** Asks for the next attempt of a task, with the versions this runner understands. */
+    async begin(
+      id: string,
+      options: { fence: string; worker: string; typeVersion: number; mayRestart: boolean; lost: ErrorView },
+    ): Promise<BeginVerdict> {
+      const reply = await run('begin', keysOf(id).common, [
+        id,
+        options.fence,
+        json({ worker: options.worker }),
+        RECORD_VERSION,
+        options.typeVersion,
+        options.mayRestart ? '1' : '0',
+        json({ reason: options.lost.code, delay_ms: 0, discard: true }),
+        json(options.lost),
+        json({ action: 'expired', by: 'deadline' }),
+        json({ action: 'expired', by: 'deadline' }),
+      ]);
+      const [verdict, ...rest] = reply;
+      if (verdict === 'ended') return { verdict };
+      if (verdict === 'later') return { verdict, until: Number(rest[0]) };
+      const [attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent] = rest.map(String);
+      return {
+        verdict: 'start',
+        attempt: Number(attempt),
+        lastId: lastId ?? '',
+        failures: Number(failures),
+        maxAttempts: Number(maxAttempts),
+        timeoutMs: Number(timeoutMs),
+        requestId: requestId ?? '',
+        traceparent: traceparent ?? '',
+      };
+    },
+
+    /** Writes events of an attempt. `cancelled` tells that a cancel was asked for. */
+    async append(
+      ref: AttemptRef,
+      after: string,
+      entries: NewEntry[],
+    ): Promise<{ verdict: 'appended'; cancelled: boolean } | { verdict: 'superseded' | 'behind' }> {
+      const [verdict, mark] = await run('append', keysOf(ref.id).common, [
+        ref.id,
+        ref.attempt,
+        ref.fence,
+        after,
+        ...flat(entries),
+      ]);
+      return verdict === 'appended'
+        ? { verdict, cancelled: mark !== '' }
+        : { verdict: verdict as 'superseded' | 'behind' };
+    },
+
+    /** Ends the attempt but not the task. */
+    async release(
+      ref: AttemptRef,
+      options: {
+        after: string;
+        entries: NewEntry[];
+        failure: boolean;
+        delayMs: number;
+        usage: AttemptUsage;
+        partial: string | null;
+        event: Record<string, unknown>;
+        approval?: { id: string; view: Approval; expiresAt: number; onExpiry: string } | undefined;
+      },
+    ): Promise<ReleaseVerdict> {
+      const { approval } = options;
+      const [verdict, until] = await run('release', keysOf(ref.id).common, [
+        ref.id,
+        ref.attempt,
+        ref.fence,
+        options.after,
+        approval ? 'input_required' : 'queued',
+        options.failure ? 1 : 0,
+        options.delayMs,
+        approval ? 'human_approval' : 'retrying',
+        json(options.event),
+        ...usageArgs(options.usage),
+        options.partial ?? '',
+        approval?.id ?? '',
+        approval ? json(approval.view) : '',
+        approval?.expiresAt ?? 0,
+        approval?.onExpiry ?? '',
+        ...flat(options.entries),
+      ]);
+      return verdict === 'released'
+        ? { verdict, until: Number(until) }
+        : { verdict: verdict as 'ended' | 'superseded' };
+    },
+
+    /** Ends the task. */
+    async finish(
+      ref: AttemptRef,
+      options: {
+        after: string;
+        entries: NewEntry[];
+        status: EndStatus;
+        output: string | null;
+        error: ErrorView | null;
+        usage: AttemptUsage;
+      },
+    ): Promise<'finished' | 'superseded' | 'behind'> {
+      const [verdict] = await run('finish', keysOf(ref.id).common, [
+        ref.id,
+        ref.attempt,
+        ref.fence,
+        options.after,
+        options.status,
+        options.output ?? '',
+        options.error ? json(options.error) : '',
+        ...usageArgs(options.usage),
+        ...flat(options.entries),
+      ]);
+      return verdict as 'finished' | 'superseded' | 'behind';
+    },
+
+    /** Ends a task for the sweep, if it still is as the sweep saw it. */
+    async finishOverdue(
+      id: string,
+      seen: { status: string; attempt: number },
+      status: EndStatus,
+    ): Promise<'finished' | 'superseded'> {
+      const [verdict] = await run('finish', keysOf(id).common, [
+        id,
+        seen.attempt,
+        `=${seen.status}`,
+        '',
+        status,
+        '',
+        '',
+        '',
+        '',
+        '0',
+        0,
+      ]);
+      return verdict as 'finished' | 'superseded';
+    },
+
+    async cancel(id: string, owner: string, options: { nonce: string; withdraw?: boolean }): Promise<CancelVerdict> {
+      const { p, common } = keysOf(id);
+      const [verdict, at] = await run(
+        'cancel',
+        [...common, keys.input(p, id), keys.owner(p, owner)],
+        [id, options.nonce, limits.cancelGraceMs, options.withdraw ? '1' : '0'],
+      );
+      if (verdict === 'cancelled' || verdict === 'requested') return { verdict, at: Number(at) };
+      return { verdict: verdict as 'ended' | 'unknown' | 'withdrawn' };
+    },
+
+    async answer(
+      id: string,
+      options: { approvalId: string; nonce: string; answer: Record<string, unknown>; resumed: Record<string, unknown> },
+    ): Promise<'answered' | 'conflict' | 'unknown'> {
+      const [verdict] = await run('answer', keysOf(id).common, [
+        id,
+        options.approvalId,
+        options.nonce,
+        json(options.answer),
+        json(options.resumed),
+      ]);
+      return verdict as 'answered' | 'conflict' | 'unknown';
+    },
+  };
+}

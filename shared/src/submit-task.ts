@@ -1,0 +1,121 @@
+/**
+ * Submits a task: puts the input down, creates the record (the commit point), then adds the job. What fails after the
+ * commit point is repaired by the sweep; what is unknown before it is withdrawn, so that a request answered 503 never runs.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Deps } from './deps.ts';
+import { TaskError } from './errors.ts';
+import type { JobType } from './job-type.ts';
+import type { TaskOptions } from './task.ts';
+import { canonicalJson, makeTaskId, partitionOfKey, randomPartition, sha256 } from './task-id.ts';
+
+export type SubmitRequest = {
+  owner: string;
+  type: JobType;
+  /** The parsed input, as JSON text. */
+  input: string;
+  options: TaskOptions & { runAt: number; delayMs: number; startBy: number | undefined };
+  idempotencyKey: string | undefined;
+  requestId: string;
+  traceparent: string | undefined;
+  retryOf?: string | undefined;
+};
+
+export type Submitted =
+  | { id: string; replayed: false; createdAt: number; dueAt: number }
+  /** An earlier request with the same Idempotency-Key made this task. */
+  | { id: string; replayed: true };
+
+/** How long a create may take to reach Redis, and more per MB of input. */
+const CREATE_MS = 300;
+const CREATE_MS_PER_MB = 100;
+const WITHDRAW_RETRY_MS = 250;
+
+/** Throws `queue_full`, `idempotency_conflict` or `unavailable`; then nothing was accepted. */
+export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Submitted> {
+  const { tasks, clock, queue, log } = deps;
+  const { owner, type, options, idempotencyKey } = request;
+  if (clock.full()) {
+    throw new TaskError('unavailable', 'Redis is nearly full. Nothing was accepted.', { retryAfterMs: 5_000 });
+  }
+  const keyHash = idempotencyKey === undefined ? undefined : sha256(`${owner}\n${idempotencyKey}`);
+  const partition = keyHash === undefined ? randomPartition(deps.partitions) : partitionOfKey(keyHash, deps.partitions);
+  const id = makeTaskId(clock.now(), partition);
+  const created = await clock
+    .guard(() =>
+      tasks.create({
+        id,
+        owner,
+        type: type.name,
+        typeVersion: type.version,
+        input: request.input,
+        headStartMs: options.priority * 1_000,
+        runAt: options.runAt,
+        delayMs: options.delayMs,
+        startBy: options.startBy,
+        timeoutMs: options.timeoutMs,
+        maxAttempts: options.maxAttempts,
+        priority: options.priority,
+        metadata: options.metadata,
+        requestId: request.requestId,
+        traceparent: request.traceparent,
+        retryOf: request.retryOf,
+        idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
+        notAfter: clock.now() + CREATE_MS + (CREATE_MS_PER_MB * request.input.length) / 1_000_000,
+      }),
+    )
+    .catch((error: unknown) => {
+      // The task may exist. A retry with the key attaches to it; without a key nobody would ever know of it.
+      if (keyHash === undefined) void withdraw(deps, id, owner);
+      throw error;
+    });
+
+  switch (created.verdict) {
+    case 'created': {
+      const entry = { id, type: type.name, rank: created.rank, delayMs: created.dueAt - created.createdAt };
+      await clock
+        .guard(() => queue.add([entry]))
+        .catch((error: unknown) => {
+          log.warn({ error, task_id: id }, 'the job was not added; the sweep will add it');
+        });
+      return { id, replayed: false, createdAt: created.createdAt, dueAt: created.dueAt };
+    }
+    case 'replay':
+      return { id: created.id, replayed: true };
+    case 'conflict':
+      throw new TaskError(
+        'idempotency_conflict',
+        'This Idempotency-Key was used for a request that differs from this one.',
+      );
+    case 'full':
+      throw new TaskError('queue_full', `The queue ${type.name} is full (${created.what}). Nothing was accepted.`, {
+        retryAfterMs: 5_000,
+      });
+    default:
+      throw new TaskError('unavailable', 'Redis answered too late. Nothing was accepted.', { retryAfterMs: 1_000 });
+  }
+}
+
+function fingerprint({ type, input, options, retryOf }: SubmitRequest): string {
+  return sha256(canonicalJson({ type: type.name, input: JSON.parse(input), options, retryOf }));
+}
+
+/**
+ * Takes a task back whose create may or may not have happened: behind it on the same connection, and once more after
+ * the time from which create refuses.
+ */
+async function withdraw(deps: Deps, id: string, owner: string): Promise<void> {
+  const { tasks, clock, log } = deps;
+  const nonce = randomUUID();
+  const startedAt = performance.now();
+  for (let late = false; !late; ) {
+    try {
+      late = performance.now() - startedAt > CREATE_MS;
+      await tasks.cancel(id, owner, { nonce, withdraw: true });
+    } catch {
+      late = false;
+    }
+    if (!late) await new Promise((resolve) => setTimeout(resolve, WITHDRAW_RETRY_MS));
+    if (clock.stopped()) return log.warn({ task_id: id }, 'stopped before a refused submit could be withdrawn');
+  }
+}

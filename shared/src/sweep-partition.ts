@@ -1,0 +1,79 @@
+/**
+ * Sweeps a partition: looks at open tasks whose check is due and repairs what two writes can leave apart. A job that is
+ * missing is added, one that sleeps beyond its time is promoted, what is overdue is ended.
+ */
+import type { Deps } from './deps.ts';
+import type { DueTask } from './redis/schedule.ts';
+
+const PAGE = 200;
+
+type SweepDeps = Pick<Deps, 'tasks' | 'schedule' | 'queue' | 'clock' | 'log'>;
+type SweepLimits = { firstCheckMs: number; maxCheckMs: number; cancelGraceMs: number };
+
+/** Every open task when `everything` (a lease was just taken), else those that are due. Gives how many it looked at. */
+export async function sweepPartition(
+  deps: SweepDeps,
+  partition: number,
+  limits: SweepLimits,
+  everything: boolean,
+): Promise<number> {
+  const { schedule, clock } = deps;
+  let looked = 0;
+
+  async function look(ids: string[]) {
+    const now = clock.now();
+    const found = await schedule.load(partition, ids);
+    await repair(deps, found, now, limits);
+    await schedule.checkAt(
+      partition,
+      found.map((task) => ({ id: task.id, at: nextCheck(task, now, limits) })),
+    );
+    looked += found.length;
+  }
+
+  if (everything) {
+    for await (const ids of schedule.openIds(partition)) await look(ids);
+    return looked;
+  }
+  for (let ids = [''], full = true; full; full = ids.length === PAGE) {
+    ids = await schedule.dueIds(partition, clock.now(), PAGE);
+    await look(ids);
+  }
+  return looked;
+}
+
+async function repair({ tasks, queue, log }: SweepDeps, found: DueTask[], now: number, { cancelGraceMs }: SweepLimits) {
+  const open: DueTask[] = [];
+  for (const task of found) {
+    const end = overdue(task, now, cancelGraceMs);
+    if (!end) open.push(task);
+    else if ((await tasks.finishOverdue(task.id, task, end)) === 'finished') {
+      log.info({ task_id: task.id, status: end }, 'the sweep ended an overdue task');
+      await queue.remove(task.type, task.id);
+    }
+  }
+  // Harmless when the job exists. Adding with the record's own rank keeps the order that was promised.
+  await queue.add(open.map(({ id, type, rank, dueAt }) => ({ id, type, rank, delayMs: Math.max(0, dueAt - now) })));
+  for (const task of open) {
+    if (task.status !== 'in_progress' && task.dueAt <= now) await queue.promote(task.type, task.id);
+  }
+}
+
+function overdue(task: DueTask, now: number, cancelGraceMs: number): 'expired' | 'cancelled' | null {
+  if (task.cancelRequestedAt !== null && now - task.cancelRequestedAt >= cancelGraceMs) return 'cancelled';
+  if (task.status === 'queued' && task.attempt === 0 && task.startBy !== null && task.startBy < now) return 'expired';
+  if (task.status === 'input_required' && task.dueAt <= now && task.onExpiry !== 'resume') return 'expired';
+  return null;
+}
+
+/** The earliest of: the interval, which doubles with the task's age; when it is due; its deadlines. */
+function nextCheck(task: DueTask, now: number, { firstCheckMs, maxCheckMs, cancelGraceMs }: SweepLimits): number {
+  const interval = Math.min(Math.max(now - task.createdAt, firstCheckMs), maxCheckMs);
+  const ahead = [
+    task.dueAt + firstCheckMs,
+    task.startBy ?? 0,
+    task.status === 'input_required' ? task.dueAt : 0,
+    task.cancelRequestedAt === null ? 0 : task.cancelRequestedAt + cancelGraceMs,
+  ].filter((at) => at > now);
+  return Math.min(now + interval, ...ahead);
+}

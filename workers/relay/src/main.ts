@@ -1,0 +1,19 @@
+/** The relay program. */
+import { runProgram } from '@beanline/shared/program.ts';
+import { wire } from '@beanline/shared/wire.ts';
+import { startRelay } from './relay.ts';
+
+await runProgram({
+  name: 'relay',
+  async start(config, log) {
+    const { deps, close } = wire(config, { program: 'relay', log });
+    await deps.clock.ready();
+    const relay = startRelay(deps, config);
+    return {
+      async stop() {
+        await relay.stop();
+        await close();
+      },
+    };
+  },
+});

@@ -1,0 +1,72 @@
+/**
+ * The relay: holds the lease of partitions, sweeps their open tasks, and feeds the sinks from the bus. The first sink is
+ * retention. Two relays at once do no harm: everything they do may be done twice.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Environment } from '@beanline/shared/config.ts';
+import type { Deps } from '@beanline/shared/deps.ts';
+import { sweepPartition } from '@beanline/shared/sweep-partition.ts';
+import { isEnd } from '@beanline/shared/task.ts';
+
+const BATCH = 500;
+const MAX_CHECK_MS = 600_000;
+const RETENTION = 'retention';
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export function startRelay(deps: Deps, config: Environment) {
+  const { schedule, clock, log, partitions } = deps;
+  const holder = randomUUID();
+  const leaseMs = Math.max(5 * config.SWEEP_INTERVAL_MS, 3_000);
+  const limits = {
+    firstCheckMs: config.SWEEP_FIRST_CHECK_MS,
+    maxCheckMs: MAX_CHECK_MS,
+    cancelGraceMs: config.CANCEL_GRACE_MS,
+  };
+  let stopping = false;
+
+  /** Ended tasks are kept for the retention, counted from the transition on the bus. */
+  async function retain(partition: number) {
+    for (;;) {
+      const entries = await schedule.readBus(partition, RETENTION, BATCH);
+      const last = entries.at(-1);
+      if (!last) break;
+      const ended = entries.filter(({ to }) => isEnd(to));
+      await schedule.keep(
+        partition,
+        ended.map(({ task, at }) => ({ id: task, until: at + config.TASK_RETENTION_MS })),
+      );
+      await schedule.confirmBus(partition, RETENTION, last.entryId);
+      if (entries.length < BATCH) break;
+    }
+    while ((await schedule.removeExpired(partition, clock.now(), BATCH, config.IDEMPOTENCY_RETENTION_MS)) === BATCH);
+  }
+
+  async function tend(partition: number) {
+    const { held, fresh } = await schedule.lease(partition, holder, leaseMs);
+    if (!held) return;
+    await sweepPartition(deps, partition, limits, fresh);
+    await retain(partition);
+  }
+
+  async function loop() {
+    while (!stopping) {
+      for (let partition = 0; partition < partitions && !stopping; partition++) {
+        await tend(partition).catch((error: unknown) => log.warn({ error, partition }, 'a round of the relay failed'));
+      }
+      await sleep(config.SWEEP_INTERVAL_MS);
+    }
+  }
+
+  const ended = loop();
+  log.info('the relay is ready');
+  return {
+    async stop() {
+      stopping = true;
+      await Promise.race([ended, sleep(config.SWEEP_INTERVAL_MS + 2_000)]);
+      for (let partition = 0; partition < partitions; partition++) {
+        await Promise.race([schedule.unlease(partition, holder).catch(() => undefined), sleep(200)]);
+      }
+    },
+  };
+}

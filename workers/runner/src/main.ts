@@ -1,0 +1,19 @@
+/** The runner program. */
+import { runProgram } from '@beanline/shared/program.ts';
+import { createProviders, wire } from '@beanline/shared/wire.ts';
+import { startRunner } from './runner.ts';
+
+await runProgram({
+  name: 'runner',
+  async start(config, log) {
+    const { deps, queueRedis, close } = wire(config, { program: 'runner', log });
+    await deps.clock.ready();
+    const runner = await startRunner({ ...deps, providers: await createProviders(config) }, queueRedis, config);
+    return {
+      async stop() {
+        await runner.stop();
+        await close();
+      },
+    };
+  },
+});

@@ -1,0 +1,107 @@
+/**
+ * One runner process: consumes its queues, learns of cancels, and hands back what it cannot finish. Stopping spends no
+ * failure and loses nothing: it takes no more, lets tasks end for the drain time, then releases the rest.
+ */
+import type { Environment } from '@beanline/shared/config.ts';
+import { AttemptStop } from '@beanline/shared/context.ts';
+import type { RunnerDeps } from '@beanline/shared/deps.ts';
+import { type Consumer, consume } from '@beanline/shared/redis/consume.ts';
+import { runTask } from '@beanline/shared/run-task.ts';
+
+/** How often tasks running here are checked for a cancel or a takeover that no hint told of. */
+const CHECK_MS = 1_000;
+/** How long handed-back tasks may take to be released after the drain time. */
+const RELEASE_MS = 1_500;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export async function startRunner(
+  deps: RunnerDeps,
+  queueRedis: Parameters<typeof consume>[0]['connection'],
+  config: Environment,
+) {
+  const { tasks, live, queue, clock, log, catalog } = deps;
+  /** The attempts running here; `strange` counts checks that found the task in other hands. */
+  const held = new Map<string, { fence: string; strange: number }>();
+  const wanted = config.QUEUES.size > 0 ? [...config.QUEUES.keys()] : [...catalog.keys()];
+
+  const consumers: Consumer[] = wanted.flatMap((name) => {
+    const type = catalog.get(name);
+    if (!type) {
+      log.warn({ queue: name }, 'QUEUES names a job type that this runner does not know');
+      return [];
+    }
+    return consume({
+      type: name,
+      concurrency: config.QUEUES.get(name) ?? type.concurrency,
+      connection: queueRedis,
+      prefix: config.KEY_PREFIX,
+      lockDurationMs: config.LOCK_DURATION_MS,
+      queue,
+      dueAt: tasks.dueAt,
+      clockOffset: clock.offset,
+      log,
+      async run(taskId, signal) {
+        const entry = { fence: crypto.randomUUID(), strange: 0 };
+        held.set(taskId, entry);
+        try {
+          return await runTask(deps, { taskId, type: name, signal, fence: entry.fence });
+        } finally {
+          if (held.get(taskId) === entry) held.delete(taskId);
+        }
+      },
+    });
+  });
+  for (const name of wanted) await queue.setGlobalConcurrency(name, config.GLOBAL_CONCURRENCY.get(name));
+
+  const stopTask = (id: string, kind: AttemptStop['kind']) => {
+    for (const consumer of consumers) consumer.stopTask(id, new AttemptStop(kind));
+  };
+
+  // Hints are quick but may be lost; the record is the truth.
+  async function check() {
+    const attempts = [...held];
+    const states = await tasks.states(attempts.map(([id]) => id));
+    for (const [index, [id, attempt]] of attempts.entries()) {
+      const state = states[index];
+      if (held.get(id) !== attempt || !state) continue;
+      const ours = state.status === 'in_progress' && state.fence === attempt.fence;
+      if (ours && state.cancelled) stopTask(id, 'cancelled');
+      // Once may be an attempt that is just beginning or ending.
+      attempt.strange = ours ? 0 : attempt.strange + 1;
+      if (attempt.strange > 1) stopTask(id, 'superseded');
+    }
+  }
+  let checking = false;
+  const checker = setInterval(() => {
+    if (checking || held.size === 0 || !clock.available()) return;
+    checking = true;
+    check()
+      .catch((error: unknown) => log.debug({ error }, 'the check of running tasks failed'))
+      .finally(() => {
+        checking = false;
+      });
+  }, CHECK_MS);
+  await live.onHint((id) => {
+    if (id !== null) stopTask(id, 'cancelled');
+    else void check().catch(() => undefined);
+  });
+
+  const busy = () => consumers.some((consumer) => consumer.running().length > 0);
+  async function settled(ms: number) {
+    const until = performance.now() + ms;
+    while (busy() && performance.now() < until) await sleep(20);
+  }
+
+  log.info({ queues: consumers.map(({ type }) => type) }, 'the runner is ready');
+  return {
+    async stop() {
+      await Promise.all(consumers.map((consumer) => consumer.pause()));
+      await settled(config.DRAIN_MS);
+      for (const consumer of consumers) consumer.abort();
+      await settled(RELEASE_MS);
+      clearInterval(checker);
+      await Promise.race([Promise.all(consumers.map((consumer) => consumer.close())), sleep(RELEASE_MS)]);
+    },
+  };
+}
