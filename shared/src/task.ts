@@ -116,8 +116,8 @@ export function usageView(usage: TaskRecord['usage']) {
   };
 }
 
-/** The JSON text of `GET /tasks/<id>`. `now` in ms, Redis TIME. */
-export function taskJson(record: TaskRecord, now: number): string {
+/** The JSON text of `GET /tasks/<id>`, or of a list's entry, which leaves the output out. `now` in ms, Redis TIME. */
+export function taskJson(record: TaskRecord, now: number, place: 'whole' | 'listed' = 'whole'): string {
   const head = {
     task_id: record.id,
     type: record.type,
@@ -147,5 +147,6 @@ export function taskJson(record: TaskRecord, now: number): string {
     ...(record.retryOf === null ? {} : { retry_of: record.retryOf }),
     urls: taskUrls(record.id),
   };
-  return `${JSON.stringify(head).slice(0, -1)},"output":${record.output ?? 'null'},${JSON.stringify(tail).slice(1)}`;
+  const output = place === 'whole' ? `"output":${record.output ?? 'null'},` : '';
+  return `${JSON.stringify(head).slice(0, -1)},${output}${JSON.stringify(tail).slice(1)}`;
 }

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ChatCall, ChatMessage } from '../provider.ts';
+import type { ChatCall, ChatChunk, ChatMessage } from '../provider.ts';
 import { builtinProvider } from './builtin.ts';
 
 type Message = string | ChatMessage;
 
 async function ask(messages: Message[], more: Partial<ChatCall> = {}) {
-  const chunks = await Array.fromAsync(
-    builtinProvider().chat({
-      model: 'extract',
-      messages: messages.map((message) => (typeof message === 'string' ? { role: 'user', content: message } : message)),
-      signal: new AbortController().signal,
-      ...more,
-    }),
-  );
+  const chunks: ChatChunk[] = [];
+  const call: ChatCall = {
+    model: 'extract',
+    messages: messages.map((message) => (typeof message === 'string' ? { role: 'user', content: message } : message)),
+    signal: new AbortController().signal,
+    ...more,
+  };
+  for await (const chunk of builtinProvider().chat(call)) chunks.push(chunk);
   const last = chunks.at(-1);
   assert(last);
   return { text: chunks.map((chunk) => chunk.text).join(''), chunks, last };
@@ -32,7 +32,7 @@ for (const [guarantee, messages, quoted] of [
   ['system text', [cities, 'What is the capital of France?'], 'The capital of France is Paris.'],
   ['an earlier message', ['My hive is green.', 'What is the color of my hive?'], 'My hive is green.'],
   ['the last message itself', ['Bees like lavender. Cats like fish. What do bees like?'], 'Bees like lavender.'],
-  ['Korean text, whatever its particles', [korea, '대한민국 수도가 어디야?'], '서울은 대한민국의 수도입니다.'],
+  ['a Korean text (whatever its particles)', [korea, '대한민국 수도가 어디야?'], '서울은 대한민국의 수도입니다.'],
 ] as [string, Message[], string][]) {
   test(`an answer quotes the sentence of ${guarantee} that shares most with the question`, async () => {
     const { text, last } = await ask(messages);

@@ -44,7 +44,8 @@ const answering =
     response.writeHead(status, headers).end(body);
 
 async function collect(chunks: AsyncIterable<ChatChunk>) {
-  const all = await Array.fromAsync(chunks);
+  const all: ChatChunk[] = [];
+  for await (const chunk of chunks) all.push(chunk);
   return { all, text: all.map((chunk) => chunk.text).join(''), usage: all.findLast((chunk) => chunk.usage)?.usage };
 }
 

@@ -44,7 +44,7 @@ function retryAfterMs(headers: Headers | undefined): number | undefined {
 }
 
 /** The error of an HTTP status. The message is ours alone: a provider's body may repeat the prompt or the key. */
-function statusError(name: string, status: number, headers: Headers | undefined, cause: unknown): TaskError {
+function statusError(name: string, status: number, headers: Headers | undefined, cause?: unknown): TaskError {
   const http = `(HTTP ${status})`;
   if (status === 401 || status === 403)
     return new TaskError('provider_refused', `${name} refused the API key ${http}.`, { cause });
@@ -56,18 +56,14 @@ function statusError(name: string, status: number, headers: Headers | undefined,
   return new TaskError('provider_busy', `${name} ${what} ${http}.`, { cause, retryAfterMs: retryAfterMs(headers) });
 }
 
-/** The error inside a 200, whose `code` or `status` may be an HTTP status. Its `cause` keeps only the code, for the log. */
+/** The error inside a 200, whose `code` or `status` may be an HTTP status. It has no cause: that would be the provider's words. */
 function embeddedError(name: string, error: unknown, headers: Headers): TaskError {
   const { code, type, status } = asObject(error) ?? {};
-  const label = String(code ?? type ?? status);
-  const cause = Object.assign(new Error('an error inside an answer with status 200'), {
-    code: /^[\w.-]{1,64}$/.test(label) ? label : undefined,
-  });
   const http = [code, status].map(Number).find((number) => number >= 400 && number < 600);
-  if (http !== undefined) return statusError(name, http, headers, cause);
+  if (http !== undefined) return statusError(name, http, headers);
   if (REFUSAL.test(String(code)) || REFUSAL.test(String(type)))
-    return new TaskError('provider_refused', `${name} refused the request (HTTP 200 with an error in it).`, { cause });
-  return new TaskError('provider_busy', `${name} failed while answering (HTTP 200 with an error in it).`, { cause });
+    return new TaskError('provider_refused', `${name} refused the request (HTTP 200 with an error in it).`);
+  return new TaskError('provider_busy', `${name} failed while answering (HTTP 200 with an error in it).`);
 }
 
 /** `error` of `{error: …}`, or the whole of `{object: 'error', …}`, which older vLLM sends. */

@@ -4,13 +4,19 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { LLMock } from '@copilotkit/aimock';
 import { TaskError } from '../errors.ts';
-import type { ChatCall } from '../provider.ts';
+import type { ChatCall, ChatChunk } from '../provider.ts';
 import { builtinProvider } from './builtin.ts';
 import { openaiProvider } from './openai.ts';
 
 const chunk = (content: string) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content } }] })}\n\n`;
+const read = async (chunks: AsyncIterable<ChatChunk>) => {
+  const all: ChatChunk[] = [];
+  for await (const one of chunks) all.push(one);
+  return all;
+};
 const cancelled = new TaskError('timed_out', 'the reason of this test');
 
 /** An upstream whose answers the test writes by hand: `answered` is the response of its next request. */
@@ -63,7 +69,7 @@ test('a well-formed answer comes through whole, and the request carries exactly 
     top_p: undefined,
     signal: new AbortController().signal,
   };
-  const chunks = await Array.fromAsync(provider.chat(call));
+  const chunks = await read(provider.chat(call));
   assert.equal(chunks.map((chunk) => chunk.text).join(''), 'A queue-first platform. 큐가 먼저입니다.');
   assert.deepEqual(chunks.find((chunk) => chunk.usage)?.usage, { inputTokens: 7, outputTokens: 9 });
   assert.equal(chunks.find((chunk) => chunk.finishReason)?.finishReason, 'stop');
@@ -78,20 +84,17 @@ test('a well-formed answer comes through whole, and the request carries exactly 
 test('a stall with comment keep-alives gives no chunk, and an abort closes the connection and throws its reason', async (t) => {
   const { controller, start } = await setup(t);
   const { chunks, first, response, closed } = await start();
+  const keepAlive = () => new Promise((sent) => response.write(': keep-alive\n\n', sent));
+  for (let at = 0; at < 20; at += 1) await keepAlive();
   response.write(chunk('a'));
   assert.equal((await first).value.text, 'a');
-  let settled = false;
-  const second = chunks.next().finally(() => {
-    settled = true;
-  });
-  second.catch(() => {});
-  for (let at = 0; at < 20; at += 1) await new Promise((sent) => response.write(': keep-alive\n\n', sent));
-  assert.equal(settled, false);
+  const second = chunks.next();
+  await keepAlive();
   const before = performance.now();
   controller.abort(cancelled);
+  await assert.rejects(second, (error) => error === cancelled);
   await closed;
   assert(performance.now() - before < 500);
-  await assert.rejects(second, (error) => error === cancelled);
 });
 
 test('an abort before the first byte closes the connection and throws its reason', async (t) => {
@@ -132,6 +135,8 @@ test('an answer is over at [DONE], even when the upstream does not close', async
 test('calls that end well share one connection', async (t) => {
   const { sockets, start } = await setup(t);
   for (let call = 0; call < 3; call += 1) {
+    // fetch marks a connection as free in the turn after its body ended.
+    await setImmediate();
     const { chunks, first, response } = await start();
     response.write(`${chunk('a')}data: [DONE]\n\n`);
     await first;
@@ -155,8 +160,24 @@ test('a call of either provider that is aborted beforehand throws the reason', a
   const unreachable = openaiProvider({ name: 'unreachable', baseURL: 'http://127.0.0.1:1/v1' });
   for (const provider of [unreachable, builtinProvider()]) {
     const call: ChatCall = { model: 'extract', messages: [], signal: AbortSignal.abort(cancelled) };
-    await assert.rejects(Array.fromAsync(provider.chat(call)), (error) => error === cancelled);
+    await assert.rejects(read(provider.chat(call)), (error) => error === cancelled);
   }
+});
+
+test('a call prints nothing, whatever it meets and OPENAI_LOG says', async (t) => {
+  const before = process.env.OPENAI_LOG;
+  process.env.OPENAI_LOG = 'debug';
+  const methods = (['debug', 'info', 'log', 'warn', 'error'] as const).map((name) => t.mock.method(console, name));
+  const { start } = await setup(t);
+  if (before === undefined) delete process.env.OPENAI_LOG;
+  else process.env.OPENAI_LOG = before;
+  const { first, response } = await start();
+  response.end('data: {garbage\n\n');
+  await assert.rejects(first, { code: 'provider_busy' });
+  assert.deepEqual(
+    methods.map((method) => method.mock.callCount()),
+    [0, 0, 0, 0, 0],
+  );
 });
 
 test('a key that cannot be sent is found at once, and is not in the error', () => {

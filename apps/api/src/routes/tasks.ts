@@ -91,7 +91,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
       if (found.length < limit) before = page.ids.at(-1) ?? before;
       else more = more || before !== page.ids.at(-1);
     }
-    const body = found.map((task) => taskJson(task, now)).join(',');
+    const body = found.map((task) => taskJson(task, now, 'listed')).join(',');
     return c.body(`{"tasks":[${body}],"next_cursor":${JSON.stringify(more ? before : null)}}`, 200, {
       'Content-Type': 'application/json',
     });

@@ -1,0 +1,85 @@
+/** Job types of the tests, beside the real ones: what no public job type does yet. */
+
+import { type Catalog, defineJobType } from '@beanline/shared/job-type.ts';
+import { catalog } from '@beanline/shared/jobs/catalog.ts';
+import { z } from 'zod';
+
+const Nothing = z.strictObject({});
+
+/** Asks for approval, once or more often, and says what was answered. */
+const testApproval = defineJobType({
+  name: 'test.approval',
+  concurrency: 10,
+  attempts: 3,
+  timeoutMs: 60_000,
+  input: z.strictObject({
+    questions: z.array(z.string()).min(1),
+    expires_in_ms: z.int().default(60_000),
+    on_expiry: z.enum(['expire', 'resume']).default('expire'),
+  }),
+  output: z.object({ answers: z.array(z.string()) }),
+  async run(input, { approve, emit }) {
+    const answers: string[] = [];
+    for (const question of input.questions) {
+      await emit.text(`asked ${question} `);
+      const { action } = await approve({
+        key: question,
+        tool: question,
+        arguments: { question },
+        expiresInMs: input.expires_in_ms,
+        onExpiry: input.on_expiry,
+      });
+      answers.push(action);
+    }
+    return { answers };
+  },
+});
+
+/** Kills its own process: a poison task. */
+const testPoison = defineJobType({
+  name: 'test.poison',
+  concurrency: 1,
+  attempts: 2,
+  timeoutMs: 60_000,
+  input: Nothing,
+  output: Nothing,
+  async run() {
+    process.kill(process.pid, 'SIGKILL');
+    await new Promise(() => undefined);
+    return {};
+  },
+});
+
+/** May not be run again after its worker was lost. */
+const testOnce = defineJobType({
+  name: 'test.once',
+  concurrency: 1,
+  attempts: 5,
+  timeoutMs: 60_000,
+  mayRestart: false,
+  input: Nothing,
+  output: Nothing,
+  async run(_input, { emit, signal }) {
+    await emit('progress', { step: 'waiting', progress: 0.5 });
+    await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+    return {};
+  },
+});
+
+/** Gives an output that does not have its shape. */
+const testBadOutput = defineJobType({
+  name: 'test.bad-output',
+  concurrency: 1,
+  attempts: 2,
+  timeoutMs: 60_000,
+  input: Nothing,
+  output: z.object({ answer: z.number() }),
+  async run() {
+    return { answer: 'forty-two' as unknown as number };
+  },
+});
+
+export const testCatalog: Catalog = new Map([
+  ...catalog,
+  ...[testApproval, testPoison, testOnce, testBadOutput].map((type) => [type.name, type] as const),
+]);

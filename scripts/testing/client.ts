@@ -1,0 +1,139 @@
+/** A client of the HTTP API, as tests use it. It follows events and checks what every reader may rely on. */
+import assert from 'node:assert/strict';
+import { createParser } from 'eventsource-parser';
+
+export type ClientEvent = {
+  id: string;
+  type: string;
+  attempt: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever an event holds
+  data: any;
+};
+
+/** A chat whose text is `content`. */
+export const chat = (content = 'hello', more: Record<string, unknown> = {}) => ({
+  messages: [{ role: 'user', content }],
+  ...more,
+});
+
+export async function post(url: string, path: string, body: unknown, headers: Record<string, string> = {}) {
+  const response = await fetch(`${url}${path}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever an answer holds
+  return { status: response.status, headers: response.headers, text, json: (text ? JSON.parse(text) : null) as any };
+}
+
+/** Submits and gives the task id; anything but 202 throws. */
+export async function submit(url: string, body: unknown = chat(), path = '/api/chat'): Promise<string> {
+  const { status, json, text } = await post(url, path, body);
+  assert.equal(status, 202, text);
+  return json.task_id;
+}
+
+export async function getTask(url: string, id: string, query = '') {
+  const response = await fetch(`${url}/tasks/${id}${query}`);
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever a task holds
+  return { status: response.status, headers: response.headers, json: (await response.json()) as any };
+}
+
+/** Events of one connection, in order; ends with the response. A broken connection throws. */
+export async function* readStream(response: Response): AsyncGenerator<ClientEvent> {
+  const events: ClientEvent[] = [];
+  const parser = createParser({
+    onEvent({ id, event, data }) {
+      const { attempt, data: inner } = JSON.parse(data);
+      events.push({ id: id ?? '', type: event ?? '', attempt, data: inner });
+    },
+  });
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    yield* events.splice(0);
+  }
+}
+
+/** One connection to a task's events. */
+export async function* events(
+  url: string,
+  id: string,
+  after?: string,
+  signal?: AbortSignal,
+): AsyncGenerator<ClientEvent> {
+  const headers: Record<string, string> = after === undefined ? {} : { 'Last-Event-ID': after };
+  const response = await fetch(`${url}/tasks/${id}/events`, { headers, ...(signal ? { signal } : {}) });
+  if (response.status === 204) return;
+  assert.equal(response.status, 200);
+  yield* readStream(response);
+}
+
+/**
+ * All events of a task as a faithful client gets them: reconnects with the last id it saw until `done`. `dropEvery`
+ * cuts the connection itself after that many events. Gives up after `timeoutMs`.
+ */
+export async function followToEnd(
+  url: string | (() => string),
+  id: string,
+  {
+    dropEvery = Number.POSITIVE_INFINITY,
+    timeoutMs = 60_000,
+    after,
+  }: { dropEvery?: number; timeoutMs?: number; after?: string } = {},
+): Promise<ClientEvent[]> {
+  const seen: ClientEvent[] = [];
+  const deadline = AbortSignal.timeout(timeoutMs);
+  while (!deadline.aborted) {
+    const cut = new AbortController();
+    let count = 0;
+    try {
+      const base = typeof url === 'string' ? url : url();
+      for await (const event of events(base, id, seen.at(-1)?.id ?? after, AbortSignal.any([cut.signal, deadline]))) {
+        seen.push(event);
+        if (event.type === 'done') return seen;
+        if (++count >= dropEvery) break;
+      }
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    } finally {
+      cut.abort();
+    }
+  }
+  throw new Error(`no done of ${id} within ${timeoutMs} ms; last seen ${JSON.stringify(seen.at(-1))}`);
+}
+
+/** The text a client shows at the end: pieces of an attempt that a `retrying` discarded are dropped. */
+export function visibleText(seen: ClientEvent[]): string {
+  const discarded = new Set(
+    seen.filter(({ type, data }) => type === 'retrying' && data.discard).map(({ attempt }) => attempt),
+  );
+  return seen
+    .filter(({ type, attempt }) => type === 'text' && !discarded.has(attempt))
+    .map(({ data }) => data.content)
+    .join('');
+}
+
+/** What holds for every ended task: strictly rising ids, one `done` and it last, the stream equal to the log. */
+export async function checkEnded(url: string, id: string, seen: ClientEvent[]): Promise<void> {
+  const replay: ClientEvent[] = [];
+  for await (const event of events(url, id)) replay.push(event);
+  assert.deepEqual(seen, replay, 'what the reader saw is the log');
+  assert.equal(new Set(seen.map((event) => event.id)).size, seen.length, 'no id twice');
+  assert.equal(seen.filter(({ type }) => type === 'done').length, 1, 'exactly one done');
+  assert.equal(seen.at(-1)?.type, 'done');
+  for (const [index, event] of seen.entries()) {
+    const before = seen[index - 1];
+    if (!before) continue;
+    const [attempt = 0, seq = 0] = event.id.split('-').map(Number);
+    const [lastAttempt = 0, lastSeq = 0] = before.id.split('-').map(Number);
+    assert.ok(
+      attempt === lastAttempt ? seq === lastSeq + 1 : attempt > lastAttempt && seq === 1,
+      `${event.id} follows ${before.id}`,
+    );
+  }
+  const { json } = await getTask(url, id);
+  assert.equal(json.status, seen.at(-1)?.data.status);
+}

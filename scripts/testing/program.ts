@@ -1,0 +1,34 @@
+/** The real programs with the tests' job types: `node program.ts api|runner|relay`. */
+
+import { runProgram } from '@beanline/shared/program.ts';
+import { createProviders, wire } from '@beanline/shared/wire.ts';
+import { startServer } from '../../apps/api/src/server.ts';
+import { startRelay } from '../../workers/relay/src/relay.ts';
+import { startRunner } from '../../workers/runner/src/runner.ts';
+import { testCatalog } from './catalog.ts';
+
+const name = process.argv[2] as 'api' | 'runner' | 'relay';
+
+await runProgram({
+  name,
+  async start(config, log) {
+    const { deps, queueRedis, close } = wire(config, { program: name, log, catalog: testCatalog });
+    const started =
+      name === 'api'
+        ? await startServer(deps, config)
+        : await deps.clock
+            .ready()
+            .then(async () =>
+              name === 'relay'
+                ? startRelay(deps, config)
+                : startRunner({ ...deps, providers: await createProviders(config) }, queueRedis, config),
+            );
+    await deps.clock.ready();
+    return {
+      async stop() {
+        await started.stop();
+        await close();
+      },
+    };
+  },
+});

@@ -1,0 +1,133 @@
+/** A whole beanline for one test file: its own Redis, and the real programs as processes that tests may kill. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../free-port.ts';
+import { type TestRedis, testRedis } from '../test-redis.ts';
+
+const PROGRAM = fileURLToPath(new URL('program.ts', import.meta.url));
+const START_MS = 20_000;
+
+/** Short locks and checks, so that a recovery takes seconds. A test may override each. */
+export const TEST_ENV = {
+  LOG_LEVEL: 'info',
+  LOCK_DURATION_MS: '2000',
+  SWEEP_INTERVAL_MS: '200',
+  SWEEP_FIRST_CHECK_MS: '1000',
+  CANCEL_GRACE_MS: '3000',
+  RETRY_BASE_MS: '50',
+  RETRY_MAX_MS: '500',
+  DRAIN_MS: '1000',
+};
+
+export type Program = {
+  child: ChildProcess;
+  /** Everything it has written to its log. */
+  log(): string;
+  /** Sends a signal and, unless it only freezes or thaws, waits for the end. */
+  signal(signal: NodeJS.Signals): Promise<void>;
+  ended: Promise<unknown>;
+};
+
+export type SystemOptions = {
+  redis?: TestRedis;
+  runners?: number;
+  relays?: number;
+  apis?: number;
+  env?: Record<string, string>;
+};
+
+const FREEZES = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT']);
+
+function startProgram(name: 'api' | 'runner' | 'relay', env: Record<string, string>): Program {
+  const child = spawn(process.execPath, [PROGRAM, name], {
+    env: { PATH: process.env.PATH, ...env, BEANLINE_PARENT: '1' },
+    // The child leaves when the test process is gone and its end of the pipe closes.
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
+  let text = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  const ended = once(child, 'exit');
+  return {
+    child,
+    log: () => text,
+    ended,
+    async signal(signal) {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill(signal);
+      if (!FREEZES.has(signal)) await ended;
+    },
+  };
+}
+
+async function until(what: string, ready: () => Promise<boolean> | boolean, program: Program): Promise<void> {
+  const deadline = performance.now() + START_MS;
+  while (!(await ready())) {
+    const dead = program.child.exitCode !== null || program.child.signalCode !== null;
+    if (dead || performance.now() > deadline) throw new Error(`${what} did not start:\n${program.log()}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+export type System = Awaited<ReturnType<typeof startSystem>>;
+
+/** Starts Redis (unless given one), APIs, runners and relays, and waits until all are ready. */
+export async function startSystem(options: SystemOptions = {}) {
+  const redis = options.redis ?? (await testRedis());
+  const env = { ...TEST_ENV, REDIS_URL: redis.url, ...options.env };
+  const programs: Program[] = [];
+
+  async function startApi(port?: number) {
+    const listen = port ?? (await freePort());
+    const program = startProgram('api', { ...env, PORT: String(listen) });
+    programs.push(program);
+    const url = `http://127.0.0.1:${listen}`;
+    const ready = () =>
+      fetch(`${url}/readyz`).then(
+        (response) => response.ok,
+        () => false,
+      );
+    await until('the API', ready, program);
+    return { ...program, url, port: listen };
+  }
+  async function startRunner(more: Record<string, string> = {}) {
+    const program = startProgram('runner', { ...env, ...more });
+    programs.push(program);
+    await until('the runner', () => program.log().includes('the runner is ready'), program);
+    return program;
+  }
+  async function startRelay() {
+    const program = startProgram('relay', env);
+    programs.push(program);
+    await until('the relay', () => program.log().includes('the relay is ready'), program);
+    return program;
+  }
+  const times = <T>(count: number, start: () => Promise<T>) =>
+    Promise.all(Array.from({ length: count }, () => start()));
+
+  const [apis, runners, relays] = await Promise.all([
+    times(options.apis ?? 1, startApi),
+    times(options.runners ?? 1, startRunner),
+    times(options.relays ?? 1, startRelay),
+  ]);
+  return {
+    redis,
+    /** The first API. */
+    url: apis[0]?.url ?? '',
+    apis,
+    runners,
+    relays,
+    startApi,
+    startRunner,
+    startRelay,
+    /** Logs of all programs, for canary checks. */
+    logs: () => programs.map((program) => program.log()).join(''),
+    async stop() {
+      for (const { child } of programs) child.kill('SIGCONT');
+      await Promise.all(programs.map((program) => program.signal('SIGKILL')));
+      if (!options.redis) await redis.stop();
+    },
+  };
+}
