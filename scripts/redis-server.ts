@@ -1,6 +1,6 @@
 /** The Redis of our own: finding or getting the server program, starting it with the settings beanline needs. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -88,7 +88,6 @@ export function startRedis(options: RedisOptions): ChildProcess {
     ['protected-mode', 'yes'],
     ['daemonize', 'no'],
     ['dir', options.dir],
-    ['logfile', 'redis.log'],
     ['appendonly', 'yes'],
     ['appendfsync', 'everysec'],
     ['save', ''],
@@ -99,12 +98,17 @@ export function startRedis(options: RedisOptions): ChildProcess {
     ['set-proc-title', 'no'],
   ];
   const args = settings.flatMap(([name, value]) => [`--${name}`, value]);
-  return spawn(options.binary, [...args, ...(options.args ?? [])], {
-    cwd: options.dir,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    // Its own process group: Ctrl-C in the terminal is ours to handle, Redis ends after its clients.
-    detached: true,
-  });
+  const log = openSync(join(options.dir, 'redis.log'), 'a');
+  try {
+    return spawn(options.binary, [...args, ...(options.args ?? [])], {
+      cwd: options.dir,
+      stdio: ['ignore', log, log],
+      // Its own process group: Ctrl-C in the terminal is ours to handle, Redis ends after its clients.
+      detached: true,
+    });
+  } finally {
+    closeSync(log);
+  }
 }
 
 function ping(port: number, host: string): Promise<string> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chat, checkEnded, followToEnd, getTask, submit, visibleText } from '../../scripts/testing/client.ts';
-import { startSystem, type System } from '../../scripts/testing/system.ts';
+import { type System, startSystem } from '../../scripts/testing/system.ts';
 import { numberedWords, slowWords, startUpstream, type Upstream } from '../../scripts/testing/upstream.ts';
 
 let system: System;

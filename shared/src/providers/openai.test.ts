@@ -176,17 +176,6 @@ for (const [names, usage] of [
   });
 }
 
-test('characters split between packets come through right', async (t) => {
-  const words = '안녕하세요 👩‍👩‍👧 ';
-  const bytes = Buffer.from(stream(text(words), text(words), STOP, '[DONE]'));
-  const { chat } = await setup(t, async (response) => {
-    response.writeHead(200, EVENT_STREAM).socket?.setNoDelay(true);
-    for (const byte of bytes) await new Promise((sent) => response.write(Buffer.of(byte), sent));
-    response.end();
-  });
-  assert.equal((await collect(chat())).text, words + words);
-});
-
 test('a single delta of 5 MB comes through whole', async (t) => {
   const large = '꿀'.repeat(1_000_000) + 'b'.repeat(2_000_000);
   const { chat } = await setup(t, answering(stream(text(large), STOP, '[DONE]')));

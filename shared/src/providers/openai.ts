@@ -1,7 +1,6 @@
 /**
  * Any backend that speaks OpenAI's chat completions. The official client builds and sends the request; its stream is read
- * with eventsource-parser, because the client's own reader takes five times the CPU for each chunk, copies a large event
- * once for every packet of it, prints what it cannot parse, and swallows aborts and truncated events.
+ * with eventsource-parser, which takes half the CPU or less for each chunk than the client's own reader and bounds an event.
  */
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import OpenAI, { APIError } from 'openai';

@@ -97,6 +97,22 @@ test('a stall with comment keep-alives gives no chunk, and an abort closes the c
   assert(performance.now() - before < 500);
 });
 
+test('characters split between packets come through right, wherever the split is', async (t) => {
+  const { start } = await setup(t);
+  const words = '꿀벌 👩‍👧';
+  const bytes = Buffer.from(chunk(words));
+  for (let at = bytes.indexOf('꿀'); at <= bytes.indexOf('"}', 40); at += 1) {
+    const { chunks, first, response } = await start();
+    response.write(Buffer.concat([Buffer.from(chunk('first')), bytes.subarray(0, at)]));
+    // The first chunk came with the first half of the second one, so the rest is another packet.
+    assert.equal((await first).value.text, 'first');
+    const second = chunks.next();
+    response.end(bytes.subarray(at));
+    assert.equal((await second).value.text, words);
+    assert.equal((await chunks.next()).done, true);
+  }
+});
+
 test('an abort before the first byte closes the connection and throws its reason', async (t) => {
   const { controller, start } = await setup(t);
   const { first, closed } = await start();
