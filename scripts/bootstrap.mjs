@@ -87,15 +87,15 @@ function nodeIsThere() {
   return major(system.stdout ?? '') >= NODE_MAJOR;
 }
 
-/** Removes the lock of a process that is no more. */
+/** Removes the lock of a process that is no more; whether there is reason to try for it again at once. */
 function breakDeadLock() {
   const owner = readOrNothing(lockOwner);
   try {
-    if (owner === '' && Date.now() - statSync(lockDir).mtimeMs < LOCK_UNOWNED_MS) return;
+    if (owner === '' && Date.now() - statSync(lockDir).mtimeMs < LOCK_UNOWNED_MS) return false;
     if (owner !== '') process.kill(Number(owner), 0);
-    if (owner !== '') return;
+    if (owner !== '') return false;
   } catch (error) {
-    if (error.code !== 'ESRCH') return;
+    if (error.code !== 'ESRCH') return error.code === 'ENOENT';
   }
   const aside = `${lockDir}.${process.pid}`;
   try {
@@ -106,6 +106,7 @@ function breakDeadLock() {
   } catch {
     // Somebody else was faster.
   }
+  return true;
 }
 
 function takeLock() {
@@ -118,7 +119,7 @@ function takeLock() {
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
     }
-    breakDeadLock();
+    if (breakDeadLock()) continue;
     if (!said)
       console.log(`beanline: another process is installing the dependencies (lock: ${lockDir}), waiting for it`);
     said = true;
@@ -126,16 +127,36 @@ function takeLock() {
   }
 }
 
+/** Runs npm on the system's Node: `npm ci` deletes node_modules, so it must not run on the Node inside it. */
+function npm(command, errors) {
+  const result = spawnSync(
+    'npm',
+    [...command, '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'],
+    { cwd: root, stdio: ['ignore', 'inherit', errors], encoding: 'utf8', env: { ...process.env, PATH: systemPath } },
+  );
+  if (result.error) fail(`npm could not be run (${result.error.message}); it comes with Node.js: https://nodejs.org`);
+  return result;
+}
+
+/**
+ * Whether `npm ci` refuses the lock file only for lacking optional packages of other platforms. npm leaves out those the
+ * registry of the day does not have; everything else stays locked, and each names its optional packages exactly.
+ */
+function lacksOnlyOptional(lockfile, errors) {
+  const packages = Object.values(JSON.parse(lockfile).packages ?? {});
+  const optional = new Set(packages.flatMap((entry) => Object.keys(entry.optionalDependencies ?? {})));
+  const complaints = errors.match(/(?:Missing|Invalid): .*/g) ?? [];
+  const names = complaints.map((line) => /^Missing: (\S+)@\S* from lock file$/.exec(line)?.[1]);
+  return names.length > 0 && names.every((name) => optional.has(name));
+}
+
 function install(lockfile) {
   console.log(`beanline: installing dependencies (npm ci), among them Node ${NODE_MAJOR}; this happens once`);
-  // `npm ci` deletes node_modules, so it must not run on the Node inside it.
-  const npm = spawnSync('npm', ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, PATH: systemPath },
-  });
-  if (npm.error) fail(`npm could not be run (${npm.error.message}); it comes with Node.js: https://nodejs.org`);
-  if (npm.status !== 0) fail(`npm ci failed (${npm.signal ?? `code ${npm.status}`}); see its messages above`);
+  let result = npm(['ci'], 'pipe');
+  if (result.status !== 0 && lacksOnlyOptional(lockfile, result.stderr))
+    result = npm(['install', '--no-save'], 'inherit');
+  else process.stderr.write(result.stderr);
+  if (result.status !== 0) fail(`npm failed (${result.signal ?? `code ${result.status}`}); see its messages above`);
   if (!nodeIsThere())
     fail(
       `Node ${NODE_MAJOR} or newer is needed. This is ${process.version}, and npm has no Node ${NODE_MAJOR} that runs on ` +

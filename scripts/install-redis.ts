@@ -26,13 +26,15 @@ apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 redis-s
 if command -v systemctl >/dev/null; then systemctl disable -q redis-server >/dev/null 2>&1 || true; fi
 `;
 
+const APT_GET = '/usr/bin/apt-get';
+const FLOCK = '/usr/bin/flock';
 const APT_FOUND_TOO_OLD = 3;
 const FLOCK_FILE = '/tmp/beanline-install-redis.lock';
 
 function canInstall(): boolean {
   try {
-    accessSync('/usr/bin/apt-get', constants.X_OK);
-    accessSync('/usr/bin/flock', constants.X_OK);
+    accessSync(APT_GET, constants.X_OK);
+    accessSync(FLOCK, constants.X_OK);
     return process.getuid?.() === 0;
   } catch {
     return false;
@@ -43,7 +45,7 @@ function canInstall(): boolean {
 export async function installRedis(major: number): Promise<string | undefined> {
   if (!canInstall()) return `No Redis ${major} server was found.`;
   // Everything goes to standard error: standard output may be a test report.
-  const child = spawn('flock', [FLOCK_FILE, 'sh', '-c', SCRIPT, 'install-redis', String(major)], {
+  const child = spawn(FLOCK, [FLOCK_FILE, 'sh', '-c', SCRIPT, 'install-redis', String(major)], {
     stdio: ['ignore', 2, 2],
   });
   const [code] = (await once(child, 'exit')) as [number | null];

@@ -5,11 +5,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { holdDataDir } from './data-dir.ts';
 import { freePort } from './free-port.ts';
+import { findRedisServer } from './redis-server.ts';
 
 const START = fileURLToPath(new URL('./start.ts', import.meta.url));
 
@@ -20,6 +21,9 @@ const API = [
   '-e',
   `${EXIT} require('http').createServer((q, r) => r.end(JSON.stringify({ pid: process.pid, redis: process.env.REDIS_URL, data: process.env.DATA_DIR }))).listen(Number(process.env.PORT), process.env.HOST);`,
 ];
+
+// On a bare machine this installs it, which takes longer than the tests wait.
+before(() => findRedisServer());
 
 const cleanUps: (() => void)[] = [];
 after(() => {

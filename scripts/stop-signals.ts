@@ -1,7 +1,7 @@
 /** When `npm start` has to end: signals, and the death of the npm that runs it. */
 
 const REPEAT_MS = 500;
-const PARENT_CHECK_MS = 1_000;
+const PARENT_CHECK_MS = 500;
 
 /**
  * Calls `onStop` at the first SIGINT, SIGTERM or SIGHUP, or when npm is gone, and `onKill` when the user insists.

@@ -9,7 +9,7 @@ import { compactLine } from './child-log.ts';
 import { ownRedis } from './own-redis.ts';
 import { waitForRedis } from './redis-server.ts';
 import { supervisor } from './supervisor.ts';
-import { testRedis } from './test-redis.ts';
+import { redisCli, testRedis } from './test-redis.ts';
 
 const RUNS = 'setInterval(() => {}, 1000)';
 const script = (code: string) => () => spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -103,11 +103,7 @@ test('a Redis that is killed comes back on the same port with everything it had 
   t.after(() => children.stop().then(() => rmSync(dir, { recursive: true, force: true })));
   const redis = await ownRedis(dir, () => {}, t.signal);
   children.start({ name: 'redis', spawn: redis.spawn, last: true });
-  const ask = (...args: string[]) =>
-    new Promise<string>((resolve) => {
-      const cli = spawn('redis-cli', ['-p', String(redis.port), ...args]);
-      cli.stdout.once('data', (bytes) => resolve(String(bytes).trim()));
-    });
+  const ask = (...args: string[]) => redisCli(redis.port, ...args);
   assert.equal(await ask('set', 'task', 'accepted'), 'OK');
   process.kill(children.state('redis').pid ?? 0, 'SIGKILL');
   await until(() => children.state('redis').restarts === 1);

@@ -34,9 +34,12 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   await ended;
 }
 
-async function cliProgram(server: string): Promise<string> {
+/** Runs one command with redis-cli on a port of this machine and answers with its output; an error reply rejects. */
+export async function redisCli(port: number, ...args: string[]): Promise<string> {
+  const server = await findRedisServer();
   const beside = ['redis-cli', 'valkey-cli'].map((name) => join(dirname(server), name)).find(existsSync);
-  return beside ?? 'redis-cli';
+  const { stdout } = await run(beside ?? 'redis-cli', ['-e', '-p', String(port), ...args]);
+  return stdout.replace(/\n$/, '');
 }
 
 export type TestRedis = Awaited<ReturnType<typeof testRedis>>;
@@ -97,9 +100,6 @@ export async function testRedis(options: { maxmemory?: string; args?: string[] }
       child.kill('SIGCONT');
     },
     /** Runs one command with redis-cli and answers with its output; an error reply rejects. */
-    async cli(...args: string[]): Promise<string> {
-      const { stdout } = await run(await cliProgram(binary), ['-e', '-p', String(port), ...args]);
-      return stdout.replace(/\n$/, '');
-    },
+    cli: (...args: string[]): Promise<string> => redisCli(port, ...args),
   };
 }

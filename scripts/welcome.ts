@@ -32,7 +32,7 @@ beanline is ready at ${url} (${(ms / 1000).toFixed(1)} s)
 Watch an answer as it is made:
   curl -N ${post} -H 'Accept: text/event-stream'
 Submit, then fetch the result:
-  id=$(curl -s ${post} | grep -o 'task_[A-Za-z0-9_-]*' | head -1); curl -s "${url}/tasks/$id?wait=30"
+  id=$(curl -s ${post} | grep -o 'task_[A-Za-z0-9_-]\\{9,\\}' | head -1); curl -s "${url}/tasks/$id?wait=30"
 
 Ctrl-C stops everything.
 `;

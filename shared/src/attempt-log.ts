@@ -11,14 +11,16 @@ import type { AttemptRef, NewEntry } from './redis/task-scripts.ts';
 const PENDING_BYTES = 64 * 1024;
 const RETRY_MS = 200;
 
-type Pending = { type: string; data: Record<string, unknown>; text: boolean };
+type Text = { content: string; tool?: string; index?: number };
+/** Text grows until it is flushed; other events are JSON text from the start, for their handler may go on with the object. */
+type Pending = { type: string; data: string | Text };
 type Append = (
   ref: AttemptRef,
   after: string,
   entries: NewEntry[],
 ) => Promise<{ verdict: 'appended'; cancelled: boolean } | { verdict: 'superseded' | 'behind' }>;
 
-const sameStream = (a: Pending, b: Record<string, unknown>) => a.data.tool === b.tool && a.data.index === b.index;
+const sameStream = (a: Text, b: Text) => a.tool === b.tool && a.index === b.index;
 
 export function createAttemptLog(options: {
   append: Append;
@@ -45,7 +47,7 @@ export function createAttemptLog(options: {
     const entries = pending.map(({ type, data }) => ({
       id: `${ref.attempt}-${++seq}`,
       type,
-      data: JSON.stringify(data),
+      data: typeof data === 'string' ? data : JSON.stringify(data),
     }));
     pending = [];
     pendingBytes = 0;
@@ -77,11 +79,11 @@ export function createAttemptLog(options: {
     }
   }
 
-  function put(type: string, data: Record<string, unknown>, isText: boolean, bytes: number): Promise<void> {
+  function put(type: string, data: string | Text, bytes: number): Promise<void> {
     if (closed) return Promise.resolve();
-    const last = pending.at(-1);
-    if (isText && last?.text && sameStream(last, data)) last.data.content = `${last.data.content}${data.content}`;
-    else pending.push({ type, data, text: isText });
+    const last = pending.at(-1)?.data;
+    if (typeof data === 'object' && typeof last === 'object' && sameStream(last, data)) last.content += data.content;
+    else pending.push({ type, data });
     pendingBytes += bytes;
     flight ??= flush().finally(() => {
       flight = null;
@@ -97,9 +99,10 @@ export function createAttemptLog(options: {
 
   const emit = Object.assign(
     async (type: string, data: Record<string, unknown>) => {
-      const bytes = Buffer.byteLength(JSON.stringify(data));
+      const json = JSON.stringify(data);
+      const bytes = Buffer.byteLength(json);
       count(bytes);
-      await put(type, data, false, bytes);
+      await put(type, json, bytes);
     },
     {
       async text(content: string, extra: { tool?: string; index?: number } = {}) {
@@ -107,7 +110,7 @@ export function createAttemptLog(options: {
         const bytes = Buffer.byteLength(content);
         count(bytes);
         text += content;
-        await put('text', { content, ...extra }, true, bytes);
+        await put('text', { content, ...extra }, bytes);
       },
     },
   ) as Emit;

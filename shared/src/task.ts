@@ -29,7 +29,7 @@ export type Status = (typeof statuses)[number];
 
 /** Which status may follow which. `in_progress → in_progress` is a lost attempt, superseded in place. */
 export const transitions: Record<StoredStatus, readonly StoredStatus[]> = {
-  queued: ['in_progress', 'failed', 'cancelled', 'expired'],
+  queued: ['in_progress', 'cancelled', 'expired'],
   in_progress: ['queued', 'in_progress', 'input_required', 'completed', 'failed', 'cancelled'],
   input_required: ['queued', 'cancelled', 'expired'],
   completed: [],

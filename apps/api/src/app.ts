@@ -1,9 +1,9 @@
 /** The HTTP application: request ids, errors as problem+json, and the routes. It checks and enqueues; it runs nothing. */
 import { TaskError } from '@beanline/shared/errors.ts';
 import { Hono } from 'hono';
-import { nanoid } from 'nanoid';
 import type { Api, ApiContext, ApiEnv } from './context.ts';
-import { problemBody, problemHeaders } from './problem.ts';
+import { newRequestId, problemBody, problemHeaders } from './problem.ts';
+import { reply } from './reply.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { submitRoutes } from './routes/submit.ts';
@@ -17,22 +17,20 @@ export function createApp(api: Api): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
 
   function fail(c: ApiContext, thrown: unknown, extra: Record<string, string> = {}): Response {
-    const requestId = c.var.requestId ?? nanoid();
+    const requestId = c.get('requestId') ?? newRequestId();
     const { error, body } = problemBody(thrown, requestId);
     if (error.code === 'internal') log.error({ error, request_id: requestId }, 'a request failed');
     const headers = { ...problemHeaders(error), 'X-Request-Id': requestId, ...extra };
     // What is left of a refused body is not read: the connection cannot be used again.
     const unread = !c.env.incoming.complete && c.req.method !== 'GET';
-    return c.body(body, error.status as 500, unread ? { ...headers, Connection: 'close' } : headers);
+    return reply(c, error.status, body, unread ? { ...headers, Connection: 'close' } : headers);
   }
 
-  app.use(async (c, next) => {
-    const given = c.req.header('x-request-id');
-    const requestId = given && /^[\w.:-]{1,128}$/.test(given) ? given : `req_${nanoid()}`;
-    c.set('requestId', requestId);
+  app.use((c, next) => {
+    const given = c.env.incoming.headers['x-request-id'];
+    c.set('requestId', typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : newRequestId());
     c.set('owner', OPEN_OWNER);
-    await next();
-    if (!c.env.outgoing.headersSent) c.header('X-Request-Id', requestId);
+    return next();
   });
   app.onError((error, c) => fail(c, error));
 

@@ -1,7 +1,34 @@
 /** Request bodies: bounded, JSON only, and errors that name the field. */
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { type FieldError, TaskError } from '@beanline/shared/errors.ts';
 import type { z } from 'zod';
+
+/** Bodies nested deeper, or with more fields, are attacks: parsing and checking them would hold up every other request. */
+const MAX_DEPTH = 64;
+const MAX_FIELDS = 100_000;
+/** Bad fields one answer names, and how much of a field's name it repeats. */
+const MAX_NAMED = 100;
+const MAX_NAME_LENGTH = 200;
+
+const BYTE = { quote: 34, colon: 58, openArray: 91, backslash: 92, closeArray: 93, openObject: 123, closeObject: 125 };
+
+/** What makes a body too much to parse, told without parsing it: one pass over the bytes. */
+function excess(json: Buffer): string | null {
+  let depth = 0;
+  let fields = 0;
+  let quoted = false;
+  for (let i = 0; i < json.length; i++) {
+    const byte = json[i];
+    if (byte === BYTE.quote) quoted = !quoted;
+    else if (quoted) i += byte === BYTE.backslash ? 1 : 0;
+    else if (byte === BYTE.colon) fields++;
+    else if (byte === BYTE.openArray || byte === BYTE.openObject) depth++;
+    else if (byte === BYTE.closeArray || byte === BYTE.closeObject) depth--;
+    if (depth > MAX_DEPTH) return `the body is nested deeper than ${MAX_DEPTH} levels`;
+  }
+  return fields > MAX_FIELDS ? `the body has more than ${MAX_FIELDS} fields` : null;
+}
 
 function tooLarge(maxBytes: number) {
   return new TaskError('payload_too_large', `The body is larger than ${maxBytes} bytes (MAX_BODY_BYTES).`);
@@ -15,36 +42,68 @@ export async function readJson(incoming: IncomingMessage, maxBytes: number): Pro
   }
   const declared = Number(incoming.headers['content-length'] ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString('utf8');
+  const body = await readBytes(incoming, maxBytes);
+  if (body.length === 0) throw invalid([{ path: '', message: 'the body is empty' }]);
+  if (!isUtf8(body)) throw invalid([{ path: '', message: 'the body is not valid UTF-8' }]);
+  const tooMuch = excess(body);
+  if (tooMuch) throw invalid([{ path: '', message: tooMuch }]);
   try {
-    return JSON.parse(text);
+    return JSON.parse(body.toString('utf8'));
   } catch {
-    throw invalid([{ path: '', message: text === '' ? 'the body is empty' : 'the body is not valid JSON' }]);
+    throw invalid([{ path: '', message: 'the body is not valid JSON' }]);
   }
 }
 
-/** A 400 that names every bad field. */
+function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    // The client left, or was too slow and is being told so: nobody reads this answer.
+    const broke = (cause?: Error) =>
+      reject(new TaskError('request_timeout', 'The connection ended before the body did.', { cause }));
+    incoming.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= maxBytes) return chunks.push(chunk);
+      incoming.pause();
+      return reject(tooLarge(maxBytes));
+    });
+    incoming.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    incoming.on('error', broke);
+    incoming.on('close', () => {
+      if (!incoming.complete) broke();
+    });
+  });
+}
+
+/** A 400 that names every bad field, as far as an answer of sane size can. */
 export function invalid(fields: FieldError[]): TaskError {
-  const detail = fields.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
-  return new TaskError('invalid_request', `The request is not valid: ${detail}`, { fields });
+  const named = fields
+    .slice(0, MAX_NAMED)
+    .map(({ path, message }) => ({ path: path.slice(0, MAX_NAME_LENGTH), message }));
+  const detail = named.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+  const more = fields.length > MAX_NAMED ? '; and more' : '';
+  return new TaskError('invalid_request', `The request is not valid: ${detail}${more}`, { fields: named });
 }
 
 const pathText = (path: readonly PropertyKey[]) =>
   path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index ? '.' : ''}${String(part)}`)).join('');
 
-/** Zod's issues as fields, under `prefix`; unknown keys are named one by one. */
-export function fieldErrors(error: z.ZodError, prefix: PropertyKey[] = []): FieldError[] {
-  return error.issues.flatMap((issue) => {
+type Issue = z.core.$ZodIssue;
+
+/** Zod's issues as fields, under `prefix`; unknown keys are named one by one, and the bad field inside a union's value. */
+export function fieldErrors(error: { issues: readonly Issue[] }, prefix: PropertyKey[] = []): FieldError[] {
+  return error.issues.slice(0, MAX_NAMED + 1).flatMap((issue): FieldError[] => {
+    const path = [...prefix, ...issue.path];
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ path: pathText([...prefix, ...issue.path, key]), message: 'unknown field' }));
+      return issue.keys
+        .slice(0, MAX_NAMED + 1)
+        .map((key) => ({ path: pathText([...path, key]), message: 'unknown field' }));
     }
-    return [{ path: pathText([...prefix, ...issue.path]), message: issue.message }];
+    const inner = issue.code === 'invalid_union' ? issue.errors.find(isInside) : undefined;
+    if (inner) return fieldErrors({ issues: inner }, path);
+    return [{ path: pathText(path), message: issue.message }];
   });
 }
+
+/** The value had this alternative's shape; what is wrong lies within. */
+const isInside = (issues: readonly Issue[]) => issues.every(({ path }) => path.length > 0);

@@ -1,5 +1,8 @@
 /** Errors as the API answers them: RFC 9457 problem+json, from the one table of codes. */
 import { errorTable, type TaskError, toTaskError } from '@beanline/shared/errors.ts';
+import { nanoid } from 'nanoid';
+
+export const newRequestId = () => `req_${nanoid()}`;
 
 /** Codes after which a client's own retry cannot help. */
 const NO_RETRY = new Set(['idempotency_conflict', 'conflict']);

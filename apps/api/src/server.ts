@@ -6,7 +6,7 @@ import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
-import { problemBody, problemHeaders } from './problem.ts';
+import { newRequestId, problemBody, problemHeaders } from './problem.ts';
 
 /** Largest request head, bytes. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -16,10 +16,18 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function refuse(socket: Socket, error: TaskError, status: string) {
   if (!socket.writable) return;
-  const { body } = problemBody(error, '');
-  const headers = { ...problemHeaders(error), Connection: 'close', 'Content-Length': String(Buffer.byteLength(body)) };
+  const requestId = newRequestId();
+  const { body } = problemBody(error, requestId);
+  const headers = {
+    ...problemHeaders(error),
+    'X-Request-Id': requestId,
+    Connection: 'close',
+    'Content-Length': String(Buffer.byteLength(body)),
+  };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  socket.end([`HTTP/1.1 ${status}`, ...lines, '', body].join('\r\n'));
+  socket.write([`HTTP/1.1 ${status}`, ...lines, '', body].join('\r\n'));
+  // Not `end`: a client that never closes its side would keep the socket.
+  socket.destroySoon();
 }
 
 /** Listens on HOST:PORT. `stop` ends streams at event boundaries over the drain time, then closes. */
@@ -28,7 +36,6 @@ export async function startServer(deps: Deps, config: Environment) {
   const app = createApp({ deps, config, drain: draining.signal });
   const server = createAdaptorServer({
     fetch: app.fetch,
-    overrideGlobalObjects: false,
     serverOptions: {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: config.REQUEST_TIMEOUT_MS,

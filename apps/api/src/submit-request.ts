@@ -16,6 +16,9 @@ const later = (message: string) =>
     .optional()
     .refine((value) => value === undefined, message);
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const Options = z.strictObject({
   priority: z
     .union(
@@ -30,16 +33,19 @@ const Options = z.strictObject({
   timeout_ms: z.int().min(100).max(DAY_MS).optional(),
   max_attempts: z.int().min(1).max(100).optional(),
   metadata: z
-    .record(z.string().min(1).max(64), z.string().max(512))
+    .unknown()
+    // A record would drop this name without a word.
+    .refine((pairs) => !isObject(pairs) || !Object.hasOwn(pairs, '__proto__'), {
+      path: ['__proto__'],
+      message: 'is not allowed as a name',
+    })
+    .pipe(z.record(z.string().min(1).max(64), z.string().max(512)))
     .refine((pairs) => Object.keys(pairs).length <= 16, 'must have at most 16 pairs')
     .default({}),
   webhook: later('webhooks are not available yet'),
   session_id: later('sessions are not available yet'),
 });
 const optionNames = Object.keys(Options.shape);
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 type Parts = { rawInput: unknown; rawOptions: Record<string, unknown>; inputPath: string[] };
 

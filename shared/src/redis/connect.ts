@@ -29,7 +29,8 @@ export function connect(
     enableAutoPipelining: options.pipelined ?? false,
     enableOfflineQueue: patient,
     autoResendUnfulfilledCommands: patient,
-    maxRetriesPerRequest: null,
+    // Without a number ioredis drops what was in flight when the connection closed: its promise would never settle.
+    maxRetriesPerRequest: patient ? null : 0,
     connectTimeout: 2_000,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
   });

@@ -3,9 +3,10 @@
  * follow it without gap or repeat.
  *
  * Pub/sub may lose messages, the log does not. Each followed task has one channel with a ring of encoded frames, chained
- * by `prev`. A reader at cursor c takes the frames of the ring that continue c; when the chain is broken (a message was
- * lost or too large, the reader is slow, it just came) it reads the log instead. It subscribes before its first read,
- * so nothing falls between. A tail that a lost message hid is found by a check of silent tasks, once a second, in one batch.
+ * by `prev`. A reader at cursor c takes the frames of the ring that continue c, and waits when c is its newest; when the
+ * chain is broken (a message was lost or too large, the reader is slow, it just came) it reads the log instead. It
+ * subscribes before its first read, so nothing falls between. A tail that a lost message hid is found by a check of silent
+ * tasks, each once a second, all that are due in one batch.
  */
 import type { Redis } from 'ioredis';
 import { encodeFrame, type Frame } from '../event.ts';
@@ -15,6 +16,7 @@ import type { Keys } from './keys.ts';
 
 const RING_BYTES = 256 * 1024;
 const SILENCE_MS = 1_000;
+const CHECK_MS = 250;
 
 type LogReads = {
   readLog(id: string, after: string): Promise<Frame[]>;
@@ -28,13 +30,13 @@ type Hub = {
   readers: number;
   ring: Frame[];
   ringBytes: number;
-  /** The newest event known of. */
-  tail: string;
+  /** When it last said something, or was checked. */
   heardAt: number;
   /** Counts wakes, so that a reader knows whether one came while it read the log. */
   wakes: number;
-  waiters: Set<() => void>;
-  /** Log reads under way, shared by the readers at the same cursor. */
+  /** The readers that wait, and the cursor each has come to. */
+  waiters: Map<() => void, string>;
+  /** Log reads begun since the last wake, shared by the readers at the same cursor. */
   reads: Map<string, Promise<Frame[]>>;
 };
 
@@ -52,9 +54,9 @@ export function createLive(options: {
 
   function wake(hub: Hub) {
     hub.wakes++;
-    const waiters = [...hub.waiters];
-    hub.waiters.clear();
-    for (const resolve of waiters) resolve();
+    // A read that began before may not know what woke us.
+    hub.reads.clear();
+    for (const resolve of [...hub.waiters.keys()]) resolve();
   }
 
   function forget(hub: Hub) {
@@ -75,7 +77,6 @@ export function createLive(options: {
       hub.ringBytes += frame.bytes.length;
       while (hub.ringBytes > RING_BYTES && hub.ring.length > 1) hub.ringBytes -= hub.ring.shift()?.bytes.length ?? 0;
     }
-    hub.tail = id;
     hub.heardAt = performance.now();
     wake(hub);
   }
@@ -99,19 +100,23 @@ export function createLive(options: {
 
   let checking = false;
   const silence = setInterval(async () => {
+    if (checking) return;
     const now = performance.now();
     const silent = [...hubs.values()].filter((hub) => hub.waiters.size > 0 && now - hub.heardAt > SILENCE_MS);
-    if (silent.length === 0 || checking) return;
+    if (silent.length === 0) return;
     checking = true;
+    for (const hub of silent) hub.heardAt = now;
     try {
       const tails = await reads.lastIds(silent.map((hub) => hub.id));
-      for (const [index, hub] of silent.entries()) if (tails[index] !== hub.tail) wake(hub);
+      for (const [index, hub] of silent.entries()) {
+        if (hub.waiters.values().some((cursor) => cursor !== tails[index])) wake(hub);
+      }
     } catch (error) {
       log.debug({ error }, 'the check of silent tasks failed');
     } finally {
       checking = false;
     }
-  }, SILENCE_MS);
+  }, CHECK_MS);
 
   function open(id: string): Hub {
     const p = partitionOf(id, partitions);
@@ -124,10 +129,9 @@ export function createLive(options: {
       readers: 0,
       ring: [],
       ringBytes: 0,
-      tail: '',
       heardAt: performance.now(),
       wakes: 0,
-      waiters: new Set(),
+      waiters: new Map(),
       reads: new Map(),
     };
     hub.subscribed.catch(() => undefined);
@@ -144,7 +148,9 @@ export function createLive(options: {
   function fromLog(hub: Hub, cursor: string): Promise<Frame[]> {
     const shared = hub.reads.get(cursor);
     if (shared) return shared;
-    const read = reads.readLog(hub.id, cursor).finally(() => hub.reads.delete(cursor));
+    const read = reads.readLog(hub.id, cursor).finally(() => {
+      if (hub.reads.get(cursor) === read) hub.reads.delete(cursor);
+    });
     hub.reads.set(cursor, read);
     return read;
   }
@@ -170,21 +176,19 @@ export function createLive(options: {
           if (signal.aborted) return [];
           const live = fromRing(hub, cursor);
           if (live.length > 0) return live;
-          const wakes = hub.wakes;
-          const logged = await fromLog(hub, cursor);
-          if (logged.length > 0) {
-            if (hub.wakes === wakes) hub.tail = logged.at(-1)?.id ?? hub.tail;
-            return logged;
+          if (hub.ring.at(-1)?.id !== cursor) {
+            const wakes = hub.wakes;
+            const logged = await fromLog(hub, cursor);
+            if (logged.length > 0) return logged;
+            if (hub.wakes !== wakes || signal.aborted) continue;
           }
-          if (hub.wakes !== wakes) continue;
-          if (hub.tail === '') hub.tail = cursor;
           await new Promise<void>((resolve) => {
             const done = () => {
               signal.removeEventListener('abort', done);
               hub.waiters.delete(done);
               resolve();
             };
-            hub.waiters.add(done);
+            hub.waiters.set(done, cursor);
             signal.addEventListener('abort', done, { once: true });
           });
         }

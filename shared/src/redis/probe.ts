@@ -126,7 +126,7 @@ export function createProbe(redis: Redis, log: Log, admit: () => Promise<void>) 
 /** True when Redis did not take the command, or its answer was lost: a closed connection, or a reply that says "not now". */
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return /^(OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|BUSY|MISCONF|NOREPLICAS) |Connection is closed|Stream isn't writeable|Command timed out|ECONN|EPIPE|Command aborted|fully? ?retry/i.test(
+  return /^(OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|BUSY|MISCONF|NOREPLICAS) |Connection is closed|Stream isn't writeable|Command timed out|ECONN|EPIPE|Command aborted|max retries per request/i.test(
     error.message,
   );
 }

@@ -9,6 +9,9 @@ import { createScripts } from './scripts.ts';
 /** The zero of ranks: a minute number counted from here fits BullMQ's 2,097,151 for four years. */
 const RANK_EPOCH = Date.UTC(2026, 10, 1);
 
+/** An input up to this comes along with its create; a larger one would hold up Redis while Lua copies it. */
+const INLINE_CHARACTERS = 16_384;
+
 /** An event the runner puts on the log. `data` is JSON text. */
 export type NewEntry = { id: string; type: string; data: string };
 /** Which execution speaks: refused once it is not the current one. */
@@ -97,12 +100,12 @@ export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions
       const { p, common } = keysOf(task.id);
       const input = keys.input(p, task.id);
       const idem = task.idempotency ? keys.idempotency(p, task.idempotency.hash) : keys.task(p, task.id);
+      const inline = task.input.length <= INLINE_CHARACTERS;
       const record: Record<string, string | number> = {
         v: RECORD_VERSION,
         owner: task.owner,
         type: task.type,
         type_version: task.typeVersion,
-        queue: task.type,
         priority: task.priority,
         timeout_ms: task.timeoutMs,
         max_attempts: task.maxAttempts,
@@ -114,7 +117,7 @@ export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions
         ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
       };
       const [, reply] = await Promise.all([
-        redis.set(input, task.input, 'EX', 60),
+        inline ? null : redis.set(input, task.input, 'EX', 60),
         run(
           'create',
           [...common, input, keys.owner(p, task.owner), idem],
@@ -132,6 +135,7 @@ export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions
             RANK_EPOCH,
             limits.firstCheckMs,
             json({ type: task.type, priority: task.priority }),
+            inline ? task.input : '',
             ...Object.entries(record).flat(),
           ],
         ),
@@ -157,7 +161,6 @@ export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions
         options.mayRestart ? '1' : '0',
         json({ reason: options.lost.code, delay_ms: 0, discard: true }),
         json(options.lost),
-        json({ action: 'expired', by: 'deadline' }),
         json({ action: 'expired', by: 'deadline' }),
       ]);
       const [verdict, ...rest] = reply;
@@ -262,7 +265,7 @@ export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions
     async finishOverdue(
       id: string,
       seen: { status: string; attempt: number },
-      status: EndStatus,
+      status: 'expired' | 'cancelled',
     ): Promise<'finished' | 'superseded'> {
       const [verdict] = await run('finish', keysOf(id).common, [
         id,

@@ -5,6 +5,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import { invalid } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { reply } from '../reply.ts';
 import { streamEvents } from '../sse.ts';
 import { findTask } from './tasks.ts';
 
@@ -22,8 +23,8 @@ export function eventRoutes(app: Hono<ApiEnv>, api: Api) {
   app.get('/tasks/:id/events', async (c) => {
     const cursor = cursorOf(c);
     const task = await findTask(api, c);
-    if (isEnd(task.status) && compareIds(cursor, task.lastId) >= 0) return c.body(null, 204);
-    void streamEvents(api, c.env.outgoing, task, cursor, { 'X-Request-Id': c.var.requestId });
+    if (isEnd(task.status) && compareIds(cursor, task.lastId) >= 0) return reply(c, 204, null);
+    void streamEvents(api, c.env.outgoing, task, cursor, { 'X-Request-Id': c.get('requestId') });
     return RESPONSE_ALREADY_SENT;
   });
 }

@@ -4,11 +4,20 @@ import { TaskError } from '@beanline/shared/errors.ts';
 import { START } from '@beanline/shared/event.ts';
 import type { JobType } from '@beanline/shared/job-type.ts';
 import { type SubmitRequest, submitTask } from '@beanline/shared/submit-task.ts';
-import { isEnd, type Status, statusAt, type TaskRecord, taskJson, taskUrls } from '@beanline/shared/task.ts';
+import {
+  isEnd,
+  type Status,
+  type StoredStatus,
+  statusAt,
+  type TaskRecord,
+  taskJson,
+  taskUrls,
+} from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import { readJson } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { replyJson } from '../reply.ts';
 import { streamEvents } from '../sse.ts';
 import { parseSubmit, splitBody, splitTaskBody } from '../submit-request.ts';
 import { waitForEvent } from '../wait.ts';
@@ -22,7 +31,13 @@ function preferredWait(header: string | undefined): number {
   return match ? Math.min(Number(match[1]), MAX_WAIT_S) : 0;
 }
 
+// Straight from Node's parser: the Web headers of a request are built only when they are asked for.
+const headerOf = (c: ApiContext, name: string) => c.env.incoming.headers[name]?.toString();
 const wantsEvents = (header: string | undefined) => /\btext\/event-stream\b/i.test(header ?? '');
+
+/** Whether a `Prefer: wait` ends here: the task has ended, or waits for a person. */
+const rests = (status: StoredStatus) => isEnd(status) || status === 'input_required';
+const isRest = (type: string) => type === 'done' || type === 'human_approval';
 
 export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
   const { deps, config } = api;
@@ -30,13 +45,13 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
 
   const contextOf = (c: ApiContext) => ({
     now: clock.now(),
-    owner: c.var.owner,
-    requestId: c.var.requestId,
+    owner: c.get('owner'),
+    requestId: c.get('requestId'),
     taskTimeoutMs: config.TASK_TIMEOUT_MS,
   });
   const headersOf = (c: ApiContext) => ({
-    idempotencyKey: c.req.header('idempotency-key'),
-    traceparent: c.req.header('traceparent'),
+    idempotencyKey: headerOf(c, 'idempotency-key'),
+    traceparent: headerOf(c, 'traceparent'),
   });
 
   async function accept(c: ApiContext, request: SubmitRequest): Promise<Response> {
@@ -44,50 +59,46 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     const { id, replayed } = submitted;
     const headers: Record<string, string> = {
       Location: `/tasks/${id}`,
-      'X-Request-Id': c.var.requestId,
       ...(replayed ? { 'Idempotency-Replayed': 'true' } : {}),
     };
     // A task just created needs no read: its record is known.
-    const task = replayed ? await replayedTask(c.var.owner, id) : { id, lastId: '0-1' };
+    const created = { id, lastId: '0-1', status: 'queued' as const };
+    let task: TaskRecord | undefined = replayed ? await replayedTask(c.get('owner'), id) : undefined;
 
-    if (wantsEvents(c.req.header('accept'))) {
-      void streamEvents(api, c.env.outgoing, task, START, { ...headers, 'X-Task-Id': id });
+    if (wantsEvents(headerOf(c, 'accept'))) {
+      void streamEvents(api, c.env.outgoing, task ?? created, START, {
+        ...headers,
+        'X-Request-Id': c.get('requestId'),
+        'X-Task-Id': id,
+      });
       return RESPONSE_ALREADY_SENT;
     }
-    const seconds = preferredWait(c.req.header('prefer'));
+    const seconds = preferredWait(headerOf(c, 'prefer'));
     if (seconds > 0) {
-      const gone = c.req.raw.signal;
-      const ends = (type: string) => type === 'done' || type === 'human_approval';
-      await waitForEvent(api, task, START, seconds * 1_000, gone, ends);
-      const now = await clock.guard(() => tasks.read(c.var.owner, id));
-      if (now && isEnd(now.status)) {
-        return c.body(taskJson(now, clock.now()), 200, {
+      const from = task ?? created;
+      // Only what comes after the record counts: an approval that was answered is no reason to stop waiting.
+      if (!rests(from.status)) await waitForEvent(api, from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
+      task = (await clock.guard(() => tasks.read(c.get('owner'), id))) ?? task;
+      if (task && isEnd(task.status)) {
+        return replyJson(c, 200, taskJson(task, clock.now()), {
           ...headers,
-          'Content-Type': 'application/json',
           'Preference-Applied': `wait=${seconds}`,
         });
       }
     }
-    const created = replayed
-      ? {
-          type: request.type.name,
-          status: statusAt(task as TaskRecord, clock.now()),
-          at: (task as TaskRecord).createdAt,
-        }
-      : {
-          type: request.type.name,
-          status: (submitted.dueAt > submitted.createdAt ? 'scheduled' : 'queued') satisfies Status,
-          at: submitted.createdAt,
-        };
-    return c.json(
+    const createdAt = task?.createdAt ?? (submitted.replayed ? 0 : submitted.createdAt);
+    const isAhead = !submitted.replayed && submitted.dueAt > submitted.createdAt;
+    const status: Status = task ? statusAt(task, clock.now()) : isAhead ? 'scheduled' : 'queued';
+    return replyJson(
+      c,
+      202,
       {
         task_id: id,
-        type: created.type,
-        status: created.status,
-        created_at: new Date(created.at).toISOString(),
+        type: request.type.name,
+        status,
+        created_at: new Date(createdAt).toISOString(),
         urls: taskUrls(id),
       },
-      202,
       headers,
     );
   }

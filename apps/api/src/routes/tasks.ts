@@ -8,6 +8,7 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import { fieldErrors, invalid } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { reply, replyJson } from '../reply.ts';
 import { hasMoved, waitForEvent } from '../wait.ts';
 
 /** Records looked at for one page of a filtered list; a page may then be short, with a cursor to go on. */
@@ -30,7 +31,7 @@ function parseQuery<Schema extends z.ZodType>(schema: Schema, c: ApiContext): z.
 
 /** The task of the path, of this owner. An unknown id and a foreign one answer the same. */
 export async function findTask({ deps }: Api, c: ApiContext): Promise<TaskRecord> {
-  const task = await deps.clock.guard(() => deps.tasks.read(c.var.owner, c.req.param('id') ?? ''));
+  const task = await deps.clock.guard(() => deps.tasks.read(c.get('owner'), c.req.param('id') ?? ''));
   if (!task) throw new TaskError('not_found', 'There is no such task.');
   return task;
 }
@@ -53,8 +54,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
   });
 
   const answer = (c: ApiContext, task: TaskRecord) =>
-    c.body(taskJson(task, clock.now()), 200, {
-      'Content-Type': 'application/json',
+    replyJson(c, 200, taskJson(task, clock.now()), {
       ETag: `"${task.lastStateId}"`,
       'Cache-Control': 'no-cache',
     });
@@ -69,7 +69,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
       await waitForEvent(api, task, from, wait * 1_000, c.req.raw.signal, (type) => type !== 'text');
       task = await findTask(api, c);
     }
-    if (tag !== undefined && task.lastStateId === tag) return c.body(null, 304, { ETag: `"${tag}"` });
+    if (tag !== undefined && task.lastStateId === tag) return reply(c, 304, null, { ETag: `"${tag}"` });
     return answer(c, task);
   });
 
@@ -80,7 +80,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
     let before = cursor ?? null;
     let more = true;
     for (let scanned = 0; found.length < limit && more && scanned < MAX_SCANNED; ) {
-      const page = await clock.guard(() => tasks.list(c.var.owner, limit, before));
+      const page = await clock.guard(() => tasks.list(c.get('owner'), limit, before));
       scanned += page.ids.length;
       more = page.ids.length === limit;
       for (const task of page.tasks) {
@@ -92,9 +92,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
       else more = more || before !== page.ids.at(-1);
     }
     const body = found.map((task) => taskJson(task, now, 'listed')).join(',');
-    return c.body(`{"tasks":[${body}],"next_cursor":${JSON.stringify(more ? before : null)}}`, 200, {
-      'Content-Type': 'application/json',
-    });
+    return replyJson(c, 200, `{"tasks":[${body}],"next_cursor":${JSON.stringify(more ? before : null)}}`);
   });
 
   app.post('/tasks/:id/cancel', async (c) => {
@@ -104,7 +102,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
     if (verdict.verdict === 'cancelled' || verdict.verdict === 'requested') {
       const status = verdict.verdict === 'cancelled' ? 'cancelled' : 'in_progress';
       const at = new Date(verdict.at).toISOString();
-      return c.json({ task_id: task.id, status, cancel_requested_at: at }, 202);
+      return replyJson(c, 202, { task_id: task.id, status, cancel_requested_at: at });
     }
     return answer(c, await findTask(api, c));
   });

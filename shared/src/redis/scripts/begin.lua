@@ -2,7 +2,7 @@
 -- begin: the only judge of attempts. First match of: ended · newer · marked cancelled · early · start_by passed ·
 -- queued · input_required · in_progress (the last attempt was lost).
 -- ARGV 2 fence, 3 started event, 4 record version, 5 job-type version, 6 may restart, 7 retrying event of a lost
--- attempt, 8 error of a lost task, 9 the answer that stands for an expired approval, 10 its resumed event.
+-- attempt, 8 error of a lost task, 9 the answer that stands for an expired approval, without the approval's id.
 local fence = ARGV[2]
 local record = redis.call('HMGET', task, 'status', 'v', 'type_version', 'fence', 'cancel_requested_at', 'due_at',
   'attempt', 'start_by')
@@ -55,9 +55,12 @@ if status == 'input_required' then
     close('expired', 'begin', '', '')
     return { 'ended' }
   end
-  redis.call('HSET', task, 'answer:' .. field('approval_id'), ARGV[9])
+  local approval_id = field('approval_id')
+  local answer = '{"approval_id":"' .. approval_id .. '",' .. string.sub(ARGV[9], 2)
+  redis.call('HSET', task, 'answer:' .. approval_id, answer, 'queued_at', now)
   redis.call('HDEL', task, 'approval_id')
-  emit('resumed', ARGV[10])
+  emit('resumed', answer)
+  move('queued')
   return start()
 end
 

@@ -7,13 +7,18 @@ local attempt, by = ARGV[2], ARGV[3]
 local status = field('status')
 if not status then return { 'superseded' } end
 if field('ended_by') == by and field('attempt') == attempt then return { 'finished', status } end
+-- The sweep may have read the record only after the end.
+if ENDED[status] then return { 'superseded' } end
 
 if string.sub(by, 1, 1) == '=' then
   if status ~= string.sub(by, 2) or field('attempt') ~= attempt then return { 'superseded' } end
+  -- What has begun is billed: it may end as cancelled, never as expired.
+  if status == 'in_progress' and ARGV[5] == 'expired' then return { 'superseded' } end
   stop_clock(number('last_at'))
 else
-  if not owns(attempt, by) then return { 'superseded' } end
-  if not write_entries(ARGV[4], 12, tonumber(ARGV[11])) then return { 'behind' } end
+  local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'last_id')
+  if not owns(record, attempt, by) then return { 'superseded' } end
+  if not write_entries(record[4], ARGV[4], 12, tonumber(ARGV[11])) then return { 'behind' } end
   stop_clock(now)
 end
 add_usage(ARGV[8], ARGV[9], ARGV[10])

@@ -24,15 +24,18 @@ local function write(id, prev, kind, data)
   local message = id .. ' ' .. prev .. ' ' .. kind .. ' ' .. now
   if #data <= LIVE_BYTES then message = message .. '\n' .. data end
   redis.call('SPUBLISH', live, message)
-  redis.call('HSET', task, 'last_id', id, 'last_at', now)
-  if kind ~= 'text' then redis.call('HSET', task, 'last_state_id', id) end
+  if kind == 'text' then
+    redis.call('HSET', task, 'last_id', id, 'last_at', now)
+  else
+    redis.call('HSET', task, 'last_id', id, 'last_at', now, 'last_state_id', id)
+  end
   if kind == 'progress' then redis.call('HSET', task, 'progress', data) end
 end
 
 -- Writes an event under the next id of the record's attempt.
 local function emit(kind, data)
-  local prev = field('last_id') or '0-0'
-  local attempt = field('attempt')
+  local at = redis.call('HMGET', task, 'last_id', 'attempt')
+  local prev, attempt = at[1] or '0-0', at[2]
   local last_attempt, last_seq = string.match(prev, '^(%d+)%-(%d+)$')
   local seq = last_attempt == attempt and last_seq + 1 or 1
   write(attempt .. '-' .. seq, prev, kind, data)
@@ -40,8 +43,7 @@ end
 
 -- Writes the runner's own events, ARGV[first] onwards as id, type, data. Those already there (a repeat) are passed over.
 -- False when the log does not end where the runner thinks it does: a failover lost events.
-local function write_entries(prev, first, count)
-  local last = field('last_id')
+local function write_entries(last, prev, first, count)
   local from = last == prev and 0 or nil
   for i = 0, count - 1 do
     if ARGV[first + 3 * i] == last then from = i + 1 end
@@ -55,9 +57,8 @@ local function write_entries(prev, first, count)
   return true
 end
 
--- True while (attempt, fence) is the one execution that may write.
-local function owns(attempt, fence)
-  local record = redis.call('HMGET', task, 'status', 'attempt', 'fence')
+-- True while (attempt, fence) is the one execution that may write; `record` begins with status, attempt, fence.
+local function owns(record, attempt, fence)
   return record[1] == 'in_progress' and record[2] == attempt and record[3] == fence
 end
 
@@ -69,7 +70,7 @@ end
 local function uncount()
   if field('counted') ~= '1' then return end
   redis.call('HDEL', task, 'counted')
-  local queue = field('queue')
+  local queue = field('type')
   local function subtract(name, amount)
     if redis.call('HINCRBY', counts, name, -amount) <= 0 then redis.call('HDEL', counts, name) end
   end
@@ -94,11 +95,15 @@ local function add_usage(input_tokens, output_tokens, estimated)
 end
 
 -- One entry per transition for the relay: which task and which transition, never content.
+local function tell_bus(from, to, owner, kind, attempt)
+  redis.call('XADD', bus, '*', 'v', 1, 'task', task_id, 'owner', owner, 'type', kind, 'from', from, 'to', to,
+    'attempt', attempt, 'at', now)
+end
+
 local function move(to)
-  local from = field('status') or ''
+  local record = redis.call('HMGET', task, 'status', 'owner', 'type', 'attempt')
   redis.call('HSET', task, 'status', to)
-  redis.call('XADD', bus, '*', 'v', 1, 'task', task_id, 'owner', field('owner'), 'type', field('type'),
-    'from', from, 'to', to, 'attempt', field('attempt'), 'at', now)
+  tell_bus(record[1], to, record[2], record[3], record[4])
 end
 
 -- Ends the task: the status, what it leaves, and the one `done`. `by` names who did, so that a repeat is known.

@@ -7,9 +7,10 @@
 local fence, to = ARGV[3], ARGV[5]
 if field('released_by') == fence then return { 'released', number('due_at') } end
 if field('ended_by') == fence then return { 'ended' } end
-if not owns(ARGV[2], fence) then return { 'superseded' } end
+local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'last_id')
+if not owns(record, ARGV[2], fence) then return { 'superseded' } end
 -- Lost text (a failover) does not stop a release: the attempt is over anyway, and readers are told of the discard.
-write_entries(ARGV[4], 19, tonumber(ARGV[18]))
+write_entries(record[4], ARGV[4], 19, tonumber(ARGV[18]))
 
 stop_clock(now)
 add_usage(ARGV[10], ARGV[11], ARGV[12])

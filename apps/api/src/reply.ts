@@ -1,0 +1,26 @@
+/** Answers. */
+import type { ApiContext } from './context.ts';
+
+/**
+ * An answer with the request's id. Headers stay a plain object, which the server writes as it is: building `Headers`
+ * for each answer cost a tenth of a submit.
+ */
+export function reply(
+  c: ApiContext,
+  status: number,
+  body: string | null,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(body, { status, headers: { 'X-Request-Id': c.get('requestId'), ...headers } });
+}
+
+/** The same with a JSON body: a value, or JSON text that is ready. */
+export function replyJson(
+  c: ApiContext,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Response {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return reply(c, status, text, { 'Content-Type': 'application/json', ...headers });
+}

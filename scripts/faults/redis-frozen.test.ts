@@ -1,0 +1,114 @@
+/** Redis stops answering while its connections stay open: refusals are quick, and nothing refused comes to life. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { chat, post, submit, visibleText } from '../testing/client.ts';
+import { TEST_ENV } from '../testing/system.ts';
+import { slowWords } from '../testing/upstream.ts';
+import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, until, words } from './checks.ts';
+
+const LOCK_MS = Number(TEST_ENV.LOCK_DURATION_MS);
+/** The contract says 300 ms; the rest is this machine's. */
+const REFUSED_MS = 400;
+
+let system: Faults;
+before(async () => {
+  system = await startFaults({ runners: 1 });
+});
+after(() => system.stop());
+
+const taskKeys = () => system.redis.cli('--raw', 'keys', 'bl:*task_*');
+const ready = () => until('the API accepts', async () => (await fetch(`${system.url}/readyz`)).ok);
+
+for (const [what, frozenMs] of [
+  ['thaws before create refuses by its time', 240],
+  ['thaws later', 700],
+] as const) {
+  test(`submits to a frozen Redis that ${what} get 503 within 300 ms and leave no ghost`, async (t) => {
+    const { url, redis } = system;
+    await ready();
+    const before = await taskKeys();
+    const model = system.model(slowWords(5, 0));
+    const frozenAt = performance.now();
+    redis.pause();
+    const thawed = delay(frozenMs).then(() => redis.resume());
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const answer = await post(url, '/api/chat', chat(model.prompt));
+        return { ...answer, tookMs: performance.now() - frozenAt };
+      }),
+    );
+    const slowest = Math.round(Math.max(...answers.map(({ tookMs }) => tookMs)));
+    t.diagnostic(`refused after at most ${slowest} ms`);
+    for (const { status, json, headers } of answers) {
+      assert.deepEqual([status, json.code], [503, 'unavailable']);
+      assert.ok(Number(headers.get('retry-after')) >= 1);
+    }
+    assert.ok(slowest <= REFUSED_MS, `${slowest} ms`);
+    await thawed;
+    await ready();
+    await until('no key of them remains', async () => (await taskKeys()) === before);
+    // A later task that waits longer than any repair needs has run: so would they have.
+    const control = await system.start([slowWords(1, 0)], { delay_ms: 1_500 });
+    await followWhole(url, control.id);
+    assert.equal(model.calls.length, 0);
+    await checkClean(system);
+  });
+}
+
+test('a submit refused by a frozen Redis and retried with its Idempotency-Key makes one task', async () => {
+  const { url, redis } = system;
+  for (const frozenMs of [230, 600]) {
+    const model = system.model(slowWords(5, 0));
+    const headers = { 'Idempotency-Key': `frozen-${frozenMs}` };
+    redis.pause();
+    const thawed = delay(frozenMs).then(() => redis.resume());
+    assert.equal((await post(url, '/api/chat', chat(model.prompt), headers)).status, 503);
+    await thawed;
+    await ready();
+    const ids = new Set<string>();
+    for (let round = 0; round < 3; round++) {
+      const { status, json } = await post(url, '/api/chat', chat(model.prompt), headers);
+      assert.equal(status, 202);
+      ids.add(json.task_id);
+    }
+    assert.equal(ids.size, 1);
+    for (const id of ids) await followWhole(url, id);
+    assert.equal(model.calls.length, 1);
+    await checkClean(system);
+  }
+});
+
+for (const locks of [0.5, 2.5]) {
+  test(`tasks that stream while Redis is frozen for ${locks} locks are whole`, async (t) => {
+    const { url, redis } = system;
+    const tasks = await Promise.all(Array.from({ length: 5 }, () => system.start([slowWords(80, 25)])));
+    await Promise.all(tasks.map(({ id }) => followUntil(url, id, 'text')));
+    const readers = tasks.map(({ id }) => followWhole(url, id));
+    redis.pause();
+    await delay(locks * LOCK_MS);
+    redis.resume();
+    for (const [index, task] of tasks.entries()) {
+      assert.equal(visibleText((await readers[index]) ?? []), words(80));
+      const json = await checkCalls(url, task);
+      assert.equal(json.status, 'completed');
+      t.diagnostic(`attempts ${json.attempt}, failures ${json.failures}`);
+      if (locks < 0.8) assert.equal(json.attempt, 1, 'a pause shorter than the lock costs no attempt');
+    }
+    await checkClean(system);
+  });
+}
+
+test('what is accepted right before and after a freeze runs once', async () => {
+  const { url, redis } = system;
+  const model = system.model(slowWords(5, 0));
+  const early = await Promise.all(Array.from({ length: 10 }, () => submit(url, chat(model.prompt))));
+  redis.pause();
+  await delay(LOCK_MS / 4);
+  redis.resume();
+  await ready();
+  const late = await Promise.all(Array.from({ length: 10 }, () => submit(url, chat(model.prompt))));
+  for (const id of [...early, ...late]) assert.equal(visibleText(await followWhole(url, id)), words(5));
+  assert.equal(model.calls.length, 20);
+  await checkClean(system);
+});

@@ -1,0 +1,50 @@
+/** The relay is the one that repairs: there may be two of it, and another takes over when one dies. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { visibleText } from '../testing/client.ts';
+import { slowWords } from '../testing/upstream.ts';
+import { checkCalls, checkClean, followWhole, startFaults, until, words } from './checks.ts';
+
+test('two relays that both believe to hold the partition run nothing twice', async (t) => {
+  const system = await startFaults({ relays: 2 });
+  t.after(system.stop);
+  const { url, redis } = system;
+  let over = false;
+  // The lease changes hands all the time: every round of either relay sweeps everything.
+  const thief = (async () => {
+    while (!over) await redis.cli('del', 'bl:{0}:lease');
+  })();
+  const later = await Promise.all(
+    Array.from({ length: 10 }, (_, index) => system.start([slowWords(30, 20)], { delay_ms: index * 100 })),
+  );
+  for (const task of later) {
+    const seen = await followWhole(url, task.id);
+    assert.equal(visibleText(seen), words(30));
+    const json = await checkCalls(url, task);
+    assert.deepEqual([json.status, json.attempt, task.calls.length], ['completed', 1, 1]);
+  }
+  over = true;
+  await thief;
+  await checkClean(system);
+});
+
+test('when a relay is killed another one takes over its partition', async (t) => {
+  const system = await startFaults({ relays: 2 });
+  t.after(system.stop);
+  const { url, redis, relays } = system;
+  // Whoever of the two holds the lease, one of these kills takes the holder.
+  for (const relay of relays) {
+    await relay.signal('SIGKILL');
+    const spare = await system.startRelay();
+    const killedAt = performance.now();
+    const orphan = await system.start([slowWords(5, 0)], { delay_ms: 1_000 });
+    await redis.cli('del', `bl:{chat.request}:${orphan.id}`);
+    await redis.cli('zrem', 'bl:{chat.request}:delayed', orphan.id);
+    assert.equal(visibleText(await followWhole(url, orphan.id)), words(5));
+    t.diagnostic(`a task without its job ran ${Math.round(performance.now() - killedAt)} ms after the kill`);
+    assert.equal((await checkCalls(url, orphan)).attempt, 1);
+    assert.equal(spare.child.exitCode, null);
+  }
+  await until('the bus is drained', async () => Number(await redis.cli('xlen', 'bl:{0}:bus')) <= 1);
+  await checkClean(system);
+});

@@ -1,0 +1,50 @@
+/** SIGTERM of a runner, as every deploy sends it: nothing is lost, and no failure is spent. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { visibleText } from '../testing/client.ts';
+import { slowWords } from '../testing/upstream.ts';
+import { checkCalls, checkClean, followUntil, followWhole, programOf, startFaults, words } from './checks.ts';
+
+test('a runner told to stop under load hands its tasks back: none is lost, none counts a failure', async (t) => {
+  const system = await startFaults({ runners: 2 });
+  t.after(system.stop);
+  const { url, runners } = system;
+  // Each takes longer than the drain time of a second.
+  const tasks = await Promise.all(Array.from({ length: 20 }, () => system.start([slowWords(60, 50), slowWords(60, 5)])));
+  const early = await Promise.all(tasks.map(({ id }) => followUntil(url, id, 'text')));
+  const leaving = runners.reduce((a, b) => {
+    const load = (runner: typeof a) => early.filter((seen) => programOf(runners, seen) === runner).length;
+    return load(a) >= load(b) ? a : b;
+  });
+  const given = tasks.filter((_, index) => programOf(runners, early[index] ?? []) === leaving);
+  const toldAt = performance.now();
+  await leaving.signal('SIGTERM');
+  t.diagnostic(`it held ${given.length} tasks and left ${Math.round(performance.now() - toldAt)} ms after SIGTERM`);
+  assert.equal(leaving.child.exitCode, 0);
+
+  for (const task of tasks) {
+    const seen = await followWhole(url, task.id);
+    assert.equal(visibleText(seen), words(60));
+    const back = seen.filter(({ type }) => type === 'retrying').map(({ data }) => data);
+    const was = given.includes(task) ? [{ reason: 'shutting_down', delay_ms: 0, discard: true }] : [];
+    assert.deepEqual(back, was);
+    const json = await checkCalls(url, task);
+    assert.deepEqual([json.status, json.failures, json.attempt], ['completed', 0, was.length + 1]);
+  }
+  await checkClean(system);
+
+  await t.test('and tasks that end within the drain time are not handed back', async () => {
+    const last = await system.startRunner({ DRAIN_MS: '5000' });
+    await runners.find((runner) => runner !== leaving)?.signal('SIGTERM');
+    const short = await Promise.all(Array.from({ length: 5 }, () => system.start([slowWords(20, 40)])));
+    await Promise.all(short.map(({ id }) => followUntil(url, id, 'text')));
+    await last.signal('SIGTERM');
+    assert.equal(last.child.exitCode, 0);
+    for (const task of short) {
+      assert.equal(visibleText(await followWhole(url, task.id)), words(20));
+      const json = await checkCalls(url, task);
+      assert.deepEqual([json.status, json.failures, json.attempt], ['completed', 0, 1]);
+    }
+    await checkClean(system);
+  });
+});

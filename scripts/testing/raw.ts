@@ -1,0 +1,120 @@
+/** HTTP below fetch: sockets that send what a test says and read when it says, and what every error answer looks like. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const PATIENCE_MS = 20_000;
+
+export type RawConnection = ReturnType<typeof rawConnection>;
+
+/** One connection. It never closes its own side before the test does. */
+export function rawConnection(port: number) {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  let text = '';
+  let over = false;
+  const waiting = new Set<() => void>();
+  const wake = () => {
+    for (const look of [...waiting]) look();
+  };
+  const end = Promise.withResolvers<string>();
+  const finish = () => {
+    over = true;
+    end.resolve(text);
+    wake();
+  };
+  socket.setEncoding('utf8');
+  socket.on('end', finish);
+  socket.on('close', finish);
+  socket.on('error', finish);
+  const read = () => {
+    socket.on('data', (chunk) => {
+      text += chunk;
+      wake();
+    });
+  };
+
+  return {
+    socket,
+    send: (bytes: string | Buffer) => socket.write(bytes),
+    /** Starts reading; until then nothing is taken from the socket but its first buffer. */
+    read,
+    /** Everything received so far. */
+    text: () => text,
+    /** All that was received, when the other side has ended or cut the connection. */
+    ended: end.promise,
+    /** Resolves when what was received matches; rejects when the connection ends without it. */
+    has(pattern: RegExp): Promise<RegExpExecArray> {
+      const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
+      const timer = setTimeout(() => reject(new Error(`${pattern} did not come; there is: ${text}`)), PATIENCE_MS);
+      const look = () => {
+        const match = pattern.exec(text);
+        if (match) resolve(match);
+        else if (over) reject(new Error(`the connection ended without ${pattern}: ${text}`));
+        else return;
+        clearTimeout(timer);
+        waiting.delete(look);
+      };
+      waiting.add(look);
+      look();
+      return promise;
+    },
+    close: () => socket.destroy(),
+  };
+}
+
+/** A connection that asks for a path and reads. */
+export function rawGet(port: number, path: string, headers: Record<string, string> = {}): RawConnection {
+  const connection = rawConnection(port);
+  connection.read();
+  const lines = Object.entries({ Host: 'test', ...headers }).map(([name, value]) => `${name}: ${value}`);
+  connection.send([`GET ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
+  return connection;
+}
+
+/** Resident memory of a process, in MB. */
+export async function memoryMb(pid: number | undefined): Promise<number> {
+  const { stdout } = await run('ps', ['-o', 'rss=', '-p', String(pid)]);
+  return Number(stdout) / 1024;
+}
+
+/** Asks again and again until the answer satisfies; gives it. For what no event tells of. */
+export async function eventually<T>(ask: () => Promise<T>, satisfies: (answer: T) => boolean): Promise<T> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await ask();
+    if (satisfies(answer)) return answer;
+    if (performance.now() > deadline) throw new Error(`still ${JSON.stringify(answer)} after ${PATIENCE_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** What every error answer is: problem+json of the table's status, code and title, under the request's id. */
+export function assertProblem(
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever an answer holds
+  answer: { status: number; headers: Headers; json: any },
+  status: number,
+  code: string,
+): void {
+  const { json, headers } = answer;
+  assert.equal(answer.status, status, JSON.stringify(json));
+  assert.equal(headers.get('content-type'), 'application/problem+json');
+  assert.equal(headers.get('cache-control'), 'no-store');
+  assert.equal(json.code, code);
+  assert.equal(json.status, status);
+  assert.equal(json.type, `https://beanline.dev/errors/${code}`);
+  assert.ok(json.title.length > 0 && json.detail.length > 0);
+  assert.ok(json.request_id.length > 0);
+  assert.equal(json.request_id, headers.get('x-request-id'));
+  const known = ['type', 'title', 'status', 'code', 'detail', 'errors', 'request_id'];
+  assert.deepEqual(
+    Object.keys(json).filter((name) => !known.includes(name)),
+    [],
+  );
+}
+
+/** The paths a 400 names. */
+export function badPaths(answer: { json: { errors?: { path: string; message: string }[] } }): string[] {
+  return (answer.json.errors ?? []).map(({ path }) => path);
+}

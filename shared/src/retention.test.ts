@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { silentLog, taskRedis, until } from '../../scripts/testing/task-redis.ts';
+import { startRelay } from '../../workers/relay/src/relay.ts';
+import { readConfig } from './config.ts';
+import { wire } from './wire.ts';
+
+const base = taskRedis();
+const RETENTION_MS = 1_000;
+
+function setup(t: TestContext) {
+  const at = base(t);
+  return {
+    ...at,
+    async relay(idempotencyMs: number) {
+      const config = readConfig({
+        REDIS_URL: at.server.url,
+        KEY_PREFIX: at.keys.prefix,
+        SWEEP_INTERVAL_MS: '50',
+        TASK_RETENTION_MS: String(RETENTION_MS),
+        IDEMPOTENCY_RETENTION_MS: String(idempotencyMs),
+      });
+      const { deps, close } = wire(config, { program: 'relay', log: silentLog });
+      await deps.clock.ready();
+      const relay = startRelay(deps, config);
+      t.after(async () => {
+        await relay.stop();
+        await close();
+      });
+    },
+    async finished() {
+      const { ref, lastId } = await at.running({ idempotency: { hash: 'a'.repeat(64), fingerprint: 'f'.repeat(64) } });
+      await at.tasks.append(ref, lastId, [{ id: '1-2', type: 'text', data: '{"content":"a"}' }]);
+      await at.tasks.finish(ref, at.ending('1-2'));
+      return { id: ref.id, endedAt: Number((await at.record(ref.id)).ended_at) };
+    },
+    idem: at.keys.idempotency(0, 'a'.repeat(64)),
+  };
+}
+
+test('an ended task is kept for its retention and then leaves nothing but its idempotency key, for its own time', async (t) => {
+  const { finished, relay, redis, keys, now, allKeys, idem, record } = setup(t);
+  const { id, endedAt } = await finished();
+  const createdAt = Number((await record(id)).created_at);
+  await relay(2_000);
+  await until(async () => (await redis.exists(keys.task(0, id))) === 0);
+  assert.ok((await now()) >= endedAt + RETENTION_MS);
+  await until(async () => (await redis.exists(keys.kept(0))) === 0);
+  const left = [keys.bus(0), keys.cursors(0), idem, keys.lease(0), keys.meta].sort();
+  assert.deepEqual(await allKeys(), left);
+  assert.ok((await redis.pttl(idem)) > 0);
+  await until(async () => (await redis.exists(idem)) === 0);
+  assert.ok((await now()) >= createdAt + 2_000);
+});
+
+test('an idempotency key lives as long as its task, also when its own time was over before', async (t) => {
+  const { finished, relay, redis, keys, now, idem } = setup(t);
+  const { id, endedAt } = await finished();
+  await relay(1_000);
+  await until(async () => (await redis.exists(idem)) === 0);
+  assert.ok((await now()) >= endedAt + RETENTION_MS);
+  await until(async () => (await redis.exists(keys.task(0, id))) === 0);
+});
+
+test('an open task is kept however old it is', async (t) => {
+  const { finished, running, relay, redis, keys, record } = setup(t);
+  const { ref } = await running();
+  const { id } = await finished();
+  await relay(1_000);
+  await until(async () => (await redis.exists(keys.task(0, id))) === 0);
+  assert.equal((await record(ref.id)).status, 'in_progress');
+  assert.notEqual(await redis.exists(keys.input(0, ref.id), keys.log(0, ref.id)), 0);
+});
+
+test('the bus is trimmed below the sink that is furthest behind, and each sink goes on where it was', async (t) => {
+  const { create, schedule, redis, keys } = setup(t);
+  const ids = [await create(), await create(), await create(), await create()];
+  const entries = await schedule.readBus(0, 'one', 10);
+  assert.deepEqual(
+    entries.map(({ task }) => task),
+    ids,
+  );
+  const [first, second, third] = entries;
+  assert.ok(first && second && third);
+  await schedule.confirmBus(0, 'two', first.entryId);
+  await schedule.confirmBus(0, 'one', third.entryId);
+  assert.equal(await redis.xlen(keys.bus(0)), 4);
+  await schedule.confirmBus(0, 'two', second.entryId);
+  assert.equal(await redis.xlen(keys.bus(0)), 3);
+  assert.deepEqual(
+    (await schedule.readBus(0, 'one', 10)).map(({ task }) => task),
+    ids.slice(3),
+  );
+  assert.deepEqual(
+    (await schedule.readBus(0, 'two', 10)).map(({ task }) => task),
+    ids.slice(2),
+  );
+});
+
+test('of two holders one has the lease until it ends or is given back', async (t) => {
+  const { schedule, redis, keys } = setup(t);
+  assert.deepEqual(await schedule.lease(0, 'a', 60_000), { held: true, fresh: true });
+  assert.deepEqual(await schedule.lease(0, 'b', 60_000), { held: false, fresh: false });
+  assert.deepEqual(await schedule.lease(0, 'a', 60_000), { held: true, fresh: false });
+  await schedule.unlease(0, 'b');
+  assert.equal(await redis.get(keys.lease(0)), 'a');
+  await schedule.unlease(0, 'a');
+  assert.deepEqual(await schedule.lease(0, 'b', 20), { held: true, fresh: true });
+  await until(async () => (await schedule.lease(0, 'a', 60_000)).held);
+});

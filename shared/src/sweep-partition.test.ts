@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { silentLog, TYPE, taskRedis } from '../../scripts/testing/task-redis.ts';
+import { readConfig } from './config.ts';
+import { sweepPartition } from './sweep-partition.ts';
+import { wire } from './wire.ts';
+
+const base = taskRedis();
+const LIMITS = { firstCheckMs: 5_000, maxCheckMs: 600_000, cancelGraceMs: 100 };
+
+async function setup(t: TestContext) {
+  const at = base(t);
+  const config = readConfig({ REDIS_URL: at.server.url, KEY_PREFIX: at.keys.prefix });
+  const { deps, close } = wire(config, { program: 'relay', log: silentLog });
+  t.after(close);
+  await deps.clock.ready();
+  const key = (name: string) => `${at.keys.prefix}:{${TYPE}}:${name}`;
+
+  return {
+    ...at,
+    deps,
+    sweep: (everything = true) => sweepPartition(deps, 0, LIMITS, everything),
+    /** Where the job of a task is; jobs with a priority wait in `prioritized`. */
+    async job(id: string): Promise<'waiting' | 'delayed' | 'none'> {
+      if ((await at.redis.zscore(key('prioritized'), id)) !== null) return 'waiting';
+      return (await at.redis.zscore(key('delayed'), id)) === null ? 'none' : 'delayed';
+    },
+    jobRank: async (id: string) => at.redis.hget(key(id), 'priority'),
+    jobs: async () => (await at.redis.zcard(key('prioritized'))) + (await at.redis.zcard(key('delayed'))),
+    checkAt: async (id: string) => Number(await at.redis.zscore(at.keys.open(0), id)),
+  };
+}
+
+test('a task whose job was never added gets it, with the rank it was promised', async (t) => {
+  const { create, sweep, job, jobRank, record } = await setup(t);
+  const id = await create({ headStartMs: 600_000 });
+  assert.equal(await job(id), 'none');
+  assert.equal(await sweep(), 1);
+  assert.equal(await job(id), 'waiting');
+  assert.equal(await jobRank(id), (await record(id)).rank);
+});
+
+test('a task before its time gets a job that sleeps until then', async (t) => {
+  const { create, sweep, job } = await setup(t);
+  const id = await create({ delayMs: 60_000 });
+  await sweep();
+  assert.equal(await job(id), 'delayed');
+});
+
+test('a running task whose job vanished gets one, so that somebody notices its loss', async (t) => {
+  const { running, sweep, job } = await setup(t);
+  const { ref } = await running();
+  await sweep();
+  assert.equal(await job(ref.id), 'waiting');
+});
+
+test('a job that sleeps beyond the time its task is due is promoted', async (t) => {
+  const { running, parking, reply, tasks, deps, sweep, job, record, jobRank } = await setup(t);
+  const { ref, lastId } = await running();
+  await tasks.release(ref, parking(lastId));
+  const { rank = '' } = await record(ref.id);
+  await deps.queue.add([{ id: ref.id, type: TYPE, rank: Number(rank), delayMs: 60_000 }]);
+  await sweep();
+  assert.equal(await job(ref.id), 'delayed');
+  await tasks.answer(ref.id, reply());
+  assert.equal(await job(ref.id), 'delayed');
+  await sweep();
+  assert.equal(await job(ref.id), 'waiting');
+  assert.equal(await jobRank(ref.id), rank);
+});
+
+test('a task that did not start in time ends as expired, and its job goes', async (t) => {
+  const { create, sweep, job, record, events, pass, now } = await setup(t);
+  const id = await create({ startBy: (await now()) + 50 });
+  await sweep();
+  assert.equal(await job(id), 'waiting');
+  await pass(60);
+  await sweep(false);
+  assert.equal((await record(id)).status, 'expired');
+  assert.equal(await job(id), 'none');
+  await events(id);
+});
+
+test('a parked task nobody answered ends as expired, and one that resumes on that is woken', async (t) => {
+  const { running, parking, tasks, deps, sweep, job, record } = await setup(t);
+  const ids: string[] = [];
+  for (const onExpiry of ['expire', 'resume']) {
+    const { ref, lastId } = await running();
+    await tasks.release(ref, parking(lastId, { expiresAt: Date.now() - 1, onExpiry }));
+    await deps.queue.add([{ id: ref.id, type: TYPE, rank: 1, delayMs: 60_000 }]);
+    ids.push(ref.id);
+  }
+  await sweep();
+  const [expired = '', resumed = ''] = ids;
+  assert.deepEqual([(await record(expired)).status, await job(expired)], ['expired', 'none']);
+  assert.deepEqual([(await record(resumed)).status, await job(resumed)], ['input_required', 'waiting']);
+});
+
+test('a running task is cancelled for its runner when the grace after the mark is over, not before', async (t) => {
+  const { running, tasks, sweep, record, events, pass, checkAt } = await setup(t);
+  const { ref, lastId } = await running();
+  const marked = await tasks.cancel(ref.id, 'anna', { nonce: 'n' });
+  assert.equal(marked.verdict, 'requested');
+  await sweep();
+  assert.equal((await record(ref.id)).status, 'in_progress');
+  assert.equal(await checkAt(ref.id), marked.at + LIMITS.cancelGraceMs);
+  await pass(LIMITS.cancelGraceMs + 10);
+  await sweep(false);
+  assert.equal((await record(ref.id)).status, 'cancelled');
+  assert.deepEqual((await events(ref.id)).at(-1)?.data, { status: 'cancelled' });
+  const late = await tasks.append(ref, lastId, [{ id: '1-2', type: 'text', data: '{"content":""}' }]);
+  assert.equal(late.verdict, 'superseded');
+});
+
+test('a sweep of everything looks at each of a thousand open tasks', async (t) => {
+  const { create, sweep, jobs } = await setup(t);
+  await Promise.all(Array.from({ length: 1_000 }, () => create()));
+  assert.equal(await sweep(false), 0);
+  assert.ok((await sweep(true)) >= 1_000);
+  assert.equal(await jobs(), 1_000);
+});
+
+test('a sweep of what is due looks at all of it, and at nothing again before its next check', async (t) => {
+  const { create, sweep, jobs, redis, keys } = await setup(t);
+  const ids = await Promise.all(Array.from({ length: 450 }, () => create()));
+  await redis.zadd(keys.open(0), 'XX', ...ids.slice(0, 430).flatMap((id) => [1, id]));
+  assert.equal(await sweep(false), 430);
+  assert.equal(await jobs(), 430);
+  assert.equal(await sweep(false), 0);
+});
+
+test('the next check moves away with the age of a task, never past its deadlines', async (t) => {
+  const { create, sweep, checkAt, redis, keys, now, record } = await setup(t);
+  const ages = [0, 20_000, 3_600_000];
+  const ids = await Promise.all([...ages, 0].map(() => create()));
+  const startBy = Math.floor(await now()) + 2_000;
+  const deadline = await create({ startBy });
+  for (const [index, age] of ages.entries()) {
+    const created = Number((await record(ids[index] ?? '')).created_at);
+    await redis.hset(keys.task(0, ids[index] ?? ''), { created_at: created - age, due_at: created - age });
+  }
+  const before = await now();
+  await sweep();
+  const after = await now();
+  for (const [index, wait] of [5_000, 20_000, 600_000].entries()) {
+    const at = await checkAt(ids[index] ?? '');
+    assert.ok(at >= before + wait - 100 && at <= after + wait + 5_000, `${at - before} ms instead of ${wait}`);
+  }
+  assert.equal(await checkAt(deadline), startBy);
+});
+
+test('an entry of the index without a task is removed', async (t) => {
+  const { newTask, sweep, redis, keys } = await setup(t);
+  await redis.zadd(keys.open(0), 1, newTask().id);
+  await sweep();
+  assert.equal(await redis.zcard(keys.open(0)), 0);
+});
+
+test('two sweeps at once end each task once and add each job once', async (t) => {
+  const { create, running, tasks, sweep, jobs, events, record, pass, bus } = await setup(t);
+  const waiting = await Promise.all(Array.from({ length: 100 }, () => create()));
+  const expired = await Promise.all(Array.from({ length: 100 }, () => create({ startBy: Date.now() - 1_000 })));
+  const marked = await Promise.all(Array.from({ length: 100 }, async () => (await running()).ref.id));
+  await Promise.all(marked.map((id) => tasks.cancel(id, 'anna', { nonce: id })));
+  await pass(LIMITS.cancelGraceMs + 10);
+  await Promise.all([sweep(), sweep(), sweep(false), sweep(false)]);
+  for (const [ids, status] of [
+    [waiting, 'queued'],
+    [expired, 'expired'],
+    [marked, 'cancelled'],
+  ] as const) {
+    for (const id of ids) {
+      assert.equal((await record(id)).status, status);
+      const done = (await events(id)).filter(({ type }) => type === 'done');
+      assert.equal(done.length, status === 'queued' ? 0 : 1);
+    }
+  }
+  assert.equal(await jobs(), 100);
+  assert.equal((await bus()).filter((move) => /expired|cancelled/.test(move)).length, 200);
+});
