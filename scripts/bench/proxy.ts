@@ -13,9 +13,9 @@ const client = new OpenAI({ baseURL: `${process.argv[2]}/v1`, apiKey: 'bench', m
 const app = new Hono();
 
 app.post('/api/chat', async (c) => {
-  const body = await c.req.json();
+  const body: OpenAI.ChatCompletionCreateParamsStreaming = await c.req.json();
   return streamSSE(c, async (events) => {
-    const chunks = await client.chat.completions.create({ ...body, stream: true as const });
+    const chunks = await client.chat.completions.create({ ...body, stream: true });
     for await (const { choices } of chunks) {
       const content = choices[0]?.delta.content;
       if (content) await events.writeSSE({ event: 'text', data: JSON.stringify({ content }) });

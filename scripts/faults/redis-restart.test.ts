@@ -28,7 +28,7 @@ async function outage(system: Faults, downMs: number, wordCount: number) {
   assert.ok(refused.headers.get('retry-after'));
   const refusedMs = Math.round(performance.now() - askedAt);
   assert.ok(refusedMs <= 300, `refused after ${refusedMs} ms`);
-  await delay(downMs - (performance.now() - killedAt));
+  await delay(Math.max(0, downMs - (performance.now() - killedAt)));
   await redis.restart();
   const backAt = performance.now();
   await until('the API accepts again', async () => (await fetch(`${url}/readyz`)).ok);
