@@ -128,34 +128,19 @@ function takeLock() {
 }
 
 /** Runs npm on the system's Node: `npm ci` deletes node_modules, so it must not run on the Node inside it. */
-function npm(command, errors) {
+function npmCi() {
   const result = spawnSync(
     'npm',
-    [...command, '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'],
-    { cwd: root, stdio: ['ignore', 'inherit', errors], encoding: 'utf8', env: { ...process.env, PATH: systemPath } },
+    ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'],
+    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, PATH: systemPath } },
   );
   if (result.error) fail(`npm could not be run (${result.error.message}); it comes with Node.js: https://nodejs.org`);
   return result;
 }
 
-/**
- * Whether `npm ci` refuses the lock file only for lacking optional packages of other platforms. npm leaves out those the
- * registry of the day does not have; everything else stays locked, and each names its optional packages exactly.
- */
-function lacksOnlyOptional(lockfile, errors) {
-  const packages = Object.values(JSON.parse(lockfile).packages ?? {});
-  const optional = new Set(packages.flatMap((entry) => Object.keys(entry.optionalDependencies ?? {})));
-  const complaints = errors.match(/(?:Missing|Invalid): .*/g) ?? [];
-  const names = complaints.map((line) => /^Missing: (\S+)@\S* from lock file$/.exec(line)?.[1]);
-  return names.length > 0 && names.every((name) => optional.has(name));
-}
-
 function install(lockfile) {
   console.log(`beanline: installing dependencies (npm ci), among them Node ${NODE_MAJOR}; this happens once`);
-  let result = npm(['ci'], 'pipe');
-  if (result.status !== 0 && lacksOnlyOptional(lockfile, result.stderr))
-    result = npm(['install', '--no-save'], 'inherit');
-  else process.stderr.write(result.stderr);
+  const result = npmCi();
   if (result.status !== 0) fail(`npm failed (${result.signal ?? `code ${result.status}`}); see its messages above`);
   if (!nodeIsThere())
     fail(

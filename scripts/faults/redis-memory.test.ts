@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { chat, post, submit, visibleText } from '../testing/client.ts';
 import { testRedis } from '../test-redis.ts';
+import { chat, post, submit, visibleText } from '../testing/client.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, until, words } from './checks.ts';
 
@@ -44,7 +44,7 @@ test('a nearly full Redis refuses submits while running tasks end, and accepts a
 });
 
 test('a full Redis lets attempts write and end; what it held up goes on when there is room, and nobody spins', async (t) => {
-  const system = await startFaults();
+  const system = await startFaults({ env: { LOG_LEVEL: 'debug' } });
   t.after(system.stop);
   const { url, redis } = system;
   const short = await system.start([slowWords(10, 50)]);
@@ -80,9 +80,9 @@ test('a full Redis lets attempts write and end; what it held up goes on when the
 });
 
 test('while Redis loads its data nobody spins, and accepted tasks run when it is there', async (t) => {
-  const redis = await testRedis({ args: ['--key-load-delay', '150'] });
+  const redis = await testRedis({ args: ['--key-load-delay', '100'] });
   t.after(redis.stop);
-  const system = await startFaults({ redis });
+  const system = await startFaults({ redis, env: { LOG_LEVEL: 'debug' } });
   t.after(system.stop);
   const { url } = system;
   const running = await system.start([slowWords(40, 25)]);

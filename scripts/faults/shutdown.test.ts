@@ -10,7 +10,9 @@ test('a runner told to stop under load hands its tasks back: none is lost, none 
   t.after(system.stop);
   const { url, runners } = system;
   // Each takes longer than the drain time of a second.
-  const tasks = await Promise.all(Array.from({ length: 20 }, () => system.start([slowWords(60, 50), slowWords(60, 5)])));
+  const tasks = await Promise.all(
+    Array.from({ length: 20 }, () => system.start([slowWords(60, 50), slowWords(60, 5)])),
+  );
   const early = await Promise.all(tasks.map(({ id }) => followUntil(url, id, 'text')));
   const leaving = runners.reduce((a, b) => {
     const load = (runner: typeof a) => early.filter((seen) => programOf(runners, seen) === runner).length;

@@ -7,6 +7,8 @@ import { wire } from './wire.ts';
 
 const base = taskRedis();
 const RETENTION_MS = 1_000;
+/** The relay knows Redis TIME to within half a round trip, which a busy machine makes long. */
+const CLOCK_MS = 100;
 
 function setup(t: TestContext) {
   const at = base(t);
@@ -44,7 +46,7 @@ test('an ended task is kept for its retention and then leaves nothing but its id
   const createdAt = Number((await record(id)).created_at);
   await relay(2_000);
   await until(async () => (await redis.exists(keys.task(0, id))) === 0);
-  assert.ok((await now()) >= endedAt + RETENTION_MS);
+  assert.ok((await now()) >= endedAt + RETENTION_MS - CLOCK_MS);
   await until(async () => (await redis.exists(keys.kept(0))) === 0);
   const left = [keys.bus(0), keys.cursors(0), idem, keys.lease(0), keys.meta].sort();
   assert.deepEqual(await allKeys(), left);
@@ -58,7 +60,7 @@ test('an idempotency key lives as long as its task, also when its own time was o
   const { id, endedAt } = await finished();
   await relay(1_000);
   await until(async () => (await redis.exists(idem)) === 0);
-  assert.ok((await now()) >= endedAt + RETENTION_MS);
+  assert.ok((await now()) >= endedAt + RETENTION_MS - CLOCK_MS);
   await until(async () => (await redis.exists(keys.task(0, id))) === 0);
 });
 

@@ -21,9 +21,9 @@ export function createApp(api: Api): Hono<ApiEnv> {
     const { error, body } = problemBody(thrown, requestId);
     if (error.code === 'internal') log.error({ error, request_id: requestId }, 'a request failed');
     const headers = { ...problemHeaders(error), 'X-Request-Id': requestId, ...extra };
-    // What is left of a refused body is not read: the connection cannot be used again.
-    const unread = !c.env.incoming.complete && c.req.method !== 'GET';
-    return reply(c, error.status, body, unread ? { ...headers, Connection: 'close' } : headers);
+    // No `Connection: close` for an unread body: the server would cut a client that still sends before it has read this.
+    // Left open, the adapter reads the rest for half a second or 64 MB, and cuts then.
+    return reply(c, error.status, body, headers);
   }
 
   app.use((c, next) => {

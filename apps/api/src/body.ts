@@ -61,12 +61,15 @@ function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Buffer>
     // The client left, or was too slow and is being told so: nobody reads this answer.
     const broke = (cause?: Error) =>
       reject(new TaskError('request_timeout', 'The connection ended before the body did.', { cause }));
-    incoming.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= maxBytes) return chunks.push(chunk);
-      incoming.pause();
-      return reject(tooLarge(maxBytes));
-    });
+      if (bytes <= maxBytes) return void chunks.push(chunk);
+      // What still comes flows by, unkept.
+      incoming.off('data', take);
+      chunks.length = 0;
+      reject(tooLarge(maxBytes));
+    };
+    incoming.on('data', take);
     incoming.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     incoming.on('error', broke);
     incoming.on('close', () => {

@@ -73,7 +73,7 @@ describe('an option out of its bounds is refused by name', () => {
     ['delay_ms', { delay_ms: '10' }],
     ['delay_ms', { delay_ms: null }],
     ['delay_ms', { delay_ms: 30 * DAY + 1 }],
-    ['delay_ms', { delay_ms: 1e300 }],
+    ['delay_ms', { delay_ms: 1e15 }],
     ['run_at', { run_at: inMs(30 * DAY + MINUTE) }],
     ['run_at', { run_at: 'tomorrow' }],
     ['run_at', { run_at: '2026-12-24' }],

@@ -137,8 +137,8 @@ export function createSchedule(redis: Redis | Cluster, keys: Keys) {
       await Promise.all(
         ids.map(async (id) => {
           const [owner, idemKey, createdAt] = await redis.hmget(keys.task(p, id), 'owner', 'idem_key', 'created_at');
-          const idemLeft = Number(createdAt ?? 0) + idempotencyMs - now;
-          if (idemKey) await (idemLeft > 0 ? redis.pexpire(idemKey, idemLeft) : redis.del(idemKey));
+          // A time that is over removes the key at once.
+          if (idemKey) await redis.pexpireat(idemKey, Number(createdAt) + idempotencyMs);
           if (owner) await redis.zrem(keys.owner(p, owner), id);
           await redis.unlink(keys.task(p, id), keys.log(p, id), keys.input(p, id));
           await redis.zrem(keys.kept(p), id);
