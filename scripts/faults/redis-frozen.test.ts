@@ -20,14 +20,11 @@ after(() => system.stop());
 const taskKeys = () => system.redis.cli('--raw', 'keys', 'bl:*task_*');
 const ready = () => until('the API accepts', async () => (await fetch(`${system.url}/readyz`)).ok);
 
-for (const [what, frozenMs] of [
-  ['thaws before create refuses by its time', 240],
-  ['thaws later', 700],
-] as const) {
-  test(`submits to a frozen Redis that ${what} get 503 within 300 ms and leave no ghost`, async (t) => {
+for (const frozenMs of [200, 240, 280, 700]) {
+  test(`submits to a Redis frozen for ${frozenMs} ms are accepted and run, or refused within 300 ms and leave no ghost`, async (t) => {
     const { url, redis } = system;
     await ready();
-    const before = await taskKeys();
+    const before = new Set((await taskKeys()).split('\n'));
     const model = system.model(slowWords(5, 0));
     const frozenAt = performance.now();
     redis.pause();
@@ -39,34 +36,41 @@ for (const [what, frozenMs] of [
       }),
     );
     const slowest = Math.round(Math.max(...answers.map(({ tookMs }) => tookMs)));
-    t.diagnostic(`refused after at most ${slowest} ms`);
-    for (const { status, json, headers } of answers) {
+    const accepted = answers.filter(({ status }) => status === 202).map(({ json }) => json.task_id as string);
+    t.diagnostic(`accepted ${accepted.length} of 10; the slowest answer took ${slowest} ms`);
+    for (const { status, json, headers } of answers.filter((answer) => answer.status !== 202)) {
       assert.deepEqual([status, json.code], [503, 'unavailable']);
       assert.ok(Number(headers.get('retry-after')) >= 1);
     }
     assert.ok(slowest <= REFUSED_MS, `${slowest} ms`);
+    if (frozenMs > REFUSED_MS) assert.deepEqual(accepted, []);
     await thawed;
     await ready();
-    await until('no key of them remains', async () => (await taskKeys()) === before);
+    for (const id of accepted) await followWhole(url, id);
+    const ghosts = async () =>
+      (await taskKeys()).split('\n').filter((key) => !before.has(key) && !accepted.some((id) => key.includes(id)));
+    await until('no key of a refused one remains', async () => (await ghosts()).length === 0);
     // A later task that waits longer than any repair needs has run: so would they have.
     const control = await system.start([slowWords(1, 0)], { delay_ms: 1_500 });
     await followWhole(url, control.id);
-    assert.equal(model.calls.length, 0);
+    assert.equal(model.calls.length, accepted.length);
     await checkClean(system);
   });
 }
 
-test('a submit refused by a frozen Redis and retried with its Idempotency-Key makes one task', async () => {
+test('a submit to a frozen Redis that is retried with its Idempotency-Key makes one task', async () => {
   const { url, redis } = system;
   for (const frozenMs of [230, 600]) {
     const model = system.model(slowWords(5, 0));
     const headers = { 'Idempotency-Key': `frozen-${frozenMs}` };
     redis.pause();
     const thawed = delay(frozenMs).then(() => redis.resume());
-    assert.equal((await post(url, '/api/chat', chat(model.prompt), headers)).status, 503);
+    const first = await post(url, '/api/chat', chat(model.prompt), headers);
     await thawed;
     await ready();
-    const ids = new Set<string>();
+    // Frozen so shortly, it may have been accepted after all.
+    const ids = new Set<string>(first.status === 202 ? [first.json.task_id] : []);
+    if (frozenMs > REFUSED_MS) assert.equal(first.status, 503);
     for (let round = 0; round < 3; round++) {
       const { status, json } = await post(url, '/api/chat', chat(model.prompt), headers);
       assert.equal(status, 202);

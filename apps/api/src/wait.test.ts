@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { chat, events, followToEnd, getTask, post, submit } from '../../../scripts/testing/client.ts';
+import { assertProblem, badPaths, eventually } from '../../../scripts/testing/raw.ts';
+import { type System, startSystem } from '../../../scripts/testing/system.ts';
+import { slowWords, startUpstream, type Upstream, type UpstreamCall } from '../../../scripts/testing/upstream.ts';
+
+let system: System;
+let upstream: Upstream;
+before(async () => {
+  upstream = await startUpstream();
+  system = await startSystem({ env: upstream.env });
+});
+after(async () => {
+  await system.stop();
+  await upstream.stop();
+});
+beforeEach(() => {
+  upstream.answer = slowWords(3, 0);
+});
+
+const wait = (value: string) => ({ Prefer: value });
+const approval = { type: 'test.approval', input: { questions: ['may I?'] } };
+
+/** A task whose model call the test drives. Its `started` event has been seen. */
+async function heldTask(): Promise<{ id: string; call: UpstreamCall }> {
+  upstream.answer = () => undefined;
+  const number = upstream.calls.length + 1;
+  const id = await submit(system.url);
+  return { id, call: await upstream.call(number) };
+}
+
+async function untilEvent(id: string, wanted: string): Promise<string> {
+  for await (const event of events(system.url, id)) if (event.type === wanted) return event.id;
+  throw new Error(`no ${wanted}`);
+}
+
+async function conditional(id: string, tag: string, query = '') {
+  const response = await fetch(`${system.url}/tasks/${id}${query}`, { headers: { 'If-None-Match': tag } });
+  return { status: response.status, etag: response.headers.get('etag'), text: await response.text() };
+}
+
+test('Prefer: wait gives 200 with the finished task as soon as it has ended, and says what it waited', async () => {
+  for (const [prefer, applied] of [
+    ['wait=30', 'wait=30'],
+    ['respond-async, wait=20', 'wait=20'],
+    ['wait = "5"', 'wait=5'],
+    ['wait=3600', 'wait=60'],
+  ] as const) {
+    const answer = await post(system.url, '/api/chat', chat(), wait(prefer));
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.headers.get('preference-applied'), applied);
+    assert.equal(answer.headers.get('location'), `/tasks/${answer.json.task_id}`);
+    assert.ok(answer.headers.get('x-request-id'));
+    assert.match(answer.headers.get('content-type') ?? '', /^application\/json/);
+    assert.deepEqual(answer.json, (await getTask(system.url, answer.json.task_id)).json);
+    assert.equal(answer.json.status, 'completed');
+    assert.equal(answer.json.output.content, 'w0 w1 w2 ');
+  }
+});
+
+test('Prefer: wait gives 200 with a failed and with a cancelled task too', async () => {
+  upstream.answer = (call) => call.refuse(400);
+  const failed = await post(system.url, '/api/chat', chat(), wait('wait=30'));
+  assert.equal(failed.status, 200);
+  assert.equal(failed.json.error.code, 'provider_refused');
+
+  upstream.answer = () => undefined;
+  const number = upstream.calls.length + 1;
+  const pending = post(system.url, '/api/chat', chat('to be cancelled'), wait('wait=30'));
+  await upstream.call(number);
+  const listed = await (await fetch(`${system.url}/tasks?status=in_progress`)).json();
+  await post(system.url, listed.tasks[0].urls.cancel, '');
+  assert.equal((await pending).status, 200);
+  assert.equal((await pending).json.status, 'cancelled');
+});
+
+test('a task that does not end within the wait is answered 202 with its status of then, and goes on', async () => {
+  upstream.answer = () => undefined;
+  const number = upstream.calls.length + 1;
+  const startedAt = performance.now();
+  const answer = await post(system.url, '/api/chat', chat(), wait('wait=1'));
+  const tookMs = performance.now() - startedAt;
+  assert.equal(answer.status, 202);
+  assert.ok(tookMs >= 900 && tookMs < 5_000, `${tookMs} ms`);
+  assert.equal(answer.json.status, 'in_progress');
+  assert.equal(answer.headers.get('preference-applied'), null);
+  const call = await upstream.call(number);
+  call.text('late');
+  call.finish();
+  assert.equal((await followToEnd(system.url, answer.json.task_id)).at(-1)?.data.status, 'completed');
+});
+
+test('a Prefer without a wait of at least a second is answered 202 at once', async () => {
+  upstream.answer = () => undefined;
+  for (const prefer of ['wait=0', 'wait=-5', 'wait', 'respond-async', 'wait=soon', 'nowait=30']) {
+    assert.equal((await post(system.url, '/api/chat', chat(), wait(prefer))).status, 202, prefer);
+  }
+});
+
+test('a wait ends at once with 202 when the task waits for a person', async () => {
+  const startedAt = performance.now();
+  const answer = await post(system.url, '/tasks', approval, wait('wait=60'));
+  assert.equal(answer.status, 202);
+  assert.equal(answer.json.status, 'input_required');
+  assert.ok(performance.now() - startedAt < 10_000);
+  assert.equal((await getTask(system.url, answer.json.task_id)).json.status, 'input_required');
+});
+
+test('a client that leaves while it waits cancels nothing', async () => {
+  upstream.answer = () => undefined;
+  const number = upstream.calls.length + 1;
+  const leaving = new AbortController();
+  const pending = fetch(`${system.url}/api/chat`, {
+    method: 'POST',
+    signal: leaving.signal,
+    headers: { 'Content-Type': 'application/json', Prefer: 'wait=60' },
+    body: JSON.stringify(chat('left alone')),
+  });
+  const call = await upstream.call(number);
+  const listed = await (await fetch(`${system.url}/tasks?status=in_progress&limit=1`)).json();
+  leaving.abort();
+  await assert.rejects(pending);
+  call.text('done anyway');
+  call.finish();
+  const id = listed.tasks[0].task_id;
+  assert.equal((await followToEnd(system.url, id)).at(-1)?.data.output.content, 'done anyway');
+  await eventually(
+    async () => (await (await fetch(`${system.url}/readyz`)).json()).followed_tasks,
+    (followed) => followed === 0,
+  );
+});
+
+test('the ETag is the id of the last event that is not text; what has not moved is 304 without a body', async () => {
+  const { id, call } = await heldTask();
+  const first = await getTask(system.url, id);
+  const tag = first.headers.get('etag') ?? '';
+  assert.equal(tag, '"1-1"');
+  call.text('some text');
+  await untilEvent(id, 'text');
+  const same = await conditional(id, tag);
+  assert.deepEqual(same, { status: 304, etag: tag, text: '' });
+  assert.equal((await conditional(id, 'W/"1-1"')).status, 304);
+  assert.equal((await conditional(id, '"0-1"')).status, 200);
+  assert.equal((await conditional(id, '"nonsense"')).status, 200);
+  call.finish();
+  const done = (await followToEnd(system.url, id)).at(-1);
+  const ended = await conditional(id, tag);
+  assert.equal(ended.status, 200);
+  assert.equal(ended.etag, `"${done?.id}"`);
+  assert.equal((await conditional(id, `"${done?.id}"`)).status, 304);
+});
+
+test('a long poll is answered at the next state change, and not by text', async () => {
+  const { id, call } = await heldTask();
+  await untilEvent(id, 'started');
+  let answered = false;
+  const byCursor = getTask(system.url, id, '?wait=30&after=1-1').finally(() => {
+    answered = true;
+  });
+  const byTag = conditional(id, '"1-1"', '?wait=30').finally(() => {
+    answered = true;
+  });
+  const plain = getTask(system.url, id, '?wait=30').finally(() => {
+    answered = true;
+  });
+  for (let i = 0; i < 5; i++) {
+    call.text(`piece ${i} `);
+    for await (const { type, data } of events(system.url, id)) {
+      if (type === 'text' && data.content.includes(`piece ${i} `)) break;
+    }
+  }
+  assert.equal(answered, false);
+  call.finish();
+  for (const tag of [(await byCursor).headers.get('etag'), (await byTag).etag, (await plain).headers.get('etag')]) {
+    assert.match(tag ?? '', /^"1-\d+"$/);
+    assert.notEqual(tag, '"1-1"');
+  }
+  await followToEnd(system.url, id);
+});
+
+test('polling from state to state sees every one, to the end', async () => {
+  const { json } = await post(system.url, '/tasks', {
+    type: 'test.approval',
+    input: { questions: ['a', 'b'], expires_in_ms: 200, on_expiry: 'resume' },
+  });
+  const states: string[] = [];
+  for (let after = '0-0', over = false; !over; ) {
+    const polled = await getTask(system.url, json.task_id, `?wait=30&after=${after}`);
+    const next = (polled.headers.get('etag') ?? '').replaceAll('"', '');
+    assert.notEqual(next, after);
+    after = next;
+    states.push(polled.json.status);
+    over = polled.json.ended_at !== null;
+  }
+  assert.equal(states.at(-1), 'completed');
+  assert.ok(states.includes('input_required'));
+});
+
+test('a poll answers at once when the task has moved on, and when it has ended', async () => {
+  const { id, call } = await heldTask();
+  await untilEvent(id, 'started');
+  const moved = await getTask(system.url, id, '?wait=60&after=0-1');
+  assert.equal(moved.json.status, 'in_progress');
+  call.text('x');
+  call.finish();
+  const last = (await followToEnd(system.url, id)).at(-1);
+  for (const query of ['?wait=60', `?wait=60&after=${last?.id}`, '?wait=60&after=999-999', '?wait=60&after=0-0']) {
+    const startedAt = performance.now();
+    assert.equal((await getTask(system.url, id, query)).json.status, 'completed');
+    assert.ok(performance.now() - startedAt < 5_000, query);
+  }
+});
+
+test('a poll whose time is up answers with the task as it is, or 304 when a tag was given', async () => {
+  const { id, call } = await heldTask();
+  await untilEvent(id, 'started');
+  const [plain, tagged] = await Promise.all([getTask(system.url, id, '?wait=1'), conditional(id, '"1-1"', '?wait=1')]);
+  assert.equal(plain.status, 200);
+  assert.equal(plain.json.status, 'in_progress');
+  assert.equal(tagged.status, 304);
+  call.finish();
+});
+
+test('a wait or a cursor that is none is refused by name', async () => {
+  const id = await submit(system.url);
+  for (const [query, path] of [
+    ['?wait=61', 'wait'],
+    ['?wait=-1', 'wait'],
+    ['?wait=1.5', 'wait'],
+    ['?wait=', 'wait'],
+    ['?wait=long', 'wait'],
+    ['?after=1', 'after'],
+    ['?after=', 'after'],
+    ['?after=1-2-3', 'after'],
+    ['?after=-1-1', 'after'],
+    ['?after=1-1234567890123456', 'after'],
+  ] as const) {
+    const answer = await getTask(system.url, id, query);
+    assertProblem(answer, 400, 'invalid_request');
+    assert.deepEqual(badPaths(answer), [path], query);
+  }
+});

@@ -1,0 +1,209 @@
+/** `npm run smoke`: walks through a live `npm start` as a user would, Ctrl-C and second start included. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { freePort } from './free-port.ts';
+import { chat, checkEnded, followToEnd, getTask, post, visibleText } from './testing/client.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const READY_MS = 60_000;
+const SECOND_START_MS = 3_000;
+const STOP_MS = 10_000;
+const QUESTION = 'The bean is green. The sky is blue. What colour is the sky?';
+
+const dataDir = await mkdtemp(join(tmpdir(), 'beanline-smoke-'));
+const port = await freePort();
+const url = `http://127.0.0.1:${port}`;
+let running: ChildProcess | undefined;
+let output = '';
+
+/** Starts as a user does; gives how long it took until it said that it is ready. */
+async function start(): Promise<number> {
+  const startedAt = performance.now();
+  output = '';
+  running = spawn('npm', ['start', '--', '--runners', '2'], {
+    cwd: ROOT,
+    env: { ...process.env, PORT: String(port), DATA_DIR: dataDir },
+    // A terminal's foreground group: Ctrl-C goes to all of it.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  for (const stream of [running.stdout, running.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  while (!output.includes('beanline is ready')) {
+    assert.equal(running.exitCode, null, `npm start ended:\n${output}`);
+    assert.ok(performance.now() - startedAt < READY_MS, `npm start is not ready:\n${output}`);
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+  return performance.now() - startedAt;
+}
+
+const groupIsAlive = (pid: number) => {
+  try {
+    process.kill(-pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Ctrl-C; gives how long it took until nothing of it was left. */
+async function stop(): Promise<number> {
+  const startedAt = performance.now();
+  const pid = running?.pid ?? 0;
+  const ended = running && running.exitCode === null ? once(running, 'exit') : Promise.resolve();
+  process.kill(-pid, 'SIGINT');
+  await ended;
+  while (groupIsAlive(pid)) {
+    assert.ok(performance.now() - startedAt < STOP_MS, `something is left 10 s after Ctrl-C:\n${output}`);
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+  return performance.now() - startedAt;
+}
+
+let id = '';
+let whole = '';
+
+const steps: [string, () => Promise<string | undefined>][] = [
+  ['npm start is ready', async () => `${Math.round(await start())} ms`],
+  [
+    'POST answers 202 at once, and polling finds the answer',
+    async () => {
+      const submitted = await post(url, '/api/chat', chat(QUESTION));
+      assert.equal(submitted.status, 202);
+      id = submitted.json.task_id;
+      assert.equal(submitted.headers.get('location'), `/tasks/${id}`);
+      const { json } = await getTask(url, id, '?wait=20&after=1-1');
+      assert.ok(['in_progress', 'completed'].includes(json.status), json.status);
+      while (true) {
+        const task = await getTask(url, id, '?wait=20');
+        if (task.json.status !== 'completed') continue;
+        assert.match(task.json.output.content, /sky is blue/);
+        whole = task.json.output.content;
+        return undefined;
+      }
+    },
+  ],
+  [
+    'the stream gives the same text, again and from any event',
+    async () => {
+      const seen = await followToEnd(url, id);
+      await checkEnded(url, id, seen);
+      assert.equal(visibleText(seen), whole);
+      const from = seen[2]?.id ?? '';
+      assert.deepEqual(await followToEnd(url, id, { after: from }), seen.slice(3));
+      const after = await fetch(`${url}/tasks/${id}/events?after=${seen.at(-1)?.id}`);
+      assert.equal(after.status, 204);
+      return `${seen.length} events`;
+    },
+  ],
+  [
+    'Accept: text/event-stream streams the answer of the POST itself',
+    async () => {
+      const response = await fetch(`${url}/api/chat`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+        body: JSON.stringify(chat(QUESTION)),
+      });
+      const text = await response.text();
+      assert.match(text, /^retry: 1000\n\nid: 0-1\nevent: queued\n/);
+      assert.match(text, /event: done\ndata: .*"status":"completed".*\n\n$/);
+      return undefined;
+    },
+  ],
+  [
+    'Prefer: wait answers 200 with the finished task',
+    async () => {
+      const { status, headers, json } = await post(url, '/api/chat', chat(QUESTION), { Prefer: 'wait=20' });
+      assert.deepEqual([status, headers.get('preference-applied'), json.status], [200, 'wait=20', 'completed']);
+      return undefined;
+    },
+  ],
+  [
+    'fifty racers with one Idempotency-Key make one task',
+    async () => {
+      const racers = Array.from({ length: 50 }, () =>
+        post(url, '/api/chat', chat('once'), { 'Idempotency-Key': 'smoke' }),
+      );
+      const answers = await Promise.all(racers);
+      assert.equal(new Set(answers.map(({ json }) => json.task_id)).size, 1);
+      return undefined;
+    },
+  ],
+  [
+    'a scheduled task is cancelled before it starts',
+    async () => {
+      const { json } = await post(url, '/api/chat', chat('later', { delay_ms: 60_000 }));
+      assert.equal(json.status, 'scheduled');
+      assert.equal((await post(url, `/tasks/${json.task_id}/cancel`, {})).status, 202);
+      const { json: ended } = await getTask(url, json.task_id);
+      assert.deepEqual([ended.status, ended.attempt], ['cancelled', 0]);
+      return undefined;
+    },
+  ],
+  [
+    'bad input names every field',
+    async () => {
+      const { status, json } = await post(url, '/api/chat', {
+        messages: [{ role: 'robot', content: 'x' }],
+        prioritty: 1,
+      });
+      assert.equal(status, 400);
+      assert.deepEqual(
+        json.errors.map(({ path }: { path: string }) => path),
+        ['messages[0].role', 'prioritty'],
+      );
+      return undefined;
+    },
+  ],
+  [
+    'the list shows the tasks, newest first',
+    async () => {
+      const { tasks } = (await (await fetch(`${url}/tasks?limit=100`)).json()) as { tasks: { task_id: string }[] };
+      assert.equal(tasks.at(-1)?.task_id, id);
+      return `${tasks.length} tasks`;
+    },
+  ],
+  ['Ctrl-C stops everything', async () => `${Math.round(await stop())} ms`],
+  [
+    'the second start is quick',
+    async () => {
+      const tookMs = await start();
+      assert.ok(tookMs < SECOND_START_MS, `${tookMs} ms`);
+      return `${Math.round(tookMs)} ms`;
+    },
+  ],
+  [
+    'what was finished before is still there',
+    async () => {
+      const { json } = await getTask(url, id);
+      assert.deepEqual([json.status, json.output.content], ['completed', whole]);
+      await checkEnded(url, id, await followToEnd(url, id));
+      return undefined;
+    },
+  ],
+  ['Ctrl-C stops everything again', async () => `${Math.round(await stop())} ms`],
+];
+
+let passed = 0;
+try {
+  for (const [name, run] of steps) {
+    const detail = await run();
+    passed++;
+    console.log(`✓ ${name}${detail ? ` (${detail})` : ''}`);
+  }
+} catch (error) {
+  console.error(`✗ ${steps[passed]?.[0]}\n`, error, `\nnpm start said:\n${output}`);
+  process.exitCode = 1;
+} finally {
+  const pid = running?.pid;
+  if (pid && groupIsAlive(pid)) process.kill(-pid, 'SIGKILL');
+  await rm(dataDir, { recursive: true, force: true });
+}
+console.log(`smoke: ${passed} passed, ${passed === steps.length ? 0 : 1} failed`);
