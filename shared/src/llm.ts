@@ -1,7 +1,7 @@
 /** Model calls of one attempt: picks the provider, watches for silence, and adds up what the calls used. */
 import type { Llm } from './context.ts';
 import { TaskError } from './errors.ts';
-import type { ChatMessage, Provider } from './provider.ts';
+import type { ChatMessage, Provider, Usage } from './provider.ts';
 
 /** Providers by name, and the one that serves names without a known prefix. */
 export type Providers = { byName: ReadonlyMap<string, Provider>; default: Provider; defaultModel: string };
@@ -33,16 +33,29 @@ function estimateTokens(text: string): number {
 const messageText = ({ content }: ChatMessage) =>
   typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('');
 
+/** One call as far as it has come: what was said, and what the backend reported of it. */
+type Call = { messages: ChatMessage[]; text: string; reported: Usage | undefined };
+
 export function createLlm(options: { providers: Providers; idleTimeoutMs: number; signal: AbortSignal }) {
   const { providers, idleTimeoutMs, signal } = options;
-  const total = { inputTokens: 0, outputTokens: 0, estimated: false };
-  let calls = 0;
+  const calls: Call[] = [];
   let last = { model: '', provider: '', finish_reason: 'incomplete', note: undefined as string | undefined };
 
+  /** Tokens of all calls, those that were cut short included; `estimated` where a backend reported none. */
+  function usage() {
+    const total = { inputTokens: 0, outputTokens: 0, estimated: false };
+    for (const { messages, text, reported } of calls) {
+      total.inputTokens += reported?.inputTokens ?? estimateTokens(messages.map(messageText).join('\n'));
+      total.outputTokens += reported?.outputTokens ?? estimateTokens(text);
+      total.estimated ||= reported === undefined;
+    }
+    return total;
+  }
+
   const llm: Llm = {
-    async *chat({ model: name, ...call }) {
+    async *chat({ model: name, ...request }) {
       const { provider, model } = chooseModel(providers, name);
-      calls++;
+      const call: Call = { messages: request.messages, text: '', reported: undefined };
       last = { model, provider: provider.name, finish_reason: 'incomplete', note: provider.note };
       const ended = new AbortController();
       let waiting = true;
@@ -51,16 +64,19 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
         if (!waiting) return;
         ended.abort(new TaskError('provider_busy', `The model sent nothing for ${idleTimeoutMs} ms.`));
       }, idleTimeoutMs);
-      const chunks = provider.chat({ ...call, model, signal: AbortSignal.any([signal, ended.signal]) });
-      let reported: { inputTokens: number; outputTokens: number } | undefined;
-      let text = '';
       try {
-        for await (const chunk of chunks) {
+        for await (const chunk of provider.chat({
+          ...request,
+          model,
+          signal: AbortSignal.any([signal, ended.signal]),
+        })) {
           waiting = false;
+          // A call that was refused before its first chunk used nothing.
+          if (calls.at(-1) !== call) calls.push(call);
           if (chunk.model) last.model = chunk.model;
           if (chunk.finishReason) last.finish_reason = chunk.finishReason;
-          if (chunk.usage) reported = chunk.usage;
-          text += chunk.text;
+          if (chunk.usage) call.reported = chunk.usage;
+          call.text += chunk.text;
           yield chunk;
           waiting = true;
           idle.refresh();
@@ -74,16 +90,13 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
       } finally {
         clearTimeout(idle);
         ended.abort();
-        if (!reported) total.estimated = true;
-        total.inputTokens += reported?.inputTokens ?? estimateTokens(call.messages.map(messageText).join('\n'));
-        total.outputTokens += reported?.outputTokens ?? estimateTokens(text);
       }
     },
 
     outcome() {
       const { note, ...rest } = last;
-      return { ...rest, ...(note === undefined ? {} : { note }), usage: { ...total } };
+      return { ...rest, ...(note === undefined ? {} : { note }), usage: usage() };
     },
   };
-  return { llm, usage: () => (calls > 0 ? { ...total } : undefined) };
+  return { llm, usage: () => (calls.length > 0 ? usage() : undefined) };
 }

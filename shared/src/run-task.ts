@@ -107,11 +107,12 @@ async function runAttempt(
 async function execute(type: JobType, stored: Promise<string | null>, context: Context): Promise<Outcome> {
   const { signal } = context;
   const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => undefined);
   const reject = () => aborted.reject(signal.reason);
   signal.addEventListener('abort', reject, { once: true });
   try {
     signal.throwIfAborted();
-    const input = await stored;
+    const input = await Promise.race([stored, aborted.promise]);
     if (input === null) throw new TaskError('internal', 'The input of this task is gone.');
     const result = await Promise.race([type.run(JSON.parse(input), context), aborted.promise]);
     // A provider's loop may simply end when it is aborted: what it gave is not an answer.

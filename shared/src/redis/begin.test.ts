@@ -94,10 +94,11 @@ test('start_by passed before the first attempt: the task ends as expired, withou
 
 test('start_by passed after the first attempt does not matter', async (t) => {
   const { tasks, begin, create, retry, pass, now } = setup(t);
-  const id = await create({ startBy: (await now()) + 200 });
+  const startBy = (await now()) + 1_000;
+  const id = await create({ startBy });
   const { ref, lastId } = await begin(id);
   await tasks.release(ref, retry(lastId));
-  await pass(250);
+  await pass(startBy + 1 - (await now()));
   assert.equal((await begin(id)).ref.attempt, 2);
 });
 
