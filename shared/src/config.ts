@@ -48,7 +48,8 @@ const Environment = z.object({
   DEFAULT_MODEL: z.string().min(1).optional(),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: url(/^https?:/).optional(),
-  IDLE_TIMEOUT_MS: int(10, DAY, 60_000),
+  // Node's fetch gives up after five minutes of silence by itself.
+  IDLE_TIMEOUT_MS: int(10, 5 * MINUTE, 60_000),
   TASK_TIMEOUT_MS: int(100, DAY, 5 * MINUTE),
 
   QUEUES: numberMap,

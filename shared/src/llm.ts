@@ -72,7 +72,7 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
         })) {
           waiting = false;
           // A call that was refused before its first chunk used nothing.
-          if (calls.at(-1) !== call) calls.push(call);
+          if (!calls.includes(call)) calls.push(call);
           if (chunk.model) last.model = chunk.model;
           if (chunk.finishReason) last.finish_reason = chunk.finishReason;
           if (chunk.usage) call.reported = chunk.usage;
