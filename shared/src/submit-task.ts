@@ -41,6 +41,7 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
   const keyHash = idempotencyKey === undefined ? undefined : sha256(`${owner}\n${idempotencyKey}`);
   const partition = keyHash === undefined ? randomPartition(deps.partitions) : partitionOfKey(keyHash, deps.partitions);
   const id = makeTaskId(clock.now(), partition);
+  const windowMs = CREATE_MS + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
   const created = await clock
     .guard(() =>
       tasks.create({
@@ -61,12 +62,12 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
         traceparent: request.traceparent,
         retryOf: request.retryOf,
         idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
-        notAfter: clock.now() + CREATE_MS + (CREATE_MS_PER_MB * request.input.length) / 1_000_000,
+        notAfter: clock.now() + windowMs,
       }),
     )
     .catch((error: unknown) => {
       // The task may exist. A retry with the key attaches to it; without a key nobody would ever know of it.
-      if (keyHash === undefined) void withdraw(deps, id, owner);
+      if (keyHash === undefined) void withdraw(deps, id, owner, windowMs);
       throw error;
     });
 
@@ -104,13 +105,13 @@ function fingerprint({ type, input, options, retryOf }: SubmitRequest): string {
  * Takes a task back whose create may or may not have happened: behind it on the same connection, and once more after
  * the time from which create refuses.
  */
-async function withdraw(deps: Deps, id: string, owner: string): Promise<void> {
+async function withdraw(deps: Deps, id: string, owner: string, windowMs: number): Promise<void> {
   const { tasks, clock, log } = deps;
   const nonce = randomUUID();
   const startedAt = performance.now();
   for (let late = false; !late; ) {
     try {
-      late = performance.now() - startedAt > CREATE_MS;
+      late = performance.now() - startedAt > windowMs;
       await tasks.cancel(id, owner, { nonce, withdraw: true });
     } catch {
       late = false;

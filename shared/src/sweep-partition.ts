@@ -20,26 +20,26 @@ export async function sweepPartition(
   const { schedule, clock } = deps;
   let looked = 0;
 
-  async function look(ids: string[]) {
+  async function look(checks: Parameters<typeof schedule.load>[1]) {
     const now = clock.now();
-    const found = await schedule.load(partition, ids);
+    const found = await schedule.load(partition, checks);
     await repair(deps, found, now, limits);
-    await schedule.checkAt(
+    await schedule.recheck(
       partition,
-      found.map((task) => ({ id: task.id, at: nextCheck(task, now, limits) })),
+      found.map((task) => ({ id: task.id, seen: task.checkAt, at: nextCheck(task, now, limits) })),
     );
     looked += found.length;
   }
 
   if (everything) {
-    for await (const ids of schedule.openIds(partition)) await look(ids);
+    for await (const checks of schedule.open(partition)) await look(checks);
     return looked;
   }
-  for (let ids = [''], full = true; full; full = ids.length === PAGE) {
-    ids = await schedule.dueIds(partition, clock.now(), PAGE);
-    await look(ids);
+  for (;;) {
+    const checks = await schedule.due(partition, clock.now(), PAGE);
+    await look(checks);
+    if (checks.length < PAGE) return looked;
   }
-  return looked;
 }
 
 async function repair({ tasks, queue, log }: SweepDeps, found: DueTask[], now: number, { cancelGraceMs }: SweepLimits) {

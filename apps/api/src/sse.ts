@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { followTask } from '@beanline/shared/follow-task.ts';
 import type { Api } from './context.ts';
 
-const HEADERS = {
+export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream',
   'Cache-Control': 'no-cache, no-transform',
   'X-Accel-Buffering': 'no',
@@ -32,6 +32,8 @@ export async function streamEvents(
   after: string,
   headers: Record<string, string>,
 ): Promise<void> {
+  // A reader that left before this has closed already: nothing would ever tell us again.
+  if (outgoing.destroyed) return;
   const gone = new AbortController();
   const leaving = new AbortController();
   outgoing.on('close', () => gone.abort());
@@ -43,7 +45,7 @@ export async function streamEvents(
   if (drain.aborted) leave();
   else drain.addEventListener('abort', leave, { once: true });
 
-  outgoing.writeHead(200, { ...HEADERS, ...headers });
+  outgoing.writeHead(200, { ...STREAM_HEADERS, ...headers });
   outgoing.write('retry: 1000\n\n');
   const heartbeat = setInterval(() => {
     if (!outgoing.writableNeedDrain) outgoing.write(': keep-alive\n\n');

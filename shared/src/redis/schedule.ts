@@ -6,6 +6,8 @@ import type { Keys } from './keys.ts';
 /** An open task as the sweep sees it. Times in ms, Redis TIME. */
 export type DueTask = {
   id: string;
+  /** The check that is due now. */
+  checkAt: number;
   type: string;
   owner: string;
   status: StoredStatus;
@@ -20,6 +22,20 @@ export type DueTask = {
 
 /** One transition, as the bus tells it. */
 export type BusEntry = { entryId: string; task: string; to: string; at: number };
+
+/** An open task and when it is looked at next. */
+type Check = { id: string; at: number };
+
+/** Sets the next check of a task unless a script has moved it since the sweep looked. */
+const RECHECK = `
+for i = 1, #ARGV, 3 do
+  if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i]) or '') == tonumber(ARGV[i + 1]) then
+    redis.call('ZADD', KEYS[1], ARGV[i + 2], ARGV[i])
+  end
+end`;
+
+const checks = (flat: string[]): Check[] =>
+  flat.flatMap((id, index) => (index % 2 === 0 ? [{ id, at: Number(flat[index + 1]) }] : []));
 
 const number = (text: string | null | undefined) => (text === null || text === undefined ? null : Number(text));
 
@@ -38,25 +54,25 @@ export function createSchedule(redis: Redis | Cluster, keys: Keys) {
       if ((await redis.get(keys.lease(p))) === holder) await redis.del(keys.lease(p));
     },
 
-    /** Ids of open tasks whose check is due, the longest overdue first. */
-    dueIds(p: number, now: number, limit: number): Promise<string[]> {
-      return redis.zrange(keys.open(p), '-inf', String(now), 'BYSCORE', 'LIMIT', 0, limit);
+    /** Open tasks whose check is due, the longest overdue first. */
+    async due(p: number, now: number, limit: number): Promise<Check[]> {
+      return checks(await redis.zrange(keys.open(p), '-inf', String(now), 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES'));
     },
 
-    /** Ids of all open tasks, some at a time; every task that stays open meanwhile is among them. */
-    async *openIds(p: number): AsyncGenerator<string[]> {
+    /** All open tasks, some at a time; every task that stays open meanwhile is among them. */
+    async *open(p: number): AsyncGenerator<Check[]> {
       let cursor = '0';
       do {
         const [next, found] = await redis.zscan(keys.open(p), cursor, 'COUNT', 200);
         cursor = next;
-        yield found.filter((_, index) => index % 2 === 0);
+        yield checks(found);
       } while (cursor !== '0');
     },
 
     /** What the sweep must know of these tasks; those without a record leave the index. */
-    async load(p: number, ids: string[]): Promise<DueTask[]> {
+    async load(p: number, found: Check[]): Promise<DueTask[]> {
       const tasks = await Promise.all(
-        ids.map(async (id): Promise<DueTask | null> => {
+        found.map(async ({ id, at }): Promise<DueTask | null> => {
           const [type, owner, status, attempt, rank, createdAt, dueAt, startBy, cancelRequestedAt, onExpiry] =
             await redis.hmget(
               keys.task(p, id),
@@ -77,6 +93,7 @@ export function createSchedule(redis: Redis | Cluster, keys: Keys) {
           }
           return {
             id,
+            checkAt: at,
             type,
             owner: owner ?? '',
             status: status as StoredStatus,
@@ -93,9 +110,10 @@ export function createSchedule(redis: Redis | Cluster, keys: Keys) {
       return tasks.filter((task) => task !== null);
     },
 
-    /** When each task is looked at next; one that ended meanwhile stays away. */
-    async checkAt(p: number, checks: { id: string; at: number }[]): Promise<void> {
-      if (checks.length > 0) await redis.zadd(keys.open(p), 'XX', ...checks.flatMap(({ id, at }) => [at, id]));
+    /** When each task is looked at next. One that ended meanwhile stays away; one that a script moved keeps its time. */
+    async recheck(p: number, next: { id: string; seen: number; at: number }[]): Promise<void> {
+      if (next.length === 0) return;
+      await redis.eval(RECHECK, 1, keys.open(p), ...next.flatMap(({ id, seen, at }) => [id, seen, at]));
     },
 
     /** The next transitions a sink has not confirmed. */

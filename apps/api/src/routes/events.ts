@@ -6,7 +6,7 @@ import type { Hono } from 'hono';
 import { invalid } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
 import { reply } from '../reply.ts';
-import { streamEvents } from '../sse.ts';
+import { STREAM_HEADERS, streamEvents } from '../sse.ts';
 import { findTask } from './tasks.ts';
 
 /** The cursor of a request. The header beats the query: a reconnecting EventSource repeats its old URL. */
@@ -24,6 +24,7 @@ export function eventRoutes(app: Hono<ApiEnv>, api: Api) {
     const cursor = cursorOf(c);
     const task = await findTask(api, c);
     if (isEnd(task.status) && compareIds(cursor, task.lastId) >= 0) return reply(c, 204, null);
+    if (c.env.incoming.method === 'HEAD') return reply(c, 200, null, STREAM_HEADERS);
     void streamEvents(api, c.env.outgoing, task, cursor, { 'X-Request-Id': c.get('requestId') });
     return RESPONSE_ALREADY_SENT;
   });

@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { chat, checkEnded, events, followToEnd, post, readStream, submit } from '../../../scripts/testing/client.ts';
+import { assertProblem, badPaths, eventually, rawConnection, rawGet } from '../../../scripts/testing/raw.ts';
+import { type System, startSystem } from '../../../scripts/testing/system.ts';
+import { slowWords, startUpstream, type Upstream } from '../../../scripts/testing/upstream.ts';
+
+const HEARTBEAT_MS = 150;
+
+let system: System;
+let upstream: Upstream;
+let port: number;
+before(async () => {
+  upstream = await startUpstream();
+  system = await startSystem({ env: { ...upstream.env, HEARTBEAT_MS: String(HEARTBEAT_MS) } });
+  port = system.apis[0]?.port ?? 0;
+});
+after(async () => {
+  await system.stop();
+  await upstream.stop();
+});
+beforeEach(() => {
+  upstream.answer = slowWords(5, 5);
+});
+
+const stream = (id: string, query = '', headers: Record<string, string> = {}) =>
+  fetch(`${system.url}/tasks/${id}/events${query}`, { headers });
+
+const postStream = (body: unknown, more: RequestInit = {}) =>
+  fetch(`${system.url}/api/chat`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+    body: JSON.stringify(body),
+    ...more,
+  });
+
+const followedTasks = async () => (await (await fetch(`${system.url}/readyz`)).json()).followed_tasks;
+
+/** An ended task and its whole log. */
+async function endedTask() {
+  const id = await submit(system.url);
+  return { id, log: await followToEnd(system.url, id) };
+}
+
+test('the stream is, byte for byte, a retry line and one frame of three lines for each event', async () => {
+  upstream.answer = (call) => {
+    call.text('줄\n바꿈 "quoted" 😀');
+    call.finish();
+  };
+  const id = await submit(system.url, chat('x', { priority: 'high' }));
+  await followToEnd(system.url, id);
+  const bytes = Buffer.from(await (await stream(id)).arrayBuffer()).toString('utf8');
+  const at = [...bytes.matchAll(/"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"/g)].map((match) => match[1]);
+  assert.equal(at.length, 5);
+  assert.deepEqual([...at].sort(), at);
+  const worker = /"worker":"([^"]+)"/.exec(bytes)?.[1];
+  const done = /"data":(\{"status":"completed".*)\}\n\n$/.exec(bytes)?.[1] ?? '';
+  const frame = (eventId: string, type: string, index: number, data: string) =>
+    `id: ${eventId}\nevent: ${type}\ndata: {"type":"${type}","task_id":"${id}","attempt":${eventId[0]},` +
+    `"timestamp":"${at[index]}","data":${data}}\n\n`;
+  assert.equal(
+    bytes.replaceAll(': keep-alive\n\n', ''),
+    'retry: 1000\n\n' +
+      frame('0-1', 'queued', 0, '{"type":"chat.request","priority":600}') +
+      frame('1-1', 'started', 1, `{"worker":"${worker}"}`) +
+      frame('1-2', 'text', 2, '{"content":"줄\\n바꿈 \\"quoted\\" 😀"}') +
+      frame('1-3', 'text_done', 3, '{"total_length":16}') +
+      frame('1-4', 'done', 4, done),
+  );
+  assert.deepEqual(JSON.parse(done), {
+    status: 'completed',
+    output: {
+      role: 'assistant',
+      content: '줄\n바꿈 "quoted" 😀',
+      model: 'test',
+      provider: 'openai',
+      finish_reason: 'stop',
+    },
+    error: null,
+    usage: { input_tokens: 7, output_tokens: 11, total_tokens: 18 },
+  });
+});
+
+test('the head says that this is a stream which nobody may keep, change or buffer', async () => {
+  const { id } = await endedTask();
+  const { status, headers, body } = await stream(id);
+  await body?.cancel();
+  assert.equal(status, 200);
+  assert.equal(headers.get('content-type'), 'text/event-stream');
+  assert.equal(headers.get('cache-control'), 'no-cache, no-transform');
+  assert.equal(headers.get('x-accel-buffering'), 'no');
+  assert.match(headers.get('x-request-id') ?? '', /^req_/);
+  assert.equal(headers.get('content-encoding'), null);
+});
+
+test('head, retry line and what has happened come at once; then comments keep a silent stream alive', async () => {
+  const id = await submit(system.url, chat('later', { delay_ms: 600_000 }));
+  const reader = rawGet(port, `/tasks/${id}/events`);
+  const startedAt = performance.now();
+  await reader.has(/\r\n\r\n[\s\S]*retry: 1000\n\n[\s\S]*id: 0-1\n/);
+  assert.ok(performance.now() - startedAt < 1_000);
+  assert.doesNotMatch(reader.text(), /keep-alive\n[\s\S]*retry: 1000/, 'the retry line is first');
+  await reader.has(/(?:: keep-alive\n\n[\s\S]*){3}/);
+  const tookMs = performance.now() - startedAt;
+  assert.ok(tookMs >= 3 * HEARTBEAT_MS * 0.9 && tookMs < 3 * HEARTBEAT_MS + 2_000, `${tookMs} ms`);
+  reader.close();
+});
+
+test('a piece of text reaches a reader while the model still speaks', async () => {
+  upstream.answer = () => undefined;
+  const number = upstream.calls.length + 1;
+  const id = await submit(system.url);
+  const call = await upstream.call(number);
+  const reader = rawGet(port, `/tasks/${id}/events`);
+  for (let i = 0; i < 10; i++) {
+    call.text(`piece-${i} `);
+    await reader.has(new RegExp(`piece-${i} `));
+  }
+  call.finish();
+  await reader.has(/event: done/);
+  reader.close();
+});
+
+describe('a cursor', () => {
+  test('gives exactly what comes after it, by header and by query, from every event of the log', async () => {
+    const { id, log } = await endedTask();
+    for (const [index, { id: cursor }] of log.slice(0, -1).entries()) {
+      const rest = log.slice(index + 1);
+      assert.deepEqual(await Array.fromAsync(readStream(await stream(id, '', { 'Last-Event-ID': cursor }))), rest);
+      assert.deepEqual(await Array.fromAsync(readStream(await stream(id, `?after=${cursor}`))), rest);
+    }
+    for (const start of ['0-0', '00-00']) {
+      assert.deepEqual(await Array.fromAsync(readStream(await stream(id, `?after=${start}`))), log);
+    }
+    assert.deepEqual(await Array.fromAsync(readStream(await stream(id))), log);
+  });
+
+  test('in the header beats the one in the query, as a reconnecting EventSource needs it', async () => {
+    const { id, log } = await endedTask();
+    const response = await stream(id, '?after=0-1', { 'Last-Event-ID': '1-1' });
+    assert.deepEqual(await Array.fromAsync(readStream(response)), log.slice(2));
+    assert.equal((await stream(id, '?after=0-0', { 'Last-Event-ID': log.at(-1)?.id ?? '' })).status, 204);
+  });
+
+  test('between two events gives the later ones', async () => {
+    const { id, log } = await endedTask();
+    const response = await stream(id, '?after=0-99');
+    assert.deepEqual(await Array.fromAsync(readStream(response)), log.slice(1));
+  });
+
+  test('at or after the terminal event of an ended task is answered 204 without a body', async () => {
+    const { id, log } = await endedTask();
+    for (const cursor of [log.at(-1)?.id ?? '', '1-999999', '999-1', '999999999999999-999999999999999']) {
+      const response = await stream(id, '', { 'Last-Event-ID': cursor });
+      assert.equal(response.status, 204);
+      assert.equal(await response.text(), '');
+    }
+  });
+
+  test('beyond the log of an open task reads as its end: what comes next comes, and nothing before', async () => {
+    upstream.answer = () => undefined;
+    const number = upstream.calls.length + 1;
+    const id = await submit(system.url);
+    const call = await upstream.call(number);
+    const reader = rawGet(port, `/tasks/${id}/events`, { 'Last-Event-ID': '999-999' });
+    await reader.has(/keep-alive/);
+    assert.doesNotMatch(reader.text(), /\nid: /);
+    call.text('what comes next');
+    call.finish();
+    await reader.has(/what comes next[\s\S]*event: done\n/);
+    assert.doesNotMatch(reader.text(), /id: 1-1\n/);
+    reader.close();
+  });
+
+  test('that is malformed is refused by name', async () => {
+    const { id } = await endedTask();
+    for (const cursor of ['1', '1-', '-1', 'a-b', '1-2-3', '1-x', '1.0-1', '*', '$', '+', '1234567890123456-1']) {
+      const byHeader = await stream(id, '', { 'Last-Event-ID': cursor });
+      const first = { status: byHeader.status, headers: byHeader.headers, json: await byHeader.json() };
+      assertProblem(first, 400, 'invalid_request');
+      assert.deepEqual(badPaths(first), ['Last-Event-ID']);
+      const byQuery = await stream(id, `?after=${encodeURIComponent(cursor)}`);
+      const second = { status: byQuery.status, headers: byQuery.headers, json: await byQuery.json() };
+      assertProblem(second, 400, 'invalid_request');
+      assert.deepEqual(badPaths(second), ['after']);
+    }
+  });
+});
+
+describe('a submit that accepts an event stream', () => {
+  test('is answered with the events of its task from `queued` to `done`, and where to find it', async () => {
+    const response = await postStream(chat(), {
+      headers: { 'Content-Type': 'application/json', Accept: 'text/html, text/event-stream;q=0.9', Prefer: 'wait=30' },
+    });
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('content-type'), 'text/event-stream');
+    const id = response.headers.get('x-task-id') ?? '';
+    assert.equal(response.headers.get('location'), `/tasks/${id}`);
+    assert.ok(response.headers.get('x-request-id'));
+    assert.equal(response.headers.get('preference-applied'), null);
+    const seen = await Array.fromAsync(readStream(response));
+    assert.equal(seen[0]?.type, 'queued');
+    await checkEnded(system.url, id, seen);
+  });
+
+  test('is answered problem+json when it is refused', async () => {
+    const response = await postStream(chat('x', { priority: 'urgent' }));
+    assertProblem(
+      { status: response.status, headers: response.headers, json: await response.json() },
+      400,
+      'invalid_request',
+    );
+  });
+
+  test('may be left by its client: the task goes on to its end', async () => {
+    upstream.answer = () => undefined;
+    const number = upstream.calls.length + 1;
+    const leaving = new AbortController();
+    const response = await postStream(chat(), { signal: leaving.signal });
+    const call = await upstream.call(number);
+    leaving.abort();
+    await assert.rejects(response.text());
+    await eventually(followedTasks, (followed) => followed === 0);
+    call.text('nobody listens');
+    call.finish();
+    const seen = await followToEnd(system.url, response.headers.get('x-task-id') ?? '');
+    assert.equal(seen.at(-1)?.data.status, 'completed');
+  });
+});
+
+test('readers that leave before their stream or their wait has begun are forgotten', async () => {
+  const id = await submit(system.url, chat('later', { delay_ms: 600_000 }));
+  for (let i = 0; i < 100; i++) {
+    const connection = rawConnection(port);
+    await new Promise((resolve) => connection.socket.once('connect', resolve));
+    const path = i % 2 ? `/tasks/${id}/events` : `/tasks/${id}?wait=60`;
+    await new Promise((resolve) => connection.socket.write(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`, resolve));
+    connection.close();
+  }
+  await eventually(followedTasks, (followed) => followed === 0);
+});
+
+test('many tasks at once, each with readers that come and go, end with exactly one `done` each, nothing lost or twice', async () => {
+  upstream.answer = slowWords(40, 2);
+  const ids = await Promise.all(Array.from({ length: 10 }, () => submit(system.url)));
+  await Promise.all(
+    ids.flatMap((id) =>
+      [1, 3, 7, 1_000].map(async (dropEvery) => {
+        await checkEnded(system.url, id, await followToEnd(system.url, id, { dropEvery }));
+      }),
+    ),
+  );
+});
+
+test('an unknown task has no events: 404 before any stream begins', async () => {
+  const response = await stream('task_0000000000000000000000000', '', { Accept: 'text/event-stream' });
+  assertProblem({ status: response.status, headers: response.headers, json: await response.json() }, 404, 'not_found');
+  assert.equal((await post(system.url, '/tasks/x/events', '')).status, 405);
+  for await (const _ of events(system.url, (await endedTask()).id)) break;
+});
