@@ -4,15 +4,16 @@ import { after, before, describe, test } from 'node:test';
 import { answerApproval } from '@beanline/shared/answer-approval.ts';
 import { readConfig } from '@beanline/shared/config.ts';
 import { createLog } from '@beanline/shared/log.ts';
+import { sha256 } from '@beanline/shared/task-id.ts';
 import { wire } from '@beanline/shared/wire.ts';
-import { type ClientEvent, getTask, post, submit, visibleText } from '../testing/client.ts';
-import { checkClean, type Faults, follow, followUntil, followWhole, startFaults } from './checks.ts';
+import { type ClientEvent, checkEnded, getTask, post, submit, visibleText } from '../testing/client.ts';
+import { checkClean, type Faults, follow, followWhole, startFaults } from './checks.ts';
 
 let system: Faults;
 let api: ReturnType<typeof wire>;
 before(async () => {
   // One slot: a task that held it while it waits would hold up all others.
-  system = await startFaults({ env: { QUEUES: 'test.approval:1' } });
+  system = await startFaults({ env: { QUEUES: 'test.approval:1', SWEEP_FIRST_CHECK_MS: '5000' } });
   const config = readConfig({ REDIS_URL: system.redis.url, LOG_LEVEL: 'silent' });
   api = wire(config, { program: 'api', log: createLog({ level: 'silent', name: 'test' }) });
   await api.deps.clock.ready();
@@ -148,19 +149,33 @@ describe('an answer', { concurrency: true }, () => {
   });
 });
 
-test('an answer given while the task is still being parked is acted on at once, without the sweep', async (t) => {
+test('an answer given while the task is still being parked is acted on at once and once', async (t) => {
   let slowest = 0;
-  for (let round = 0; round < 15; round++) {
+  for (let round = 0; round < 10; round++) {
     const id = await ask({ questions: ['a'] });
-    const { approval_id } = await asked(id);
-    const answeredAt = performance.now();
-    await answer(id, approval_id);
-    await followUntil(system.url, id, 'done');
-    slowest = Math.max(slowest, performance.now() - answeredAt);
-    assert.deepEqual(typesOf(await followWhole(system.url, id)), ONE_ROUND);
+    const approvalId = `appr_${sha256(`${id}\na`).slice(0, 24)}`;
+    // Answers all the time: the first that counts comes right behind the parking's own write.
+    const tries = Array.from({ length: 4 }, async () => {
+      for (let answered = false; !answered; ) {
+        const { status } = (await getTask(system.url, id)).json;
+        if (status === 'completed') return;
+        for (let again = 0; again < 50 && !answered; again++) {
+          answered = await answer(id, approvalId).then(
+            () => true,
+            () => false,
+          );
+        }
+      }
+    });
+    const seen = await follow(system.url, id);
+    await Promise.all(tries);
+    await checkEnded(system.url, id, seen);
+    assert.deepEqual(typesOf(seen), ONE_ROUND);
+    const { json } = await getTask(system.url, id);
+    slowest = Math.max(slowest, Date.parse(json.ended_at) - Date.parse(json.created_at));
   }
-  t.diagnostic(`from the answer to the end at most ${Math.round(slowest)} ms`);
-  // The sweep looks at an answered task after five seconds.
-  assert.ok(slowest < 1_000, `${slowest} ms`);
+  t.diagnostic(`from the submit to the end at most ${slowest} ms`);
+  // The sweep first looks at a task after five seconds.
+  assert.ok(slowest < 3_000, `${slowest} ms`);
   await checkClean(system);
 });

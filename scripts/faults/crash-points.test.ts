@@ -1,17 +1,12 @@
 /** A process dies between two writes that cannot be one: what the first began is finished by somebody else, once. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { answerApproval } from '@beanline/shared/answer-approval.ts';
 import { readConfig } from '@beanline/shared/config.ts';
 import { createLog } from '@beanline/shared/log.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
 import { wire } from '@beanline/shared/wire.ts';
-import { freePort } from '../free-port.ts';
 import { chat, getTask, post, submit, visibleText } from '../testing/client.ts';
-import { type Program, TEST_ENV } from '../testing/system.ts';
+import type { Program } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkClean,
@@ -20,12 +15,10 @@ import {
   followUntil,
   followWhole,
   startFaults,
-  until,
   words,
   wordsThenSilence,
 } from './checks.ts';
-
-const DYING = fileURLToPath(new URL('dying.ts', import.meta.url));
+import { startDying as startDyingProgram } from './start-dying.ts';
 
 let system: Faults;
 let client: ReturnType<typeof wire>;
@@ -47,28 +40,7 @@ afterEach(async () => {
   await checkClean(system);
 });
 
-/** Starts a program that dies after a write, and waits until it is ready for its last work. */
-async function startDying(name: 'api' | 'runner' | 'relay', write: string) {
-  const port = await freePort();
-  const child = spawn(process.execPath, [DYING, name, write], {
-    env: {
-      PATH: process.env.PATH,
-      ...TEST_ENV,
-      ...system.upstream.env,
-      REDIS_URL: system.redis.url,
-      PORT: String(port),
-      BEANLINE_PARENT: '1',
-    },
-    stdio: ['pipe', 'ignore', 'pipe'],
-  });
-  const died = once(child, 'exit').then(([, signal]) => assert.equal(signal, 'SIGKILL', `${name}: ${log}`));
-  let log = '';
-  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
-    log += chunk;
-  });
-  await until(`${name} is ready`, () => /is ready"|API listens"/.test(log) || child.exitCode !== null, 20_000);
-  return { url: `http://127.0.0.1:${port}`, died, stop: () => child.kill('SIGTERM') };
-}
+const startDying = (name: 'api' | 'runner' | 'relay', write: string) => startDyingProgram(system, name, write);
 
 /** A chat task that a dying runner takes and leaves behind. */
 async function leaveBehind(write: string, answers: Parameters<Faults['start']>[0]) {
@@ -161,36 +133,6 @@ test('a task that a stopping runner gave back while its job was not goes on else
   await startRunner();
   const seen = await ends(task.id, { status: 'completed', attempt: 2 }, words(5));
   assert.equal(seen.find(({ type }) => type === 'retrying')?.data.reason, 'shutting_down');
-});
-
-const approval = { type: 'test.approval', input: { questions: ['a'] } };
-const answerOf = async (id: string) => {
-  const seen = await followUntil(system.url, id, 'human_approval');
-  return { approvalId: seen.at(-1)?.data.approval_id as string, action: 'run', by: 'tester' };
-};
-
-test('a task that was parked while its job was not waits, and is answered as any other', async () => {
-  const dying = await startDying('runner', 'tasks.release');
-  const id = await submit(system.url, approval, '/tasks');
-  await dying.died;
-  await startRunner();
-  await until('the job sleeps', async () => (await system.redis.cli('zcard', 'bl:{test.approval}:delayed')) === '1');
-  assert.equal((await getTask(system.url, id)).json.status, 'input_required');
-  await answerApproval(client.deps, { id, type: 'test.approval' }, await answerOf(id));
-  await ends(id, { status: 'completed', attempt: 2 });
-});
-
-test('an answer whose API died before the job was woken is acted on', async (t) => {
-  await startRunner();
-  const id = await submit(system.url, approval, '/tasks');
-  const { approvalId, ...answer } = await answerOf(id);
-  await until('the job sleeps', async () => (await system.redis.cli('zcard', 'bl:{test.approval}:delayed')) === '1');
-  await client.deps.tasks.answer(id, { approvalId, nonce: 'n', answer, resumed: answer });
-  const answeredAt = performance.now();
-  await ends(id, { status: 'completed', attempt: 2 });
-  const tookMs = Math.round(performance.now() - answeredAt);
-  t.diagnostic(`after ${tookMs} ms`);
-  assert.ok(tookMs < 7_000);
 });
 
 test('a queued task whose API died between the cancel and the removal of its job never runs', async () => {

@@ -1,6 +1,6 @@
 /**
- * The real programs, which die by SIGKILL right after one of their writes: `node dying.ts api|runner|relay tasks.finish`.
- * Nothing is replaced: the write happens, and nothing after it does.
+ * The real programs, which send themselves a signal right after one of their writes, SIGKILL unless told otherwise:
+ * `node dying.ts api|runner|relay tasks.finish [SIGSTOP]`. Nothing is replaced: the write happens, what follows does not.
  */
 import type { Deps } from '@beanline/shared/deps.ts';
 import { runProgram } from '@beanline/shared/program.ts';
@@ -14,15 +14,18 @@ type Write = (...args: unknown[]) => Promise<unknown>;
 
 const name = process.argv[2] as 'api' | 'runner' | 'relay';
 const [seam, write] = (process.argv[3] ?? '').split('.') as ['tasks' | 'queue', string];
+const signal = process.argv[4] as 'SIGSTOP' | undefined;
 
 function dieAfterWrite(deps: Deps): Deps {
   const parts = deps[seam] as unknown as Record<string, Write>;
   const real = parts[write];
   if (!real) throw new Error(`there is no ${seam}.${write}`);
+  let stopped = false;
   const last: Write = async (...args) => {
-    await real(...args);
-    process.kill(process.pid, 'SIGKILL');
-    return new Promise(() => undefined);
+    const result = await real(...args);
+    if (!stopped) process.kill(process.pid, signal ?? 'SIGKILL');
+    stopped = true;
+    return signal === 'SIGSTOP' ? result : new Promise(() => undefined);
   };
   return { ...deps, [seam]: { ...parts, [write]: last } };
 }

@@ -8,8 +8,27 @@ import { slowWords } from '../testing/upstream.ts';
 import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, until, words } from './checks.ts';
 
 const LOCK_MS = Number(TEST_ENV.LOCK_DURATION_MS);
-/** The contract says 300 ms; the rest is this machine's. */
-const REFUSED_MS = 400;
+/** Within this a submit is refused, by the contract, and one more look of the probe. */
+const REFUSED_MS = 325;
+
+/** The slowest answer that needs no Redis, until told to stop: what this machine adds to every other answer. */
+function watchMachine(url: string) {
+  let over = false;
+  let slowest = 0;
+  const ended = (async () => {
+    while (!over) {
+      const askedAt = performance.now();
+      await (await fetch(`${url}/healthz`)).text();
+      slowest = Math.max(slowest, performance.now() - askedAt);
+      await delay(5);
+    }
+    return Math.round(slowest);
+  })();
+  return () => {
+    over = true;
+    return ended;
+  };
+}
 
 let system: Faults;
 before(async () => {
@@ -26,6 +45,7 @@ for (const frozenMs of [200, 240, 280, 700]) {
     await ready();
     const before = new Set((await taskKeys()).split('\n'));
     const model = system.model(slowWords(5, 0));
+    const machine = watchMachine(url);
     const frozenAt = performance.now();
     redis.pause();
     const thawed = delay(frozenMs).then(() => redis.resume());
@@ -36,14 +56,15 @@ for (const frozenMs of [200, 240, 280, 700]) {
       }),
     );
     const slowest = Math.round(Math.max(...answers.map(({ tookMs }) => tookMs)));
+    const machineMs = await machine();
     const accepted = answers.filter(({ status }) => status === 202).map(({ json }) => json.task_id as string);
-    t.diagnostic(`accepted ${accepted.length} of 10; the slowest answer took ${slowest} ms`);
+    t.diagnostic(`accepted ${accepted.length} of 10; the slowest answer took ${slowest} ms, machine ${machineMs} ms`);
     for (const { status, json, headers } of answers.filter((answer) => answer.status !== 202)) {
       assert.deepEqual([status, json.code], [503, 'unavailable']);
       assert.ok(Number(headers.get('retry-after')) >= 1);
     }
-    assert.ok(slowest <= REFUSED_MS, `${slowest} ms`);
-    if (frozenMs > REFUSED_MS) assert.deepEqual(accepted, []);
+    assert.ok(slowest <= REFUSED_MS + machineMs, `${slowest} ms, of which ${machineMs} ms are the machine's`);
+    if (frozenMs === 700) assert.deepEqual(accepted, []);
     await thawed;
     await ready();
     for (const id of accepted) await followWhole(url, id);
@@ -70,7 +91,7 @@ test('a submit to a frozen Redis that is retried with its Idempotency-Key makes 
     await ready();
     // Frozen so shortly, it may have been accepted after all.
     const ids = new Set<string>(first.status === 202 ? [first.json.task_id] : []);
-    if (frozenMs > REFUSED_MS) assert.equal(first.status, 503);
+    if (frozenMs === 600) assert.equal(first.status, 503);
     for (let round = 0; round < 3; round++) {
       const { status, json } = await post(url, '/api/chat', chat(model.prompt), headers);
       assert.equal(status, 202);

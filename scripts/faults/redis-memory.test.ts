@@ -44,14 +44,16 @@ test('a nearly full Redis refuses submits while running tasks end, and accepts a
 });
 
 test('a full Redis lets attempts write and end; what it held up goes on when there is room, and nobody spins', async (t) => {
-  const system = await startFaults({ env: { LOG_LEVEL: 'debug' } });
+  const system = await startFaults({ env: { LOG_LEVEL: 'debug', QUEUES: 'chat.request:2' } });
   t.after(system.stop);
   const { url, redis } = system;
   const short = await system.start([slowWords(10, 50)]);
   const long = await system.start([slowWords(100, 50)]);
-  const later = await system.start([slowWords(5, 0)], { delay_ms: 700 });
-  const all = [short, long, later];
   await Promise.all([short, long].map(({ id }) => followUntil(url, id, 'text')));
+  // Both slots are taken: these wait, and one sleeps. Nobody can take them while Redis is full.
+  const waiting = await Promise.all(Array.from({ length: 10 }, () => system.start([slowWords(5, 0)])));
+  const later = await system.start([slowWords(5, 0)], { delay_ms: 700 });
+  const all = [short, long, ...waiting, later];
   const readers = all.map(({ id }) => followWhole(url, id));
   for (const reader of readers) reader.catch(() => undefined);
   await redis.cli('config', 'set', 'maxmemory', String(Math.round((await used(system)) * 0.5)));
@@ -64,7 +66,7 @@ test('a full Redis lets attempts write and end; what it held up goes on when the
   const perSecond = Math.round(((await commands(system)) - commandsBefore) / 3);
   const lines = Math.round((system.logs().split('\n').length - linesBefore) / 3);
   t.diagnostic(`while full: ${perSecond} commands and ${lines} log lines a second`);
-  assert.ok(perSecond < 500, `${perSecond} commands a second`);
+  assert.ok(perSecond < 400, `${perSecond} commands a second`);
   assert.ok(lines < 50, `${lines} log lines a second`);
 
   await redis.cli('config', 'set', 'maxmemory', '0');

@@ -110,3 +110,27 @@ test('a runner frozen beyond its lock writes nothing more when it wakes, neither
   }
   await checkClean(system);
 });
+
+/** What another runner's check for stalled jobs does when it finds a lock gone: the job waits again. */
+const STALLED = `
+local queue = KEYS[1]
+redis.call('DEL', queue .. ':' .. ARGV[1] .. ':lock')
+redis.call('LREM', queue .. ':active', 1, ARGV[1])
+redis.call('RPUSH', queue .. ':wait', ARGV[1])
+return redis.call('ZADD', queue .. ':marker', 0, '0')`;
+
+test('a runner that is given a job it still runs stops the old run, and keeps the lock of the new one', async (t) => {
+  const system = await startFaults({ runners: 1 });
+  t.after(system.stop);
+  const { url, redis } = system;
+  // The new run takes longer than a lock: without its renewal the job would be lost once more.
+  const task = await system.start([endlessWords(20), slowWords(70, LOCK_MS / 40)]);
+  await followUntil(url, task.id, 'text');
+  const whole = followWhole(url, task.id);
+  await redis.cli('eval', STALLED, '1', 'bl:{chat.request}', task.id);
+  await (await task.call(1)).closed;
+  assert.equal(visibleText(await whole), words(70));
+  const json = await checkCalls(url, task);
+  assert.deepEqual([json.status, json.attempt, task.calls.length], ['completed', 2, 2]);
+  await checkClean(system);
+});

@@ -64,12 +64,17 @@ export function rawConnection(port: number) {
   };
 }
 
-/** A connection that asks for a path and reads. */
-export function rawGet(port: number, path: string, headers: Record<string, string> = {}): RawConnection {
+/** A connection that asks for a path and reads. To HTTP 1.0 a stream comes as it is, not in chunks. */
+export function rawGet(
+  port: number,
+  path: string,
+  headers: Record<string, string> = {},
+  version: '1.0' | '1.1' = '1.1',
+): RawConnection {
   const connection = rawConnection(port);
   connection.read();
   const lines = Object.entries({ Host: 'test', ...headers }).map(([name, value]) => `${name}: ${value}`);
-  connection.send([`GET ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
+  connection.send([`GET ${path} HTTP/${version}`, ...lines, '', ''].join('\r\n'));
   return connection;
 }
 
@@ -89,6 +94,17 @@ export async function eventually<T>(ask: () => Promise<T>, satisfies: (answer: T
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** The answer to any request, its body read as JSON. */
+export async function ask(url: string, init: RequestInit = {}) {
+  const response = await fetch(url, init);
+  const text = await response.text();
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever an answer holds
+  return { status: response.status, headers: response.headers, text, json: (text ? JSON.parse(text) : null) as any };
+}
+
+/** How many tasks an API follows for its readers now. */
+export const followedTasks = async (url: string): Promise<number> => (await ask(`${url}/readyz`)).json.followed_tasks;
 
 /** What every error answer is: problem+json of the table's status, code and title, under the request's id. */
 export function assertProblem(

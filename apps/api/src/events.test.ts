@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { chat, checkEnded, events, followToEnd, post, readStream, submit } from '../../../scripts/testing/client.ts';
-import { assertProblem, badPaths, eventually, rawConnection, rawGet } from '../../../scripts/testing/raw.ts';
+import { chat, checkEnded, followToEnd, readStream, submit } from '../../../scripts/testing/client.ts';
+import {
+  ask,
+  assertProblem,
+  badPaths,
+  eventually,
+  followedTasks,
+  rawConnection,
+  rawGet,
+} from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 import { slowWords, startUpstream, type Upstream } from '../../../scripts/testing/upstream.ts';
 
@@ -25,16 +33,6 @@ beforeEach(() => {
 
 const stream = (id: string, query = '', headers: Record<string, string> = {}) =>
   fetch(`${system.url}/tasks/${id}/events${query}`, { headers });
-
-const postStream = (body: unknown, more: RequestInit = {}) =>
-  fetch(`${system.url}/api/chat`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
-    body: JSON.stringify(body),
-    ...more,
-  });
-
-const followedTasks = async () => (await (await fetch(`${system.url}/readyz`)).json()).followed_tasks;
 
 /** An ended task and its whole log. */
 async function endedTask() {
@@ -175,56 +173,14 @@ describe('a cursor', () => {
   test('that is malformed is refused by name', async () => {
     const { id } = await endedTask();
     for (const cursor of ['1', '1-', '-1', 'a-b', '1-2-3', '1-x', '1.0-1', '*', '$', '+', '1234567890123456-1']) {
-      const byHeader = await stream(id, '', { 'Last-Event-ID': cursor });
-      const first = { status: byHeader.status, headers: byHeader.headers, json: await byHeader.json() };
-      assertProblem(first, 400, 'invalid_request');
-      assert.deepEqual(badPaths(first), ['Last-Event-ID']);
-      const byQuery = await stream(id, `?after=${encodeURIComponent(cursor)}`);
-      const second = { status: byQuery.status, headers: byQuery.headers, json: await byQuery.json() };
-      assertProblem(second, 400, 'invalid_request');
-      assert.deepEqual(badPaths(second), ['after']);
+      const url = `${system.url}/tasks/${id}/events`;
+      const byHeader = await ask(url, { headers: { 'Last-Event-ID': cursor } });
+      assertProblem(byHeader, 400, 'invalid_request');
+      assert.deepEqual(badPaths(byHeader), ['Last-Event-ID']);
+      const byQuery = await ask(`${url}?after=${encodeURIComponent(cursor)}`);
+      assertProblem(byQuery, 400, 'invalid_request');
+      assert.deepEqual(badPaths(byQuery), ['after']);
     }
-  });
-});
-
-describe('a submit that accepts an event stream', () => {
-  test('is answered with the events of its task from `queued` to `done`, and where to find it', async () => {
-    const response = await postStream(chat(), {
-      headers: { 'Content-Type': 'application/json', Accept: 'text/html, text/event-stream;q=0.9', Prefer: 'wait=30' },
-    });
-    assert.equal(response.status, 200);
-    assert.equal(response.headers.get('content-type'), 'text/event-stream');
-    const id = response.headers.get('x-task-id') ?? '';
-    assert.equal(response.headers.get('location'), `/tasks/${id}`);
-    assert.ok(response.headers.get('x-request-id'));
-    assert.equal(response.headers.get('preference-applied'), null);
-    const seen = await Array.fromAsync(readStream(response));
-    assert.equal(seen[0]?.type, 'queued');
-    await checkEnded(system.url, id, seen);
-  });
-
-  test('is answered problem+json when it is refused', async () => {
-    const response = await postStream(chat('x', { priority: 'urgent' }));
-    assertProblem(
-      { status: response.status, headers: response.headers, json: await response.json() },
-      400,
-      'invalid_request',
-    );
-  });
-
-  test('may be left by its client: the task goes on to its end', async () => {
-    upstream.answer = () => undefined;
-    const number = upstream.calls.length + 1;
-    const leaving = new AbortController();
-    const response = await postStream(chat(), { signal: leaving.signal });
-    const call = await upstream.call(number);
-    leaving.abort();
-    await assert.rejects(response.text());
-    await eventually(followedTasks, (followed) => followed === 0);
-    call.text('nobody listens');
-    call.finish();
-    const seen = await followToEnd(system.url, response.headers.get('x-task-id') ?? '');
-    assert.equal(seen.at(-1)?.data.status, 'completed');
   });
 });
 
@@ -237,7 +193,10 @@ test('readers that leave before their stream or their wait has begun are forgott
     await new Promise((resolve) => connection.socket.write(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`, resolve));
     connection.close();
   }
-  await eventually(followedTasks, (followed) => followed === 0);
+  await eventually(
+    () => followedTasks(system.url),
+    (followed) => followed === 0,
+  );
 });
 
 test('many tasks at once, each with readers that come and go, end with exactly one `done` each, nothing lost or twice', async () => {
@@ -253,8 +212,6 @@ test('many tasks at once, each with readers that come and go, end with exactly o
 });
 
 test('an unknown task has no events: 404 before any stream begins', async () => {
-  const response = await stream('task_0000000000000000000000000', '', { Accept: 'text/event-stream' });
-  assertProblem({ status: response.status, headers: response.headers, json: await response.json() }, 404, 'not_found');
-  assert.equal((await post(system.url, '/tasks/x/events', '')).status, 405);
-  for await (const _ of events(system.url, (await endedTask()).id)) break;
+  const headers = { Accept: 'text/event-stream' };
+  assertProblem(await ask(`${system.url}/tasks/task_${'0'.repeat(25)}/events`, { headers }), 404, 'not_found');
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chat, events, followToEnd, getTask, post, submit } from '../../../scripts/testing/client.ts';
-import { assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
+import { ask, assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream } from '../../../scripts/testing/upstream.ts';
 
@@ -124,8 +124,7 @@ test('a filter, limit or cursor that is none is refused by name', async () => {
     ['?cursor=%00', 'cursor'],
     ['?cursor=task_zzzzzzzzzzzzzzzzzzzzzzzzz', 'cursor'],
   ] as const) {
-    const response = await fetch(`${system.url}/tasks${query}`);
-    const answer = { status: response.status, headers: response.headers, json: await response.json() };
+    const answer = await ask(`${system.url}/tasks${query}`);
     assertProblem(answer, 400, 'invalid_request');
     assert.deepEqual(badPaths(answer), [path], query);
   }

@@ -86,7 +86,7 @@ export function parseSubmit(
   if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,255}$/.test(idempotencyKey)) {
     problems.push({ path: 'Idempotency-Key', message: 'must be 1–255 printable ASCII characters without spaces' });
   }
-  if (options.success) problems.push(...timeProblems(options.data, context.now));
+  if (options.success) problems.push(...timeProblems(options.data, context.now, idempotencyKey !== undefined));
   if (problems.length > 0 || !input.success || !options.success) throw invalid(problems);
   const { delay_ms, run_at, start_by, timeout_ms, max_attempts, priority, metadata } = options.data;
   return {
@@ -110,7 +110,15 @@ export function parseSubmit(
   };
 }
 
-function timeProblems({ delay_ms, run_at, start_by }: z.output<typeof Options>, now: number): FieldError[] {
+/**
+ * `mayBeLate`: with an Idempotency-Key the request may be a replay whose times have passed; a first one with a past
+ * `start_by` then expires at once, unbilled.
+ */
+function timeProblems(
+  { delay_ms, run_at, start_by }: z.output<typeof Options>,
+  now: number,
+  mayBeLate: boolean,
+): FieldError[] {
   const problems: FieldError[] = [];
   if (delay_ms !== undefined && run_at !== undefined) {
     problems.push({ path: 'run_at', message: 'give either delay_ms or run_at, not both' });
@@ -119,7 +127,7 @@ function timeProblems({ delay_ms, run_at, start_by }: z.output<typeof Options>, 
     problems.push({ path: 'run_at', message: 'must be at most 30 days ahead' });
   }
   const start = Math.max(now, run_at ?? now + (delay_ms ?? 0));
-  if (start_by !== undefined && start_by <= start) {
+  if (start_by !== undefined && start_by <= start && !(mayBeLate && start_by <= now)) {
     problems.push({ path: 'start_by', message: 'must be later than the time the task may start' });
   }
   return problems;

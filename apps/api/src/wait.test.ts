@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { chat, events, followToEnd, getTask, post, submit } from '../../../scripts/testing/client.ts';
-import { assertProblem, badPaths, eventually } from '../../../scripts/testing/raw.ts';
+import { ask, assertProblem, badPaths, eventually, followedTasks } from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 import { slowWords, startUpstream, type Upstream, type UpstreamCall } from '../../../scripts/testing/upstream.ts';
 
@@ -69,7 +69,7 @@ test('Prefer: wait gives 200 with a failed and with a cancelled task too', async
   const number = upstream.calls.length + 1;
   const pending = post(system.url, '/api/chat', chat('to be cancelled'), wait('wait=30'));
   await upstream.call(number);
-  const listed = await (await fetch(`${system.url}/tasks?status=in_progress`)).json();
+  const listed = (await ask(`${system.url}/tasks?status=in_progress&limit=1`)).json;
   await post(system.url, listed.tasks[0].urls.cancel, '');
   assert.equal((await pending).status, 200);
   assert.equal((await pending).json.status, 'cancelled');
@@ -118,7 +118,7 @@ test('a client that leaves while it waits cancels nothing', async () => {
     body: JSON.stringify(chat('left alone')),
   });
   const call = await upstream.call(number);
-  const listed = await (await fetch(`${system.url}/tasks?status=in_progress&limit=1`)).json();
+  const listed = (await ask(`${system.url}/tasks?status=in_progress&limit=1`)).json;
   leaving.abort();
   await assert.rejects(pending);
   call.text('done anyway');
@@ -126,7 +126,7 @@ test('a client that leaves while it waits cancels nothing', async () => {
   const id = listed.tasks[0].task_id;
   assert.equal((await followToEnd(system.url, id)).at(-1)?.data.output.content, 'done anyway');
   await eventually(
-    async () => (await (await fetch(`${system.url}/readyz`)).json()).followed_tasks,
+    () => followedTasks(system.url),
     (followed) => followed === 0,
   );
 });

@@ -9,7 +9,7 @@ import { readMemory } from './connect.ts';
 
 const INTERVAL_MS = 100;
 /** Silence after which Redis counts as away. With the interval it keeps a 503 within 300 ms. */
-const SILENCE_MS = 180;
+const SILENCE_MS = 150;
 const MEMORY_INTERVAL_MS = 1_000;
 /** Submits are refused above this share of maxmemory, so that running tasks can still end. */
 const FULL_SHARE = 0.8;

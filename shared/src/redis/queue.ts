@@ -38,9 +38,9 @@ export function createQueue(connection: Redis, prefix: string) {
     return queue;
   }
 
-  // What one event-loop turn adds goes out as one addBulk, and what comes while it is under way joins the next.
+  // The first add goes out at once, and what comes while it is under way goes out as one addBulk.
   async function flush(type: string) {
-    await new Promise((resolve) => setImmediate(resolve));
+    await undefined;
     for (let batch = gathered.get(type); batch; batch = gathered.get(type)) {
       gathered.delete(type);
       const jobs = batch.entries.map((entry) => ({ name: 'task', data: {}, opts: jobOptions(entry) }));

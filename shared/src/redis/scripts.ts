@@ -21,6 +21,11 @@ export function createScripts(redis: Redis | Cluster) {
     (['create', 'begin', 'append', 'release', 'finish', 'cancel', 'answer'] as const).map((name) => [name, load(name)]),
   ) as Record<ScriptName, { source: string; sha: string }>;
 
+  // Known to Redis before the first request needs them, also after a restart.
+  redis.on('ready', () => {
+    for (const { source } of Object.values(scripts)) redis.script('LOAD', source).catch(() => undefined);
+  });
+
   return async function run(name: ScriptName, keys: string[], args: (string | number)[]): Promise<Reply> {
     const { source, sha } = scripts[name];
     try {

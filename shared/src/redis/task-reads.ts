@@ -100,9 +100,9 @@ export function createTaskReads(redis: Redis | Cluster, keys: Keys, partitions: 
   }
 
   return {
-    /** The task of this owner, or null. */
-    async read(owner: string, id: string): Promise<TaskRecord | null> {
-      const found = await record(id, FIELDS);
+    /** The task of this owner, or null; `listed` leaves out the output, which may be megabytes. */
+    async read(owner: string, id: string, place: 'whole' | 'listed' = 'whole'): Promise<TaskRecord | null> {
+      const found = await record(id, place === 'whole' ? FIELDS : LIST_FIELDS);
       return found?.owner === owner ? found : null;
     },
 

@@ -22,7 +22,7 @@ function cursorOf(c: ApiContext): string {
 export function eventRoutes(app: Hono<ApiEnv>, api: Api) {
   app.get('/tasks/:id/events', async (c) => {
     const cursor = cursorOf(c);
-    const task = await findTask(api, c);
+    const task = await findTask(api, c, 'listed');
     if (isEnd(task.status) && compareIds(cursor, task.lastId) >= 0) return reply(c, 204, null);
     if (c.env.incoming.method === 'HEAD') return reply(c, 200, null, STREAM_HEADERS);
     void streamEvents(api, c.env.outgoing, task, cursor, { 'X-Request-Id': c.get('requestId') });

@@ -104,7 +104,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
   }
 
   async function replayedTask(owner: string, id: string): Promise<TaskRecord> {
-    const task = await clock.guard(() => tasks.read(owner, id));
+    const task = await clock.guard(() => tasks.read(owner, id, 'listed'));
     if (!task) throw new TaskError('gone', 'The task of this Idempotency-Key is past its retention.');
     return task;
   }
@@ -129,7 +129,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
   });
 
   app.post('/tasks/:id/retry', async (c) => {
-    const task = await findTask(api, c);
+    const task = await findTask(api, c, 'listed');
     if (!isEnd(task.status))
       throw new TaskError('conflict', 'The task has not ended; only an ended task can be retried.');
     const type = catalog.get(task.type);

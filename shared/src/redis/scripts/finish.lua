@@ -20,6 +20,7 @@ else
   if not owns(record, attempt, by) then return { 'superseded' } end
   if not write_entries(record[4], ARGV[4], 12, tonumber(ARGV[11])) then return { 'behind' } end
   stop_clock(now)
+  if ARGV[5] == 'failed' then redis.call('HINCRBY', task, 'failures', 1) end
 end
 add_usage(ARGV[8], ARGV[9], ARGV[10])
 close(ARGV[5], by, ARGV[6], ARGV[7])

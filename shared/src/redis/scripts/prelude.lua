@@ -68,15 +68,16 @@ end
 
 -- The task no longer waits for its first start: gives back its place in the queue's limits.
 local function uncount()
-  if field('counted') ~= '1' then return end
+  local record = redis.call('HMGET', task, 'counted', 'type', 'input_bytes', 'owner')
+  if record[1] ~= '1' then return end
   redis.call('HDEL', task, 'counted')
-  local queue = field('type')
+  local queue = record[2]
   local function subtract(name, amount)
     if redis.call('HINCRBY', counts, name, -amount) <= 0 then redis.call('HDEL', counts, name) end
   end
   subtract(queue .. ':tasks', 1)
-  subtract(queue .. ':bytes', number('input_bytes'))
-  subtract(queue .. ':owner:' .. field('owner'), 1)
+  subtract(queue .. ':bytes', tonumber(record[3]))
+  subtract(queue .. ':owner:' .. record[4], 1)
 end
 
 local function stop_clock(until_ms)

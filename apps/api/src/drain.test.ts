@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { chat, checkEnded, events, followToEnd, post, readStream, submit } from '../../../scripts/testing/client.ts';
+import { ask, rawGet } from '../../../scripts/testing/raw.ts';
+import { type System, startSystem } from '../../../scripts/testing/system.ts';
+import { startUpstream, type Upstream, type UpstreamCall } from '../../../scripts/testing/upstream.ts';
+
+const DRAIN_MS = 1_500;
+
+let system: System;
+let upstream: Upstream;
+before(async () => {
+  upstream = await startUpstream(() => undefined);
+  system = await startSystem({ env: { ...upstream.env, DRAIN_MS: String(DRAIN_MS) } });
+});
+after(async () => {
+  await system.stop();
+  await upstream.stop();
+});
+
+async function heldTask(url: string): Promise<{ id: string; call: UpstreamCall }> {
+  const number = upstream.calls.length + 1;
+  const id = await submit(url, chat(`task ${number}`));
+  return { id, call: await upstream.call(number) };
+}
+
+test('when an API stops, its streams end at an event boundary after a retry line, and go on at another without gap or repeat', async () => {
+  const leaving = await system.startApi();
+  const { id, call } = await heldTask(leaving.url);
+  const readers = Array.from({ length: 20 }, () => rawGet(leaving.port, `/tasks/${id}/events`, {}, '1.0'));
+  call.text('first ');
+  await Promise.all(readers.map((reader) => reader.has(/first /)));
+
+  let speaking = true;
+  const speech = (async () => {
+    for (let i = 0; speaking; i++) {
+      call.text(`word-${i} `);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })();
+  const startedAt = performance.now();
+  const endedAt: number[] = [];
+  const waits: number[] = [];
+  const stopped = leaving.signal('SIGTERM');
+  const texts = await Promise.all(
+    readers.map(async (reader) => {
+      const text = await reader.ended;
+      endedAt.push(performance.now() - startedAt);
+      return text;
+    }),
+  );
+  await stopped;
+  assert.equal(leaving.child.exitCode, 0);
+  assert.ok(performance.now() - startedAt < DRAIN_MS + 2_000);
+  speaking = false;
+  await speech;
+  call.finish();
+  const whole = await followToEnd(system.url, id);
+  await checkEnded(system.url, id, whole);
+
+  for (const text of texts) {
+    const body = text.slice(text.indexOf('\r\n\r\n') + 4);
+    const retry = /\n\nretry: (\d+)\n\n$/.exec(body);
+    assert.ok(retry, `ends with a retry line: ${body.slice(-200)}`);
+    waits.push(Number(retry[1]));
+    assert.doesNotMatch(body, /event: done/);
+    const ids = [...body.matchAll(/^id: (\d+-\d+)\nevent: \w+\ndata: (.*)\n\n/gm)].map(([, eventId, data]) => {
+      JSON.parse(data ?? '');
+      return eventId;
+    });
+    assert.equal(ids.length, [...body.matchAll(/^id: /gm)].length, 'every frame is whole');
+    const rest = await followToEnd(system.url, id, { after: ids.at(-1) ?? '' });
+    assert.deepEqual(
+      [...ids, ...rest.map((event) => event.id)],
+      whole.map((event) => event.id),
+    );
+  }
+  for (const wait of waits) assert.ok(wait >= 1_000 && wait <= 5_000, `retry: ${wait}`);
+  assert.ok(new Set(waits).size > 5, 'reconnects are spread');
+  assert.ok(Math.max(...endedAt) - Math.min(...endedAt) > DRAIN_MS / 4, 'the ends are spread over the drain time');
+});
+
+test('when an API stops, waiting requests get their 202, or the task as it is', async () => {
+  const leaving = await system.startApi();
+  const { id, call } = await heldTask(leaving.url);
+  const number = upstream.calls.length + 1;
+  const poll = ask(`${leaving.url}/tasks/${id}?wait=60`);
+  const submitted = post(leaving.url, '/api/chat', chat('waits'), { Prefer: 'wait=60' });
+  const other = await upstream.call(number);
+  const startedAt = performance.now();
+  const stopped = leaving.signal('SIGTERM');
+  const [polled, answer] = await Promise.all([poll, submitted]);
+  assert.ok(performance.now() - startedAt < DRAIN_MS, 'at once');
+  assert.equal(polled.status, 200);
+  assert.equal(polled.json.status, 'in_progress');
+  assert.equal(answer.status, 202);
+  assert.equal(answer.json.status, 'in_progress');
+  await stopped;
+  assert.equal(leaving.child.exitCode, 0);
+  for (const held of [call, other]) held.finish();
+  for (const task of [id, answer.json.task_id]) {
+    assert.equal((await followToEnd(system.url, task)).at(-1)?.data.status, 'completed');
+  }
+});
+
+test('when an API stops, a submit that streams goes on at another API too', async () => {
+  const leaving = await system.startApi();
+  const number = upstream.calls.length + 1;
+  const response = await fetch(`${leaving.url}/api/chat`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+    body: JSON.stringify(chat('streams')),
+  });
+  const call = await upstream.call(number);
+  const id = response.headers.get('x-task-id') ?? '';
+  call.text('before ');
+  const stopped = leaving.signal('SIGTERM');
+  const seen = await Array.fromAsync(readStream(response));
+  await stopped;
+  call.text('after');
+  call.finish();
+  const rest = await followToEnd(system.url, id, { after: seen.at(-1)?.id ?? '0-0' });
+  await checkEnded(system.url, id, [...seen, ...rest]);
+});
+
+test('an API with nothing to do stops at once, though clients keep their connections', async () => {
+  const leaving = await system.startApi();
+  const { id, call } = await heldTask(leaving.url);
+  call.finish();
+  for await (const _ of events(leaving.url, id));
+  const idle = rawGet(leaving.port, '/healthz');
+  await idle.has(/"ok"/);
+  const startedAt = performance.now();
+  await leaving.signal('SIGTERM');
+  assert.ok(performance.now() - startedAt < DRAIN_MS, `after ${performance.now() - startedAt} ms`);
+  assert.equal(leaving.child.exitCode, 0);
+  await idle.ended;
+  idle.close();
+});

@@ -1,0 +1,44 @@
+/** Starts one of the real programs, which ends or freezes itself right after a write. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../free-port.ts';
+import { TEST_ENV } from '../testing/system.ts';
+import { type Faults, until } from './checks.ts';
+
+const DYING = fileURLToPath(new URL('dying.ts', import.meta.url));
+
+/** `write` such as `tasks.finish`. Ready for its last work when this resolves; `died` resolves after the SIGKILL. */
+export async function startDying(
+  { redis, upstream }: Pick<Faults, 'redis' | 'upstream'>,
+  name: 'api' | 'runner' | 'relay',
+  write: string,
+  signal: 'SIGKILL' | 'SIGSTOP' = 'SIGKILL',
+) {
+  const port = await freePort();
+  const child = spawn(process.execPath, [DYING, name, write, ...(signal === 'SIGSTOP' ? [signal] : [])], {
+    env: {
+      PATH: process.env.PATH,
+      ...TEST_ENV,
+      ...upstream.env,
+      REDIS_URL: redis.url,
+      PORT: String(port),
+      BEANLINE_PARENT: '1',
+    },
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
+  const died = once(child, 'exit').then(([, by]) => assert.equal(by, 'SIGKILL', `${name}: ${log}`));
+  let log = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    log += chunk;
+  });
+  await until(`${name} is ready`, () => /is ready"|API listens"/.test(log) || child.exitCode !== null, 20_000);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    child,
+    died,
+    /** Asks it to stop, as a deploy does. */
+    stop: () => child.kill('SIGTERM'),
+  };
+}
