@@ -62,8 +62,6 @@ function modelsOf(upstream: Upstream) {
   };
 }
 
-export type Model = ReturnType<ReturnType<typeof modelsOf>>;
-
 /** A system and its model server. `start` makes a chat task whose model answers as told. */
 export async function startFaults(options: SystemOptions = {}) {
   const upstream = await startUpstream();

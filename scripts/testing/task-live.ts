@@ -4,7 +4,7 @@ import { type Frame, START } from '@beanline/shared/event.ts';
 import { followTask } from '@beanline/shared/follow-task.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { createLive } from '@beanline/shared/redis/live.ts';
-import type { AttemptRef } from '@beanline/shared/redis/task-scripts.ts';
+import type { AttemptRef } from '@beanline/shared/redis/task-verdicts.ts';
 import { silentLog, taskRedis } from './task-redis.ts';
 
 export const ids = (frames: { id: string }[]) => frames.map(({ id }) => id);

@@ -4,7 +4,7 @@ import { taskRedis, until } from '../../scripts/testing/task-redis.ts';
 import { createAttemptLog } from './attempt-log.ts';
 import { AttemptStop } from './context.ts';
 import { TaskError } from './errors.ts';
-import type { NewEntry } from './redis/task-scripts.ts';
+import type { NewEntry } from './redis/task-verdicts.ts';
 
 const base = taskRedis();
 const KB = 1_024;

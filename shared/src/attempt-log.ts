@@ -5,7 +5,7 @@
 import type { Emit } from './context.ts';
 import { AttemptStop } from './context.ts';
 import { TaskError } from './errors.ts';
-import type { AttemptRef, NewEntry } from './redis/task-scripts.ts';
+import type { AttemptRef, NewEntry } from './redis/task-verdicts.ts';
 
 /** Pending bytes above which `emit` waits, so that the handler stops reading from its provider. */
 const PENDING_BYTES = 64 * 1024;

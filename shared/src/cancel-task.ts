@@ -1,7 +1,7 @@
 /** Cancels a task in any state: ends it when no attempt runs, else marks it and tells its runner. */
 import { randomUUID } from 'node:crypto';
 import type { Deps } from './deps.ts';
-import type { CancelVerdict } from './redis/task-scripts.ts';
+import type { CancelVerdict } from './redis/task-verdicts.ts';
 
 export async function cancelTask(
   deps: Pick<Deps, 'tasks' | 'live' | 'queue' | 'clock' | 'log'>,

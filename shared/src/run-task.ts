@@ -9,7 +9,7 @@ import type { Deps, RunnerDeps } from './deps.ts';
 import { TaskError, toTaskError } from './errors.ts';
 import type { JobType } from './job-type.ts';
 import { createLlm } from './llm.ts';
-import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry } from './redis/task-scripts.ts';
+import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry } from './redis/task-verdicts.ts';
 import { canonicalJson, sha256 } from './task-id.ts';
 
 type Started = Extract<BeginVerdict, { verdict: 'start' }> & { input: Promise<string | null> };

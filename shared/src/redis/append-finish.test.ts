@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { taskRedis } from '../../../scripts/testing/task-redis.ts';
 import { makeTaskId } from '../task-id.ts';
-import type { AttemptRef, NewEntry } from './task-scripts.ts';
+import type { AttemptRef, NewEntry } from './task-verdicts.ts';
 
 const setup = taskRedis();
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { taskRedis } from '../../../scripts/testing/task-redis.ts';
-import type { NewTask } from './task-scripts.ts';
+import type { NewTask } from './task-verdicts.ts';
 
 const setup = taskRedis();
 

@@ -1,0 +1,64 @@
+/** What the seven scripts take and answer. */
+/** An event the runner puts on the log. `data` is JSON text. */
+export type NewEntry = { id: string; type: string; data: string };
+/** Which execution speaks: refused once it is not the current one. */
+export type AttemptRef = { id: string; attempt: number; fence: string };
+/** Token counts of an attempt; undefined when it called no model. */
+export type AttemptUsage = { inputTokens: number; outputTokens: number; estimated: boolean } | undefined;
+
+export type NewTask = {
+  id: string;
+  owner: string;
+  type: string;
+  typeVersion: number;
+  /** JSON text. */
+  input: string;
+  headStartMs: number;
+  runAt: number;
+  delayMs: number;
+  startBy: number | undefined;
+  timeoutMs: number;
+  maxAttempts: number;
+  priority: number;
+  metadata: Record<string, string>;
+  requestId: string;
+  traceparent: string | undefined;
+  retryOf: string | undefined;
+  idempotency: { hash: string; fingerprint: string } | undefined;
+  /** Redis time after which the task must not come to life. */
+  notAfter: number;
+};
+
+export type CreateVerdict =
+  | { verdict: 'created'; rank: number; dueAt: number; createdAt: number }
+  | { verdict: 'replay'; id: string }
+  | { verdict: 'full'; what: string }
+  | { verdict: 'conflict' | 'late' | 'no_input' };
+
+export type BeginVerdict =
+  | { verdict: 'ended' }
+  | { verdict: 'later'; until: number }
+  | {
+      verdict: 'start';
+      attempt: number;
+      lastId: string;
+      failures: number;
+      maxAttempts: number;
+      timeoutMs: number;
+      requestId: string;
+      traceparent: string;
+    };
+
+export type ReleaseVerdict = { verdict: 'released'; until: number } | { verdict: 'ended' | 'superseded' };
+export type CancelVerdict =
+  | { verdict: 'cancelled' | 'requested'; at: number }
+  | { verdict: 'ended' | 'unknown' | 'withdrawn' };
+
+export type Limits = {
+  maxQueueTasks: number;
+  maxQueueBytes: number;
+  maxOwnerTasks: number;
+  spreadMs: number;
+  firstCheckMs: number;
+  cancelGraceMs: number;
+};
