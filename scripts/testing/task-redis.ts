@@ -45,7 +45,7 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
   return (t: TestContext, given: { limits?: Partial<Limits>; partitions?: number } = {}) => {
     const prefix = `t${++tests}`;
     const partitions = given.partitions ?? 1;
-    const redis = connect(server.url, { name: 'test', for: 'worker', pipelined: true, log: silentLog });
+    const redis = connect(server.url, { name: 'test', for: 'worker', log: silentLog });
     t.after(() => redis.disconnect());
     const keys = createKeys(prefix);
     const scripts = createTaskScripts(redis, keys, partitions, { ...LIMITS, ...given.limits });

@@ -48,15 +48,15 @@ export function wire(
 ) {
   const { program, log } = options;
   const patience = program === 'api' ? 'api' : 'worker';
-  const open = (name: string, pipelined = false, role: 'api' | 'worker' = patience) =>
-    connect(config.REDIS_URL, { name: `${program}-${name}`, for: role, pipelined, log });
+  const open = (name: string, role: 'api' | 'worker' = patience) =>
+    connect(config.REDIS_URL, { name: `${program}-${name}`, for: role, log });
 
   const keys = createKeys(config.KEY_PREFIX);
   const partitions = config.PARTITIONS;
-  const probeRedis = open('probe', false, 'api');
-  const tasksRedis = open('tasks', true);
+  const probeRedis = open('probe', 'api');
+  const tasksRedis = open('tasks');
   const queueRedis = open('queue');
-  const liveRedis = open('live', false, 'worker');
+  const liveRedis = open('live', 'worker');
 
   const clock = createProbe(probeRedis, log, () => claimRedis(probeRedis, keys, partitions));
 

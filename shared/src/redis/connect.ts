@@ -17,16 +17,11 @@ export class RedisSettingsError extends Error {
 /**
  * `api`: commands fail at once while Redis is away, and nothing in flight is sent twice, so that a request answered 503
  * stays refused. `worker`: commands wait for Redis to come back and are sent again, which the scripts allow.
- * `pipelined` batches the commands of one event-loop turn; never for BullMQ, whose order it would change.
  */
-export function connect(
-  url: string,
-  options: { name: string; for: 'api' | 'worker'; pipelined?: boolean; log: Log },
-): Redis {
+export function connect(url: string, options: { name: string; for: 'api' | 'worker'; log: Log }): Redis {
   const patient = options.for === 'worker';
   const redis = new Redis(url, {
     connectionName: `beanline-${options.name}`,
-    enableAutoPipelining: options.pipelined ?? false,
     enableOfflineQueue: patient,
     autoResendUnfulfilledCommands: patient,
     // Without a number ioredis drops what was in flight when the connection closed: its promise would never settle.
