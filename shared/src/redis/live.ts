@@ -15,11 +15,15 @@ import { partitionOf } from '../task-id.ts';
 import type { Keys } from './keys.ts';
 
 const RING_BYTES = 256 * 1024;
+/** What one read of the log should give: more events when they are small, fewer when they are large. */
+const PAGE_BYTES = 64 * 1024;
+const FIRST_PAGE = 16;
+const MAX_PAGE = 512;
 const SILENCE_MS = 1_000;
 const CHECK_MS = 250;
 
 type LogReads = {
-  readLog(id: string, after: string): Promise<Frame[]>;
+  readLog(id: string, after: string, count: number): Promise<Frame[]>;
   lastIds(ids: string[]): Promise<(string | null)[]>;
 };
 
@@ -145,10 +149,10 @@ export function createLive(options: {
     return [];
   }
 
-  function fromLog(hub: Hub, cursor: string): Promise<Frame[]> {
+  function fromLog(hub: Hub, cursor: string, count: number): Promise<Frame[]> {
     const shared = hub.reads.get(cursor);
     if (shared) return shared;
-    const read = reads.readLog(hub.id, cursor).finally(() => {
+    const read = reads.readLog(hub.id, cursor, count).finally(() => {
       if (hub.reads.get(cursor) === read) hub.reads.delete(cursor);
     });
     hub.reads.set(cursor, read);
@@ -161,6 +165,7 @@ export function createLive(options: {
       const hub = hubs.get(id) ?? open(id);
       hub.readers++;
       let closed = false;
+      let page = FIRST_PAGE;
       const close = () => {
         if (closed) return;
         closed = true;
@@ -178,8 +183,12 @@ export function createLive(options: {
           if (live.length > 0) return live;
           if (hub.ring.at(-1)?.id !== cursor) {
             const wakes = hub.wakes;
-            const logged = await fromLog(hub, cursor);
-            if (logged.length > 0) return logged;
+            const logged = await fromLog(hub, cursor, page);
+            if (logged.length > 0) {
+              const each = logged.reduce((sum, { bytes }) => sum + bytes.length, 0) / logged.length;
+              page = Math.max(1, Math.min(MAX_PAGE, 2 * page, Math.round(PAGE_BYTES / each)));
+              return logged;
+            }
             if (hub.wakes !== wakes || signal.aborted) continue;
           }
           await new Promise<void>((resolve) => {

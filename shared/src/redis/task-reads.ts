@@ -37,9 +37,6 @@ const FIELDS = [
 ] as const;
 const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');
 
-/** Events of a log read at once; an event is at most what one flush carries. */
-const LOG_PAGE = 128;
-
 function toRecord(id: string, names: readonly string[], values: (string | null)[]): TaskRecord | null {
   const at = new Map(names.map((name, index) => [name, values[index] ?? null]));
   const text = (name: string) => at.get(name) ?? null;
@@ -129,11 +126,11 @@ export function createTaskReads(redis: Redis | Cluster, keys: Keys, partitions: 
       return p === null ? null : redis.hget(keys.task(p, id), `answer:${approvalId}`);
     },
 
-    /** Events after a cursor, oldest first; at most one page. */
-    async readLog(id: string, after: string): Promise<Frame[]> {
+    /** Events after a cursor, oldest first; at most `count`. */
+    async readLog(id: string, after: string, count = 128): Promise<Frame[]> {
       const p = partition(id);
       if (p === null) return [];
-      const rows = await redis.xrange(keys.log(p, id), `(${after}`, '+', 'COUNT', LOG_PAGE);
+      const rows = await redis.xrange(keys.log(p, id), `(${after}`, '+', 'COUNT', count);
       const entries = rows.map(([entryId, fields]): LogEntry => {
         const at = fields.indexOf('at');
         return {
