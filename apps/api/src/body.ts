@@ -1,12 +1,13 @@
 /** Request bodies: bounded, JSON only, and errors that name the field. */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import type { Environment } from '@beanline/shared/config.ts';
 import { type FieldError, TaskError } from '@beanline/shared/errors.ts';
 import type { z } from 'zod';
 
-/** Bodies nested deeper, or with more fields, are attacks: parsing and checking them would hold up every other request. */
-const MAX_DEPTH = 64;
-const MAX_FIELDS = 100_000;
+/** Deeper or more fields are attacks: parsing and checking such a body would hold up every other request. */
+type BodyLimits = Pick<Environment, 'MAX_BODY_BYTES' | 'MAX_BODY_DEPTH' | 'MAX_BODY_FIELDS'>;
+
 /** Bad fields one answer names, and how much of a field's name it repeats. */
 const MAX_NAMED = 100;
 const MAX_NAME_LENGTH = 200;
@@ -14,7 +15,7 @@ const MAX_NAME_LENGTH = 200;
 const BYTE = { quote: 34, colon: 58, openArray: 91, backslash: 92, closeArray: 93, openObject: 123, closeObject: 125 };
 
 /** What makes a body too much to parse, told without parsing it: one pass over the bytes. */
-function excess(json: Buffer): string | null {
+function excess(json: Buffer, { MAX_BODY_DEPTH, MAX_BODY_FIELDS }: BodyLimits): string | null {
   let depth = 0;
   let fields = 0;
   let quoted = false;
@@ -25,9 +26,9 @@ function excess(json: Buffer): string | null {
     else if (byte === BYTE.colon) fields++;
     else if (byte === BYTE.openArray || byte === BYTE.openObject) depth++;
     else if (byte === BYTE.closeArray || byte === BYTE.closeObject) depth--;
-    if (depth > MAX_DEPTH) return `the body is nested deeper than ${MAX_DEPTH} levels`;
+    if (depth > MAX_BODY_DEPTH) return `the body is nested deeper than ${MAX_BODY_DEPTH} levels`;
   }
-  return fields > MAX_FIELDS ? `the body has more than ${MAX_FIELDS} fields` : null;
+  return fields > MAX_BODY_FIELDS ? `the body has more than ${MAX_BODY_FIELDS} fields` : null;
 }
 
 function tooLarge(maxBytes: number) {
@@ -35,7 +36,8 @@ function tooLarge(maxBytes: number) {
 }
 
 /** The parsed JSON body. Throws 413 as soon as it is too large, 415 for another media type, 400 for broken JSON. */
-export async function readJson(incoming: IncomingMessage, maxBytes: number): Promise<unknown> {
+export async function readJson(incoming: IncomingMessage, limits: BodyLimits): Promise<unknown> {
+  const maxBytes = limits.MAX_BODY_BYTES;
   const type = (incoming.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   if (type !== 'application/json' && !type.endsWith('+json')) {
     throw new TaskError('unsupported_media_type', 'The Content-Type must be application/json.');
@@ -45,7 +47,7 @@ export async function readJson(incoming: IncomingMessage, maxBytes: number): Pro
   const body = await readBytes(incoming, maxBytes);
   if (body.length === 0) throw invalid([{ path: '', message: 'the body is empty' }]);
   if (!isUtf8(body)) throw invalid([{ path: '', message: 'the body is not valid UTF-8' }]);
-  const tooMuch = excess(body);
+  const tooMuch = excess(body, limits);
   if (tooMuch) throw invalid([{ path: '', message: tooMuch }]);
   try {
     return JSON.parse(body.toString('utf8'));

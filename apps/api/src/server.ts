@@ -8,8 +8,6 @@ import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { newRequestId, problemBody, problemHeaders } from './problem.ts';
 
-/** Largest request head, bytes. */
-const MAX_HEADER_BYTES = 16 * 1024;
 const LAST_CALL_MS = 500;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -37,7 +35,7 @@ export async function startServer(deps: Deps, config: Environment) {
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
-      maxHeaderSize: MAX_HEADER_BYTES,
+      maxHeaderSize: config.MAX_HEADER_BYTES,
       headersTimeout: config.REQUEST_TIMEOUT_MS,
       requestTimeout: config.REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: Math.min(1_000, config.REQUEST_TIMEOUT_MS / 4),
@@ -48,7 +46,7 @@ export async function startServer(deps: Deps, config: Environment) {
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
       refuse(socket, new TaskError('request_timeout', 'The request arrived too slowly.'), '408 Request Timeout');
     } else if (error.code === 'HPE_HEADER_OVERFLOW') {
-      const fields = [{ path: 'headers', message: `larger than ${MAX_HEADER_BYTES} bytes` }];
+      const fields = [{ path: 'headers', message: `larger than ${config.MAX_HEADER_BYTES} bytes` }];
       refuse(socket, new TaskError('invalid_request', 'The headers are too large.', { fields }), '400 Bad Request');
     } else if (error.code !== 'ECONNRESET') {
       refuse(socket, new TaskError('invalid_request', 'This is not valid HTTP.'), '400 Bad Request');

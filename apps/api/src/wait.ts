@@ -13,13 +13,13 @@ export async function waitForEvent(
   after: string,
   ms: number,
   gone: AbortSignal,
-  counts: (type: string, id: string) => boolean,
+  counts: (type: string) => boolean,
 ): Promise<void> {
   const timer = new AbortController();
   const timeout = setTimeout(() => timer.abort(), ms);
   try {
     for await (const frames of followTask(deps, task, after, AbortSignal.any([timer.signal, drain, gone]))) {
-      if (frames.some(({ type, id }) => counts(type, id))) return;
+      if (frames.some(({ type }) => counts(type))) return;
     }
   } finally {
     clearTimeout(timeout);

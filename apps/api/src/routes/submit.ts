@@ -110,14 +110,14 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
   }
 
   async function submitOwn(c: ApiContext, type: JobType) {
-    const parts = splitBody(await readJson(c.env.incoming, config.MAX_BODY_BYTES));
+    const parts = splitBody(await readJson(c.env.incoming, config));
     return accept(c, parseSubmit(type, parts, headersOf(c), contextOf(c)));
   }
 
   for (const type of catalog.values()) if (type.route) app.post(type.route, (c) => submitOwn(c, type));
 
   app.post('/tasks', async (c) => {
-    const { type: name, ...parts } = splitTaskBody(await readJson(c.env.incoming, config.MAX_BODY_BYTES));
+    const { type: name, ...parts } = splitTaskBody(await readJson(c.env.incoming, config));
     const type = catalog.get(name);
     if (!type) {
       const known = [...catalog.keys()].join(', ');
