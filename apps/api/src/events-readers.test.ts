@@ -149,3 +149,37 @@ test('a stock EventSource whose API dies reconnects by itself, misses nothing, r
   );
   assert.equal(text.join(''), 'before meanwhile after ');
 });
+
+test('an EventSource that comes while Redis is frozen is asked to come back and gets everything; other clients get 503', async () => {
+  upstream.answer = (call) => {
+    call.text('whole');
+    call.finish();
+  };
+  const id = await submit(system.url, chat('frozen'));
+  const log = await followToEnd(system.url, id);
+  system.redis.pause();
+  const url = `${system.url}/tasks/${id}/events`;
+  await eventually(
+    () => fetch(`${system.url}/readyz`),
+    ({ status }) => status === 503,
+  );
+  assert.equal((await fetch(url)).status, 503);
+  const asked = await fetch(url, { headers: { Accept: 'text/event-stream' } });
+  assert.deepEqual([asked.status, asked.headers.get('content-type')], [200, 'text/event-stream']);
+  assert.match(await asked.text(), /^retry: [1-5]\d{3}\n\n$/);
+
+  const source = new EventSource(url);
+  const done = Promise.withResolvers<void>();
+  const ids: string[] = [];
+  for (const type of ['queued', 'started', 'text', 'text_done', 'done']) {
+    source.addEventListener(type, (event) => ids.push(event.lastEventId));
+  }
+  source.addEventListener('done', () => done.resolve());
+  source.addEventListener('error', () => system.redis.resume(), { once: true });
+  await done.promise;
+  source.close();
+  assert.deepEqual(
+    ids,
+    log.map((event) => event.id),
+  );
+});

@@ -10,6 +10,9 @@ export const STREAM_HEADERS = {
   'X-Accel-Buffering': 'no',
 };
 
+/** Asks a reader to reconnect in 1–5 s, at random, so that they do not all come at once. */
+export const comeBack = () => `retry: ${1_000 + Math.floor(Math.random() * 4_000)}\n\n`;
+
 /** True once the socket took what was written; false when the reader did not drain in time. */
 async function drained(outgoing: ServerResponse, timeoutMs: number, gone: AbortSignal): Promise<boolean> {
   const late = AbortSignal.timeout(timeoutMs);
@@ -59,7 +62,7 @@ export async function streamEvents(
         return;
       }
     }
-    if (leaving.signal.aborted) outgoing.write(`retry: ${1_000 + Math.floor(Math.random() * 4_000)}\n\n`);
+    if (leaving.signal.aborted) outgoing.write(comeBack());
     outgoing.end();
   } catch (error) {
     // Redis went away mid-stream: the reader comes back with its last id.
