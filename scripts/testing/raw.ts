@@ -1,6 +1,8 @@
 /** HTTP below fetch: sockets that send what a test says and read when it says, and what every error answer looks like. */
+
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
 
@@ -82,6 +84,13 @@ export function rawGet(
 export async function memoryMb(pid: number | undefined): Promise<number> {
   const { stdout } = await run('ps', ['-o', 'rss=', '-p', String(pid)]);
   return Number(stdout) / 1024;
+}
+
+/** CPU time a process has spent, in ms (Linux): what a request cost it, however busy the machine is. */
+export async function cpuMs(pid: number | undefined): Promise<number> {
+  const afterName = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
+  const ticks = Number(afterName[11]) + Number(afterName[12]);
+  return ticks * 10;
 }
 
 /** Asks again and again until the answer satisfies; gives it. For what no event tells of. */
