@@ -51,7 +51,7 @@ describe('a body that is not a JSON object is refused', () => {
     ['two objects', '{}{}', 'not valid JSON'],
     ['form data', 'a=b', 'not valid JSON'],
   ] as const) {
-    test(name, async (t) => {
+    test(name, async () => {
       for (const path of ['/api/chat', '/tasks']) {
         const answer = await post(system.url, path, body);
         assertProblem(answer, 400, 'invalid_request');

@@ -21,6 +21,9 @@ export async function waitForEvent(
     for await (const frames of followTask(deps, task, after, AbortSignal.any([timer.signal, drain, gone]))) {
       if (frames.some(({ type }) => counts(type))) return;
     }
+  } catch (error) {
+    // Redis went away: the wait is over, and what the caller reads next says so.
+    deps.log.debug({ error, task_id: task.id }, 'a wait broke');
   } finally {
     clearTimeout(timeout);
   }

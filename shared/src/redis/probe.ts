@@ -14,8 +14,7 @@ const MEMORY_INTERVAL_MS = 1_000;
 /** Submits are refused above this share of maxmemory, so that running tasks can still end. */
 const FULL_SHARE = 0.8;
 
-const away = () =>
-  new TaskError('unavailable', 'Redis is not reachable. Nothing was accepted.', { retryAfterMs: 1_000 });
+const away = () => new TaskError('unavailable', 'Redis is not reachable.', { retryAfterMs: 1_000 });
 
 /** `admit` runs once, before Redis counts as available for the first time; when it throws, `ready` rejects and Redis stays away. */
 export function createProbe(redis: Redis, log: Log, admit: () => Promise<void>) {

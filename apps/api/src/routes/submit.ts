@@ -78,7 +78,9 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
       const from = task ?? created;
       // Only what comes after the record counts: an approval that was answered is no reason to stop waiting.
       if (!rests(from.status)) await waitForEvent(api, from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
-      task = (await clock.guard(() => tasks.read(c.get('owner'), id))) ?? task;
+      // The task is accepted, so an outage now must not answer as if it were not.
+      const read = clock.guard(() => tasks.read(c.get('owner'), id));
+      task = (await read.catch(() => null)) ?? task;
       if (task && isEnd(task.status)) {
         return replyJson(c, 200, taskJson(task, clock.now()), {
           ...headers,
