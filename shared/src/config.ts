@@ -62,7 +62,7 @@ const Environment = z.object({
 
   MAX_BODY_BYTES: int(1024, 512 * MiB, 10 * MiB),
   MAX_BODY_DEPTH: int(4, 10_000, 64),
-  MAX_BODY_FIELDS: int(10, 10_000_000, 100_000),
+  MAX_BODY_VALUES: int(10, 10_000_000, 100_000),
   MAX_HEADER_BYTES: int(1024, MiB, 16 * 1024),
   MAX_OUTPUT_BYTES: int(1024, 256 * MiB, 4 * MiB),
   MAX_QUEUE_TASKS: int(1, 10_000_000, 100_000),

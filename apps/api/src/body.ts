@@ -5,30 +5,40 @@ import type { Environment } from '@beanline/shared/config.ts';
 import { type FieldError, TaskError } from '@beanline/shared/errors.ts';
 import type { z } from 'zod';
 
-/** Deeper or more fields are attacks: parsing and checking such a body would hold up every other request. */
-type BodyLimits = Pick<Environment, 'MAX_BODY_BYTES' | 'MAX_BODY_DEPTH' | 'MAX_BODY_FIELDS'>;
+/** Deeper ones, or more values, are attacks: parsing and checking such a body would hold up every other request. */
+type BodyLimits = Pick<Environment, 'MAX_BODY_BYTES' | 'MAX_BODY_DEPTH' | 'MAX_BODY_VALUES'>;
 
 /** Bad fields one answer names, and how much of a field's name it repeats. */
 const MAX_NAMED = 100;
 const MAX_NAME_LENGTH = 200;
 
-const BYTE = { quote: 34, colon: 58, openArray: 91, backslash: 92, closeArray: 93, openObject: 123, closeObject: 125 };
+const BYTE = {
+  quote: 34,
+  comma: 44,
+  openArray: 91,
+  backslash: 92,
+  closeArray: 93,
+  openObject: 123,
+  closeObject: 125,
+};
 
 /** What makes a body too much to parse, told without parsing it: one pass over the bytes. */
-function excess(json: Buffer, { MAX_BODY_DEPTH, MAX_BODY_FIELDS }: BodyLimits): string | null {
+function excess(json: Buffer, { MAX_BODY_DEPTH, MAX_BODY_VALUES }: BodyLimits): string | null {
   let depth = 0;
-  let fields = 0;
+  let values = 0;
   let quoted = false;
   for (let i = 0; i < json.length; i++) {
     const byte = json[i];
     if (byte === BYTE.quote) quoted = !quoted;
     else if (quoted) i += byte === BYTE.backslash ? 1 : 0;
-    else if (byte === BYTE.colon) fields++;
-    else if (byte === BYTE.openArray || byte === BYTE.openObject) depth++;
-    else if (byte === BYTE.closeArray || byte === BYTE.closeObject) depth--;
+    else if (byte === BYTE.comma) values++;
+    else if (byte === BYTE.openArray || byte === BYTE.openObject) {
+      depth++;
+      values++;
+    } else if (byte === BYTE.closeArray || byte === BYTE.closeObject) depth--;
     if (depth > MAX_BODY_DEPTH) return `the body is nested deeper than ${MAX_BODY_DEPTH} levels`;
   }
-  return fields > MAX_BODY_FIELDS ? `the body has more than ${MAX_BODY_FIELDS} fields` : null;
+  return values > MAX_BODY_VALUES ? `the body has more than ${MAX_BODY_VALUES} values` : null;
 }
 
 function tooLarge(maxBytes: number) {

@@ -140,6 +140,7 @@ describe('a bomb is refused at little cost of CPU, in an answer of sane size and
     ['a million metadata pairs', '/api/chat', `{"messages":[{"role":"user","content":"x"}],"metadata":{${keys(1e6)}}}`],
     ['a million messages', '/api/chat', `{"messages":[${Array(1e6).fill('{}').join(',')}]}`],
     ['a million bad messages', '/api/chat', `{"messages":[${Array(1e6).fill('1').join(',')}]}`],
+    ['five million numbers as messages', '/api/chat', `{"messages":[${'0,'.repeat(5e6)}0]}`],
     ['90,000 unknown fields', '/api/chat', `{${keys(90_000)}}`],
     ['10,000 bad messages', '/api/chat', `{"messages":[${Array(10_000).fill('{"a":1}').join(',')}]}`],
     ['a name of 5 MB', '/api/chat', `{"${'x'.repeat(5e6)}":1}`],
