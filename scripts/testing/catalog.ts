@@ -79,7 +79,21 @@ const testBadOutput = defineJobType({
   },
 });
 
+/** Has the version its program is told: an old and a new release of one job type. */
+const testVersioned = defineJobType({
+  name: 'test.versioned',
+  version: Number(process.env.TEST_VERSION ?? '1'),
+  concurrency: 1,
+  attempts: 1,
+  timeoutMs: 60_000,
+  input: Nothing,
+  output: z.object({ version: z.number() }),
+  async run() {
+    return { version: Number(process.env.TEST_VERSION ?? '1') };
+  },
+});
+
 export const testCatalog: Catalog = new Map([
   ...catalog,
-  ...[testApproval, testPoison, testOnce, testBadOutput].map((type) => [type.name, type] as const),
+  ...[testApproval, testPoison, testOnce, testBadOutput, testVersioned].map((type) => [type.name, type] as const),
 ]);

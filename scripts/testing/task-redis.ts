@@ -25,6 +25,7 @@ const LIMITS: Limits = {
   spreadMs: 1_000,
   firstCheckMs: 5_000,
   cancelGraceMs: 10_000,
+  patienceMs: 0,
 };
 
 /** Polls until the condition holds, by default for at most 10 s. */

@@ -55,6 +55,15 @@ export function createAttemptLog(options: {
   }
 
   async function flush() {
+    try {
+      await flushAll();
+    } finally {
+      // At once: an event put in the next microtask must start a flush of its own.
+      flight = null;
+    }
+  }
+
+  async function flushAll() {
     while ((pending.length > 0 || refused.length > 0) && !closed) {
       const entries = refused.length > 0 ? refused : take();
       refused = entries;
@@ -85,9 +94,7 @@ export function createAttemptLog(options: {
     if (typeof data === 'object' && typeof last === 'object' && sameStream(last, data)) last.content += data.content;
     else pending.push({ type, data });
     pendingBytes += bytes;
-    flight ??= flush().finally(() => {
-      flight = null;
-    });
+    flight ??= flush();
     return pendingBytes > PENDING_BYTES ? flight : Promise.resolve();
   }
 

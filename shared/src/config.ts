@@ -1,5 +1,6 @@
 /** Configuration: one zod schema over the environment. Every problem is reported at once, and every variable has a default. */
 import { z } from 'zod';
+import { MAX_PARTITIONS } from './task-id.ts';
 
 const int = (min: number, max: number, fallback: number) =>
   z
@@ -12,22 +13,23 @@ const int = (min: number, max: number, fallback: number) =>
 const url = (protocols: RegExp) =>
   z.string().refine((text) => URL.canParse(text) && protocols.test(text), 'must be a URL');
 
-/** `name:number,name:number` as a map. */
-const numberMap = z
-  .string()
-  .transform((text, context) => {
-    const map = new Map<string, number>();
-    for (const part of text
-      .split(',')
-      .map((piece) => piece.trim())
-      .filter(Boolean)) {
-      const match = /^([a-z0-9.-]+):(\d+)$/.exec(part);
-      if (match?.[1] && Number(match[2]) > 0) map.set(match[1], Number(match[2]));
-      else context.addIssue({ code: 'custom', message: `"${part}" is not name:number, such as chat.request:50` });
-    }
-    return map;
-  })
-  .default(new Map<string, number>());
+/** `name:number,name:number` as a map; the numbers at least `min`. */
+const numberMap = (min: number) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const map = new Map<string, number>();
+      for (const part of text
+        .split(',')
+        .map((piece) => piece.trim())
+        .filter(Boolean)) {
+        const match = /^([a-z0-9.-]+):(\d+)$/.exec(part);
+        if (match?.[1] && Number(match[2]) >= min) map.set(match[1], Number(match[2]));
+        else context.addIssue({ code: 'custom', message: `"${part}" is not name:number, such as chat.request:50` });
+      }
+      return map;
+    })
+    .default(new Map<string, number>());
 
 const MiB = 1024 * 1024;
 const MINUTE = 60_000;
@@ -41,7 +43,7 @@ const Environment = z.object({
     .string()
     .regex(/^[a-zA-Z0-9_-]{1,20}$/, 'must be 1–20 letters, digits, - or _')
     .default('bl'),
-  PARTITIONS: int(1, 1024, 1),
+  PARTITIONS: int(1, MAX_PARTITIONS, 1),
   DATA_DIR: z.string().min(1).default('.data'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 
@@ -52,8 +54,8 @@ const Environment = z.object({
   IDLE_TIMEOUT_MS: int(10, 5 * MINUTE, 60_000),
   TASK_TIMEOUT_MS: int(100, DAY, 5 * MINUTE),
 
-  QUEUES: numberMap,
-  GLOBAL_CONCURRENCY: numberMap,
+  QUEUES: numberMap(1),
+  GLOBAL_CONCURRENCY: numberMap(0),
   LOCK_DURATION_MS: int(500, 10 * MINUTE, 10_000),
   DRAIN_MS: int(0, 10 * MINUTE, 8_000),
   CANCEL_GRACE_MS: int(500, 10 * MINUTE, 10_000),

@@ -42,7 +42,7 @@ export type Frame = { id: string; prev: string; type: string; bytes: Buffer };
 export const START = '0-0';
 
 /** A cursor given by a client: `<attempt>-<seq>`, each at most 15 digits. */
-export const Cursor = z.string().regex(/^\d{1,15}-\d{1,15}$/, 'must be an event id such as 1-7');
+export const Cursor = z.string().regex(/^(0|[1-9]\d{0,14})-(0|[1-9]\d{0,14})$/, 'must be an event id such as 1-7');
 
 /** Negative when `a` comes before `b`, 0 when they are the same event. */
 export function compareIds(a: string, b: string): number {

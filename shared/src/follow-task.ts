@@ -12,7 +12,7 @@ export async function* followTask(
   after: string,
   signal: AbortSignal,
 ): AsyncGenerator<Frame[]> {
-  const channel = await deps.live.follow(task.id);
+  const channel = await deps.live.follow(task.id, signal);
   try {
     let cursor = compareIds(after, task.lastId) > 0 ? task.lastId : after;
     for (;;) {

@@ -33,6 +33,9 @@ function estimateTokens(text: string): number {
 const messageText = ({ content }: ChatMessage) =>
   typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('');
 
+/** Redis sums whole numbers; what else a backend reports is no count. */
+const isCount = (tokens: number) => Number.isSafeInteger(tokens) && tokens >= 0 && tokens < 1e12;
+
 /** One call as far as it has come: what was said, and what the backend reported of it. */
 type Call = { messages: ChatMessage[]; text: string; reported: Usage | undefined };
 
@@ -75,7 +78,8 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
           if (!calls.includes(call)) calls.push(call);
           if (chunk.model) last.model = chunk.model;
           if (chunk.finishReason) last.finish_reason = chunk.finishReason;
-          if (chunk.usage) call.reported = chunk.usage;
+          if (chunk.usage && isCount(chunk.usage.inputTokens) && isCount(chunk.usage.outputTokens))
+            call.reported = chunk.usage;
           call.text += chunk.text;
           yield chunk;
           waiting = true;

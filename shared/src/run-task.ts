@@ -13,8 +13,11 @@ import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry } from './redis/t
 import { canonicalJson, sha256 } from './task-id.ts';
 
 type Started = Extract<BeginVerdict, { verdict: 'start' }> & { input: Promise<string | null> };
-/** `until` (ms, Redis TIME): the task goes on then. Without it the job is done. */
-type After = { until?: number };
+/**
+ * `until` (ms, Redis TIME): the task goes on then; without it the job is done. `dueAt`: the record says so itself, and an
+ * answer may have moved it earlier by the time the job is parked.
+ */
+type After = { until?: number; dueAt?: number };
 
 type Outcome =
   | { kind: 'completed'; output: string }
@@ -25,6 +28,8 @@ type Outcome =
 const LOST = { code: 'worker_lost', message: 'The worker that ran this task was lost.' } as const;
 /** The shortest sleep of a task that is handed back to the queue as it is. */
 const HAND_BACK_MS = 1_000;
+/** JSON of an output that was not emitted piece by piece may be this much longer than its text: escapes and its own fields. */
+const OUTPUT_OVERHEAD = 6;
 
 export async function runTask(
   deps: RunnerDeps,
@@ -45,8 +50,11 @@ export async function runTask(
     lost: LOST,
   });
   if (begun.verdict === 'ended') return {};
-  // BullMQ promotes by the worker's clock: without a floor a fast clock takes the job thousands of times.
-  if (begun.verdict === 'later') return { until: Math.max(begun.until, clock.localNow() + HAND_BACK_MS) };
+  if (begun.verdict === 'newer') return { until: begun.until };
+  // Without a floor a job that BullMQ promoted too early would be taken thousands of times.
+  if (begun.verdict === 'later') {
+    return { until: Math.max(begun.until, clock.now() + HAND_BACK_MS), dueAt: begun.until };
+  }
 
   return runAttempt(deps, type, { id: job.taskId, attempt: begun.attempt, fence }, { ...begun, input }, job.signal);
 }
@@ -91,7 +99,7 @@ async function runAttempt(
   };
 
   try {
-    const outcome = await execute(type, begun.input, context);
+    const outcome = await execute(type, begun.input, context, limits.maxOutputBytes);
     if (outcome.kind === 'failed') log.warn({ error: outcome.error }, 'the attempt failed');
     const unflushed = await events.close();
     const kept = type.partial?.(events.text(), llm.outcome()) ?? null;
@@ -104,7 +112,12 @@ async function runAttempt(
 }
 
 /** Runs the handler to its end, or to the moment it is stopped, whichever comes first. */
-async function execute(type: JobType, stored: Promise<string | null>, context: Context): Promise<Outcome> {
+async function execute(
+  type: JobType,
+  stored: Promise<string | null>,
+  context: Context,
+  maxOutputBytes: number,
+): Promise<Outcome> {
   const { signal } = context;
   const aborted = Promise.withResolvers<never>();
   aborted.promise.catch(() => undefined);
@@ -123,7 +136,11 @@ async function execute(type: JobType, stored: Promise<string | null>, context: C
         cause: output.error,
       });
     }
-    return { kind: 'completed', output: JSON.stringify(output.data) };
+    const json = JSON.stringify(output.data);
+    if (json.length > OUTPUT_OVERHEAD * maxOutputBytes) {
+      throw new TaskError('output_too_large', `The output is larger than ${maxOutputBytes} bytes.`);
+    }
+    return { kind: 'completed', output: json };
   } catch (thrown) {
     const cause = signal.aborted ? signal.reason : thrown;
     if (cause instanceof AttemptStop) return { kind: 'stopped', by: cause.kind };
@@ -155,7 +172,11 @@ async function settle(deps: Deps, ref: AttemptRef, begun: Started, outcome: Outc
   const release = async (error: { code: string }, delayMs: number, failure: boolean) => {
     const event = { reason: error.code, delay_ms: delayMs, discard: true };
     const released = await tasks.release(ref, { ...ending, failure, delayMs, event });
-    return released.verdict === 'released' ? { until: released.until } : released.verdict === 'ended' ? {} : handBack();
+    return released.verdict === 'released'
+      ? { until: released.until, dueAt: released.until }
+      : released.verdict === 'ended'
+        ? {}
+        : handBack();
   };
   // Another attempt holds the task, or it has ended: begin will say which. Our job must not vanish on a guess.
   const handBack = () => ({ until: deps.clock.now() + HAND_BACK_MS });
@@ -205,5 +226,9 @@ async function park(deps: Deps, ref: AttemptRef, request: ApprovalRequest, endin
   };
   const approval = { id: view.approval_id, view, expiresAt, onExpiry: request.onExpiry ?? 'expire' };
   const released = await deps.tasks.release(ref, { ...ending, failure: false, delayMs: 0, event: view, approval });
-  return released.verdict === 'released' ? { until: released.until } : released.verdict === 'ended' ? {} : handBack();
+  return released.verdict === 'released'
+    ? { until: released.until, dueAt: released.until }
+    : released.verdict === 'ended'
+      ? {}
+      : handBack();
 }

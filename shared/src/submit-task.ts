@@ -15,6 +15,8 @@ export type SubmitRequest = {
   /** The parsed input, as JSON text. */
   input: string;
   options: TaskOptions & { runAt: number; delayMs: number; startBy: number | undefined };
+  /** The options as the client gave them, for the fingerprint: our defaults may change between a request and its replay. */
+  given: unknown;
   idempotencyKey: string | undefined;
   requestId: string;
   traceparent: string | undefined;
@@ -42,9 +44,11 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
   const partition = keyHash === undefined ? randomPartition(deps.partitions) : partitionOfKey(keyHash, deps.partitions);
   const id = makeTaskId(clock.now(), partition);
   const windowMs = CREATE_MS + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
+  let sent = false;
   const created = await clock
-    .guard(() =>
-      tasks.create({
+    .guard(() => {
+      sent = true;
+      return tasks.create({
         id,
         owner,
         type: type.name,
@@ -63,11 +67,11 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
         retryOf: request.retryOf,
         idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
         notAfter: clock.now() + windowMs,
-      }),
-    )
+      });
+    })
     .catch((error: unknown) => {
       // The task may exist. A retry with the key attaches to it; without a key nobody would ever know of it.
-      if (keyHash === undefined) void withdraw(deps, id, owner, windowMs);
+      if (sent && keyHash === undefined) void withdraw(deps, id, owner, windowMs);
       throw error;
     });
 
@@ -97,26 +101,28 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
   }
 }
 
-function fingerprint({ type, input, options, retryOf }: SubmitRequest): string {
-  return sha256(canonicalJson({ type: type.name, input: JSON.parse(input), options, retryOf }));
+function fingerprint({ type, input, given, retryOf }: SubmitRequest): string {
+  return sha256(canonicalJson({ type: type.name, input: JSON.parse(input), options: given, retryOf }));
 }
 
 /**
- * Takes a task back whose create may or may not have happened: behind it on the same connection, and once more after
- * the time from which create refuses.
+ * Takes a task back whose create may or may not have happened, until it has done so after the time from which create
+ * refuses.
  */
 async function withdraw(deps: Deps, id: string, owner: string, windowMs: number): Promise<void> {
   const { tasks, clock, log } = deps;
   const nonce = randomUUID();
   const startedAt = performance.now();
-  for (let late = false; !late; ) {
-    try {
-      late = performance.now() - startedAt > windowMs;
-      await tasks.cancel(id, owner, { nonce, withdraw: true });
-    } catch {
-      late = false;
-    }
-    if (!late) await new Promise((resolve) => setTimeout(resolve, WITHDRAW_RETRY_MS));
+  for (let done = false; !done; ) {
+    await new Promise((resolve) => setTimeout(resolve, WITHDRAW_RETRY_MS));
     if (clock.stopped()) return log.warn({ task_id: id }, 'stopped before a refused submit could be withdrawn');
+    if (!clock.available()) continue;
+    try {
+      const late = performance.now() - startedAt > windowMs;
+      await tasks.cancel(id, owner, { nonce, withdraw: true });
+      done = late;
+    } catch {
+      // Away again.
+    }
   }
 }

@@ -16,6 +16,8 @@ export async function sweepPartition(
   partition: number,
   limits: SweepLimits,
   everything: boolean,
+  /** Called before each page; false when the partition is another relay's now. */
+  holds: () => Promise<boolean> = async () => true,
 ): Promise<number> {
   const { schedule, clock } = deps;
   let looked = 0;
@@ -32,10 +34,14 @@ export async function sweepPartition(
   }
 
   if (everything) {
-    for await (const checks of schedule.open(partition)) await look(checks);
+    for await (const checks of schedule.open(partition)) {
+      if (!(await holds())) break;
+      await look(checks);
+    }
     return looked;
   }
   for (;;) {
+    if (!(await holds())) return looked;
     const checks = await schedule.due(partition, clock.now(), PAGE);
     await look(checks);
     if (checks.length < PAGE) return looked;
@@ -54,9 +60,8 @@ async function repair({ tasks, queue, log }: SweepDeps, found: DueTask[], now: n
   }
   // Harmless when the job exists. Adding with the record's own rank keeps the order that was promised.
   await queue.add(open.map(({ id, type, rank, dueAt }) => ({ id, type, rank, delayMs: Math.max(0, dueAt - now) })));
-  for (const task of open) {
-    if (task.status !== 'in_progress' && task.dueAt <= now) await queue.promote(task.type, task.id);
-  }
+  const late = open.filter((task) => task.status !== 'in_progress' && task.dueAt <= now);
+  await Promise.all(late.map((task) => queue.promote(task.type, task.id)));
 }
 
 function overdue(task: DueTask, now: number, cancelGraceMs: number): 'expired' | 'cancelled' | null {

@@ -16,8 +16,8 @@ import { createSchedule } from './redis/schedule.ts';
 import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
 
-/** Seconds of rank each waiting task of the same owner adds. */
-const SPREAD_MS = 1_000;
+/** Rank each waiting task of the same owner adds. There is one owner while there are no API keys: nobody to be fair to. */
+const SPREAD_MS = 0;
 
 /** The providers of a configuration. SDKs are loaded only where model calls are made. */
 export async function createProviders(config: Environment): Promise<Providers> {
@@ -49,7 +49,12 @@ export function wire(
   const { program, log } = options;
   const patience = program === 'api' ? 'api' : 'worker';
   const open = (name: string, role: 'api' | 'worker' = patience) =>
-    connect(config.REDIS_URL, { name: `${program}-${name}`, for: role, log });
+    connect(config.REDIS_URL, {
+      name: `${program}-${name}`,
+      for: role,
+      blocking: name === 'queue' && program === 'runner',
+      log,
+    });
 
   const keys = createKeys(config.KEY_PREFIX);
   const partitions = config.PARTITIONS;
@@ -68,6 +73,8 @@ export function wire(
     spreadMs: SPREAD_MS,
     firstCheckMs: config.SWEEP_FIRST_CHECK_MS,
     cancelGraceMs: config.CANCEL_GRACE_MS,
+    // Whoever waits for an API gets its 503; an attempt outlasts a short refusal, as long as it holds its lock.
+    patienceMs: program === 'api' ? 0 : config.LOCK_DURATION_MS,
   });
   const queue = createQueue(queueRedis, config.KEY_PREFIX);
   const live = createLive({ subscriber: liveRedis, publisher: tasksRedis, keys, partitions, reads, log });

@@ -48,12 +48,12 @@ export async function streamEvents(
   if (drain.aborted) leave();
   else drain.addEventListener('abort', leave, { once: true });
 
-  outgoing.writeHead(200, { ...STREAM_HEADERS, ...headers });
-  outgoing.write('retry: 1000\n\n');
   const heartbeat = setInterval(() => {
-    if (!outgoing.writableNeedDrain) outgoing.write(': keep-alive\n\n');
+    if (outgoing.headersSent && !outgoing.writableNeedDrain) outgoing.write(': keep-alive\n\n');
   }, config.HEARTBEAT_MS);
   try {
+    outgoing.writeHead(200, { ...STREAM_HEADERS, ...headers });
+    outgoing.write('retry: 1000\n\n');
     for await (const frames of followTask(deps, task, after, AbortSignal.any([gone.signal, leaving.signal]))) {
       const [first] = frames;
       const bytes = frames.length === 1 && first ? first.bytes : Buffer.concat(frames.map((frame) => frame.bytes));

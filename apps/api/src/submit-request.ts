@@ -102,6 +102,7 @@ export function parseSubmit(
       timeoutMs: timeout_ms ?? Math.min(type.timeoutMs, context.taskTimeoutMs),
       maxAttempts: max_attempts ?? type.attempts,
     },
+    given: options.data,
     idempotencyKey,
     requestId: context.requestId,
     // An invalid traceparent is ignored, as W3C Trace Context asks.

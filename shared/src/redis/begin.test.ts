@@ -29,7 +29,7 @@ test('newer: a record of a version this runner does not know goes back by 5 s, a
   await redis.hset(keys.task(0, id), 'v', RECORD_VERSION + 1);
   const before = await now();
   const begun = await unchanged(() => tasks.begin(id, beginOptions()));
-  assert.equal(begun.verdict, 'later');
+  assert.equal(begun.verdict, 'newer');
   assert.ok(begun.until >= Math.floor(before) + 5_000 && begun.until <= (await now()) + 5_000);
 });
 
@@ -37,11 +37,11 @@ test('newer: a task of a newer job-type version goes back, also when it is cance
   const { tasks, beginOptions, create, unchanged } = setup(t);
   const id = await create({ typeVersion: 2 });
   const old = () => tasks.begin(id, beginOptions({ typeVersion: 1 }));
-  assert.equal((await unchanged(old)).verdict, 'later');
+  assert.equal((await unchanged(old)).verdict, 'newer');
   assert.equal((await tasks.begin(id, beginOptions({ typeVersion: 3 }))).verdict, 'start');
-  assert.equal((await unchanged(old)).verdict, 'later');
+  assert.equal((await unchanged(old)).verdict, 'newer');
   await tasks.cancel(id, 'anna', { nonce: randomUUID() });
-  assert.equal((await unchanged(old)).verdict, 'later');
+  assert.equal((await unchanged(old)).verdict, 'newer');
 });
 
 test('marked cancelled: a lost task that was to be cancelled ends here, and no failure is written', async (t) => {

@@ -6,6 +6,10 @@ import type { Keys } from './keys.ts';
 /** Version of the data's layout; a process refuses data of another one. */
 const DATA_VERSION = '1';
 
+/** Silence after which a connection that owes an answer is given up and made anew. */
+const SILENCE_MS = 6_000;
+const BLOCKING_SILENCE_MS = 15_000;
+
 /** Thrown when Redis is reachable but its settings would lose work. The program exits with code 78. */
 export class RedisSettingsError extends Error {
   constructor(problems: string[]) {
@@ -18,7 +22,10 @@ export class RedisSettingsError extends Error {
  * `api`: commands fail at once while Redis is away, and nothing in flight is sent twice, so that a request answered 503
  * stays refused. `worker`: commands wait for Redis to come back and are sent again, which the scripts allow.
  */
-export function connect(url: string, options: { name: string; for: 'api' | 'worker'; log: Log }): Redis {
+export function connect(
+  url: string,
+  options: { name: string; for: 'api' | 'worker'; blocking?: boolean; log: Log },
+): Redis {
   const patient = options.for === 'worker';
   const redis = new Redis(url, {
     connectionName: `beanline-${options.name}`,
@@ -27,6 +34,8 @@ export function connect(url: string, options: { name: string; for: 'api' | 'work
     // Without a number ioredis drops what was in flight when the connection closed: its promise would never settle.
     maxRetriesPerRequest: patient ? null : 0,
     connectTimeout: 2_000,
+    // A command without an answer: the connection may be half-open. BullMQ blocks on one for up to 10 s.
+    socketTimeout: options.blocking ? BLOCKING_SILENCE_MS : SILENCE_MS,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
   });
   // Without a listener ioredis prints to the console; the probe tells of an outage once.

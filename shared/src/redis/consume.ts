@@ -9,8 +9,11 @@ import { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { NEVER, queueName, type TaskQueue } from './queue.ts';
 
-/** Runs a task. `until` (ms, Redis TIME): the task goes on then; without it the job is done. */
-export type Run = (taskId: string, signal: AbortSignal) => Promise<{ until?: number | undefined }>;
+/**
+ * Runs a task. `until` (ms, Redis TIME): the task goes on then; without it the job is done. `dueAt`: what the record said
+ * when it was parked; an answer may make it earlier.
+ */
+export type Run = (taskId: string, signal: AbortSignal) => Promise<{ until?: number; dueAt?: number }>;
 
 export function consume(options: {
   type: string;
@@ -31,15 +34,16 @@ export function consume(options: {
   let resumeTimer: NodeJS.Timeout | undefined;
   let stopping = false;
 
-  async function park(job: Job, id: string, token: string | undefined, until: number): Promise<never> {
+  async function park(job: Job, id: string, token: string | undefined, until: number, dueAt?: number): Promise<never> {
     // BullMQ promotes by this machine's clock.
     await job.moveToDelayed(Math.max(until - options.clockOffset(), 0), token);
+    if (dueAt === undefined) throw new DelayedError();
     // Only after the processor has settled may the job be promoted, or the next run loses its lock.
     setImmediate(() => {
       setImmediate(async () => {
         try {
           const due = await options.dueAt(id);
-          if (due !== null && due < until) await queue.promote(type, id);
+          if (due !== null && due < dueAt) await queue.promote(type, id);
         } catch (error) {
           log.debug({ error, task_id: id }, 'the second look at a parked task failed; the sweep will do it');
         }
@@ -48,8 +52,7 @@ export function consume(options: {
     throw new DelayedError();
   }
 
-  // BullMQ gives the third argument only to a processor that declares it, and with it its cancellation of lost locks.
-  async function process(job: Job, token: string | undefined, _signal: AbortSignal | undefined) {
+  async function process(job: Job, token: string | undefined) {
     const id = job.id ?? '';
     const old = running.get(id);
     if (old) {
@@ -59,16 +62,16 @@ export function consume(options: {
     }
     const entry = { controller: new AbortController(), renewedAt: performance.now() };
     running.set(id, entry);
-    let until: number | undefined;
+    let after: Awaited<ReturnType<Run>>;
     try {
-      ({ until } = await options.run(id, entry.controller.signal));
+      after = await options.run(id, entry.controller.signal);
     } finally {
       running.delete(id);
     }
-    if (until !== undefined) await park(job, id, token, until);
+    if (after.until !== undefined) await park(job, id, token, after.until, after.dueAt);
   }
 
-  const worker = new Worker(queueName(type), (job, token, signal) => process(job, token, signal), {
+  const worker = new Worker(queueName(type), process, {
     connection: options.connection,
     prefix: options.prefix,
     concurrency: options.concurrency,

@@ -42,6 +42,35 @@ test('an event whose live message was lost arrives, in order, with the next one 
   assert.deepEqual(ids(frames), ['0-1', '1-1', '1-2', '1-3']);
 });
 
+test('an event whose live message was lost after one that was heard arrives when the silence is noticed', async (t) => {
+  const { running, reader, writer } = setup(t);
+  const { ref, lastId } = await running();
+  const { frames } = reader(ref.id);
+  await until(() => frames.length === 2);
+  const out = writer(ref, lastId);
+  await out.next();
+  await until(() => frames.length === 3);
+  await out.unheard();
+  await until(() => frames.length === 4, REPAIR_MS);
+  assert.deepEqual(ids(frames), ['0-1', '1-1', '1-2', '1-3']);
+});
+
+test('a reader learns of the end although the message of `done` was lost after one that was heard', async (t) => {
+  const { running, reader, writer, subscriber, keys, subscribers } = setup(t);
+  const { ref, lastId } = await running();
+  const { frames, ended } = reader(ref.id);
+  await until(() => frames.length === 2);
+  const out = writer(ref, lastId);
+  await out.next();
+  await until(() => frames.length === 3);
+  await subscriber.sunsubscribe(keys.live(0, ref.id));
+  assert.equal(await subscribers(ref.id), 0);
+  await out.finish();
+  await until(() => frames.length === 4, REPAIR_MS);
+  await ended;
+  assert.deepEqual(ids(frames), ['0-1', '1-1', '1-2', '1-3']);
+});
+
 test('a reader that came later does not hide a lost event from one that waits', async (t) => {
   const { running, reader, writer } = setup(t);
   const { ref, lastId } = await running();

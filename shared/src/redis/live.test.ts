@@ -59,7 +59,7 @@ test('an event too large for a live message arrives whole', async (t) => {
 test('a reader that falls behind what is kept in memory goes on from the log', async (t) => {
   const { running, live, writer, reader, signal, events } = setup(t);
   const { ref, lastId } = await running();
-  const channel = await live.follow(ref.id);
+  const channel = await live.follow(ref.id, new AbortController().signal);
   let cursor = (await channel.next(START, signal)).at(-1)?.id ?? '';
   const fast = reader(ref.id);
   const out = writer(ref, lastId);
@@ -121,8 +121,8 @@ test('the last event carries output, error and usage, which only the record hold
 test('the last reader that closes ends the subscription, and a reader after it begins a new one', async (t) => {
   const { running, live, reader, writer, subscribers } = setup(t);
   const { ref, lastId } = await running();
-  const one = await live.follow(ref.id);
-  const two = await live.follow(ref.id);
+  const one = await live.follow(ref.id, new AbortController().signal);
+  const two = await live.follow(ref.id, new AbortController().signal);
   assert.equal(await subscribers(ref.id), 1);
   one.close();
   one.close();
@@ -143,7 +143,7 @@ test('a reader that goes away while it waits is let go', async (t) => {
   const { running, live, subscribers } = setup(t);
   const { ref, lastId } = await running();
   const gone = new AbortController();
-  const channel = await live.follow(ref.id);
+  const channel = await live.follow(ref.id, new AbortController().signal);
   const waiting = channel.next(lastId, gone.signal);
   gone.abort();
   assert.deepEqual(await waiting, []);

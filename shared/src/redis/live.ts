@@ -44,6 +44,16 @@ type Hub = {
   reads: Map<string, Promise<Frame[]>>;
 };
 
+/** The promise, or `fallback` as soon as the signal aborts. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal, fallback: T): Promise<T> {
+  if (signal.aborted) return Promise.resolve(fallback);
+  return new Promise((resolve, reject) => {
+    const abort = () => resolve(fallback);
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
 export function createLive(options: {
   subscriber: Redis;
   publisher: Redis;
@@ -104,6 +114,8 @@ export function createLive(options: {
 
   let checking = false;
   const silence = setInterval(async () => {
+    // A subscriber only listens: asked nothing, it would never notice that its connection is half-open.
+    if (hubs.size > 0 || hints.size > 0) subscriber.ping().catch(() => undefined);
     if (checking) return;
     const now = performance.now();
     const silent = [...hubs.values()].filter((hub) => hub.waiters.size > 0 && now - hub.heardAt > SILENCE_MS);
@@ -113,7 +125,10 @@ export function createLive(options: {
     try {
       const tails = await reads.lastIds(silent.map((hub) => hub.id));
       for (const [index, hub] of silent.entries()) {
-        if (hub.waiters.values().some((cursor) => cursor !== tails[index])) wake(hub);
+        if (!hub.waiters.values().some((cursor) => cursor !== tails[index])) continue;
+        // What the ring ends with is not the newest: without it the readers turn to the log.
+        forget(hub);
+        wake(hub);
       }
     } catch (error) {
       log.debug({ error }, 'the check of silent tasks failed');
@@ -161,7 +176,7 @@ export function createLive(options: {
 
   return {
     /** Opens a task for one reader. `next` gives the frames after a cursor, waiting for the first; none when aborted. */
-    async follow(id: string) {
+    async follow(id: string, signal: AbortSignal) {
       const hub = hubs.get(id) ?? open(id);
       hub.readers++;
       let closed = false;
@@ -183,7 +198,7 @@ export function createLive(options: {
           if (live.length > 0) return live;
           if (hub.ring.at(-1)?.id !== cursor) {
             const wakes = hub.wakes;
-            const logged = await fromLog(hub, cursor, page);
+            const logged = await orAborted(fromLog(hub, cursor, page), signal, []);
             if (logged.length > 0) {
               const each = logged.reduce((sum, { bytes }) => sum + bytes.length, 0) / logged.length;
               page = Math.max(1, Math.min(MAX_PAGE, 2 * page, Math.round(PAGE_BYTES / each)));
@@ -204,7 +219,7 @@ export function createLive(options: {
       }
 
       try {
-        await hub.subscribed;
+        await orAborted(hub.subscribed, signal, null);
       } catch (error) {
         close();
         throw error;

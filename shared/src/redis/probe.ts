@@ -10,6 +10,7 @@ import { readMemory } from './connect.ts';
 const INTERVAL_MS = 100;
 /** Silence after which Redis counts as away. With the interval it keeps a 503 within 300 ms. */
 const SILENCE_MS = 150;
+const CLOCK_ANSWERS = 10;
 const MEMORY_INTERVAL_MS = 1_000;
 /** Submits are refused above this share of maxmemory, so that running tasks can still end. */
 const FULL_SHARE = 0.8;
@@ -19,6 +20,7 @@ const away = () => new TaskError('unavailable', 'Redis is not reachable.', { ret
 /** `admit` runs once, before Redis counts as available for the first time; when it throws, `ready` rejects and Redis stays away. */
 export function createProbe(redis: Redis, log: Log, admit: () => Promise<void>) {
   let offset = 0;
+  const answers: { tookMs: number; offset: number }[] = [];
   let available = false;
   let full = false;
   let pendingSince: number | null = null;
@@ -43,7 +45,10 @@ export function createProbe(redis: Redis, log: Log, admit: () => Promise<void>) 
     try {
       const [seconds = 0, micros = 0] = (await redis.time()) as unknown as number[];
       const tookMs = performance.now() - sentAt;
-      offset = Number(seconds) * 1000 + Number(micros) / 1000 + tookMs / 2 - Date.now();
+      answers.push({ tookMs, offset: Number(seconds) * 1000 + Number(micros) / 1000 + tookMs / 2 - Date.now() });
+      if (answers.length > CLOCK_ANSWERS) answers.shift();
+      // A slow answer says little of the clock: the fastest of the last ones counts.
+      offset = answers.reduce((best, answer) => (answer.tookMs < best.tookMs ? answer : best)).offset;
       pendingSince = null;
     } catch {
       pendingSince = null;
@@ -86,8 +91,6 @@ export function createProbe(redis: Redis, log: Log, admit: () => Promise<void>) 
   return {
     /** Redis TIME in ms, estimated from the last answer. */
     now: () => Math.round(Date.now() + offset),
-    /** This machine's own clock, in ms. */
-    localNow: () => Date.now(),
     /** How far this process's clock is behind Redis's, in ms. */
     offset: () => offset,
     available: () => available,

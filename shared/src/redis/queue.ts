@@ -69,8 +69,8 @@ export function createQueue(connection: Redis, prefix: string) {
       const job = await queueOf(type).getJob(id);
       if (!job || !(await job.isDelayed())) return;
       await job.promote().catch((error: unknown) => {
-        // A runner was faster: BullMQ answers -3 for a job that is no longer delayed.
-        if (!(error instanceof Error) || !/not in the delayed state/i.test(error.message)) throw error;
+        // A runner was faster: the job is no longer delayed, or no longer there.
+        if (!(error instanceof Error) || !/not in the delayed state|missing key/i.test(error.message)) throw error;
       });
     },
 
@@ -81,9 +81,9 @@ export function createQueue(connection: Redis, prefix: string) {
         .catch(() => undefined);
     },
 
-    /** Tasks of a type that may run at once over all runners; undefined lifts the limit. */
-    async setGlobalConcurrency(type: string, limit: number | undefined): Promise<void> {
-      if (limit === undefined) await queueOf(type).removeGlobalConcurrency();
+    /** Tasks of a type that may run at once over all runners; 0 lifts the limit. */
+    async setGlobalConcurrency(type: string, limit: number): Promise<void> {
+      if (limit === 0) await queueOf(type).removeGlobalConcurrency();
       else await queueOf(type).setGlobalConcurrency(limit);
     },
 

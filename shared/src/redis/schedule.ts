@@ -121,7 +121,7 @@ export function createSchedule(redis: Redis | Cluster, keys: Keys) {
       const cursor = (await redis.hget(keys.cursors(p), sink)) ?? '0-0';
       const rows = await redis.xrange(keys.bus(p), `(${cursor}`, '+', 'COUNT', limit);
       return rows.map(([entryId, fields]) => {
-        const value = (name: string) => fields[fields.indexOf(name) + 1] ?? '';
+        const value = (name: string) => fields[fields.findIndex((text, at) => at % 2 === 0 && text === name) + 1] ?? '';
         return { entryId, task: value('task'), to: value('to'), at: Number(value('at')) };
       });
     },

@@ -16,7 +16,12 @@ function load(name: ScriptName) {
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
-export function createScripts(redis: Redis | Cluster) {
+/** Replies that say: not now. What such a reply refused has not happened. */
+const NOT_NOW = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY) /;
+const RETRY_MS = 200;
+
+/** `patienceMs`: how long a script is sent again while Redis says "not now"; 0 for those whose caller waits. */
+export function createScripts(redis: Redis | Cluster, patienceMs: number) {
   const scripts = Object.fromEntries(
     (['create', 'begin', 'append', 'release', 'finish', 'cancel', 'answer'] as const).map((name) => [name, load(name)]),
   ) as Record<ScriptName, { source: string; sha: string }>;
@@ -26,13 +31,25 @@ export function createScripts(redis: Redis | Cluster) {
     for (const { source } of Object.values(scripts)) redis.script('LOAD', source).catch(() => undefined);
   });
 
-  return async function run(name: ScriptName, keys: string[], args: (string | number)[]): Promise<Reply> {
+  async function send(name: ScriptName, keys: string[], args: (string | number)[]): Promise<Reply> {
     const { source, sha } = scripts[name];
     try {
       return (await redis.evalsha(sha, keys.length, ...keys, ...args)) as Reply;
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
       return (await redis.eval(source, keys.length, ...keys, ...args)) as Reply;
+    }
+  }
+
+  return async function run(name: ScriptName, keys: string[], args: (string | number)[]): Promise<Reply> {
+    for (const until = performance.now() + patienceMs; ; ) {
+      try {
+        return await send(name, keys, args);
+      } catch (error) {
+        const wait = error instanceof Error && NOT_NOW.test(error.message) && performance.now() < until;
+        if (!wait) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
     }
   };
 }

@@ -29,7 +29,7 @@ const usageArgs = (usage: AttemptUsage) =>
   usage ? [usage.inputTokens, usage.outputTokens, usage.estimated ? '1' : '0'] : ['', '', '0'];
 
 export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions: number, limits: Limits) {
-  const run = createScripts(redis);
+  const run = createScripts(redis, limits.patienceMs);
   const share = (limit: number) => Math.ceil(limit / partitions);
 
   function keysOf(id: string) {
@@ -112,6 +112,7 @@ export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions
       ]);
       const [verdict, ...rest] = reply;
       if (verdict === 'ended') return { verdict };
+      if (verdict === 'newer') return { verdict, until: Number(rest[0]) };
       if (verdict === 'later') return { verdict, until: Number(rest[0]) };
       const [attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent] = rest.map(String);
       return {

@@ -37,7 +37,9 @@ export type CreateVerdict =
 
 export type BeginVerdict =
   | { verdict: 'ended' }
+  /** `later`: not due; `newer`: of a version this runner does not know. */
   | { verdict: 'later'; until: number }
+  | { verdict: 'newer'; until: number }
   | {
       verdict: 'start';
       attempt: number;
@@ -61,4 +63,6 @@ export type Limits = {
   spreadMs: number;
   firstCheckMs: number;
   cancelGraceMs: number;
+  /** How long a script is sent again while Redis says "not now". */
+  patienceMs: number;
 };

@@ -23,6 +23,8 @@ export function startRelay(deps: Deps, config: Environment) {
     maxCheckMs: MAX_CHECK_MS,
     cancelGraceMs: config.CANCEL_GRACE_MS,
   };
+  /** When this relay last looked at every open task of a partition. */
+  const sweptAt = new Map<number, number>();
   let stopping = false;
 
   /** Ended tasks are kept for the retention, counted from the transition on the bus. */
@@ -45,7 +47,12 @@ export function startRelay(deps: Deps, config: Environment) {
   async function tend(partition: number) {
     const { held, fresh } = await schedule.lease(partition, holder, leaseMs);
     if (!held) return;
-    await sweepPartition(deps, partition, limits, fresh);
+    // A lease that ran out while we were busy is no reason to look at everything again.
+    const since = performance.now() - (sweptAt.get(partition) ?? Number.NEGATIVE_INFINITY);
+    const everything = fresh && since > MAX_CHECK_MS;
+    if (everything) sweptAt.set(partition, performance.now());
+    const holds = async () => !stopping && (await schedule.lease(partition, holder, leaseMs)).held;
+    await sweepPartition(deps, partition, limits, everything, holds);
     await retain(partition);
   }
 

@@ -52,7 +52,9 @@ export async function startRunner(
       },
     });
   });
-  for (const name of wanted) await queue.setGlobalConcurrency(name, config.GLOBAL_CONCURRENCY.get(name));
+  // A runner that is told nothing leaves the limit that another one set.
+  for (const [name, limit] of config.GLOBAL_CONCURRENCY)
+    if (catalog.has(name)) await queue.setGlobalConcurrency(name, limit);
 
   const stopTask = (id: string, kind: AttemptStop['kind']) => {
     for (const consumer of consumers) consumer.stopTask(id, new AttemptStop(kind));
@@ -97,7 +99,8 @@ export async function startRunner(
   return {
     async stop() {
       await Promise.all(consumers.map((consumer) => consumer.pause()));
-      await settled(config.DRAIN_MS);
+      // Without Redis no task can end: its lock runs out, and another runner takes it.
+      if (clock.available()) await settled(config.DRAIN_MS);
       for (const consumer of consumers) consumer.abort();
       await settled(RELEASE_MS);
       clearInterval(checker);

@@ -33,7 +33,18 @@ function preferredWait(header: string | undefined): number {
 
 // Straight from Node's parser: the Web headers of a request are built only when they are asked for.
 const headerOf = (c: ApiContext, name: string) => c.env.incoming.headers[name]?.toString();
-const wantsEvents = (header: string | undefined) => /\btext\/event-stream\b/i.test(header ?? '');
+
+/** The weight an Accept header gives to a media type that it names; 0 when it does not. */
+function weight(header: string, type: string): number {
+  const part = header.split(',').find((range) => range.trim().toLowerCase().startsWith(type));
+  const q = /;\s*q=([\d.]+)/i.exec(part ?? '')?.[1];
+  return part === undefined ? 0 : Number(q ?? 1);
+}
+
+function wantsEvents(header = ''): boolean {
+  const events = weight(header, 'text/event-stream');
+  return events > 0 && events >= weight(header, 'application/json');
+}
 
 /** Whether a `Prefer: wait` ends here: the task has ended, or waits for a person. */
 const rests = (status: StoredStatus) => isEnd(status) || status === 'input_required';

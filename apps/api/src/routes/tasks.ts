@@ -13,6 +13,8 @@ import { hasMoved, waitForEvent } from '../wait.ts';
 
 /** Records looked at for one page of a filtered list; a page may then be short, with a cursor to go on. */
 const MAX_SCANNED = 2_000;
+/** Records read at once for a filtered list, however short its pages. */
+const FILTERED_PAGE = 100;
 
 const whole = (max: number) =>
   z
@@ -61,15 +63,17 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
 
   app.get('/tasks/:id', async (c) => {
     const { wait, after } = parseQuery(ReadQuery, c);
-    const tag = /^(?:W\/)?"(\d{1,15}-\d{1,15})"$/.exec(c.req.header('if-none-match') ?? '')?.[1];
-    const seen = after ?? tag;
+    const tags = [...(c.req.header('if-none-match') ?? '').matchAll(/"(\d{1,15}-\d{1,15})"/g)].map(
+      ([, tag = '']) => tag,
+    );
+    const seen = after ?? tags[0];
     let task = await findTask(api, c);
     if (wait > 0 && !isEnd(task.status) && !(seen !== undefined && hasMoved(task, seen))) {
       const from = seen ?? task.lastId;
       await waitForEvent(api, task, from, wait * 1_000, c.req.raw.signal, (type) => type !== 'text');
       task = await findTask(api, c);
     }
-    if (tag !== undefined && task.lastStateId === tag) return reply(c, 304, null, { ETag: `"${tag}"` });
+    if (tags.includes(task.lastStateId)) return reply(c, 304, null, { ETag: `"${task.lastStateId}"` });
     return answer(c, task);
   });
 
@@ -77,12 +81,13 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
     const { type, status, limit, cursor } = parseQuery(ListQuery, c);
     const now = clock.now();
     const found: TaskRecord[] = [];
+    const pageSize = type || status ? Math.max(limit, FILTERED_PAGE) : limit;
     let before = cursor ?? null;
     let more = true;
     for (let scanned = 0; found.length < limit && more && scanned < MAX_SCANNED; ) {
-      const page = await clock.guard(() => tasks.list(c.get('owner'), limit, before));
+      const page = await clock.guard(() => tasks.list(c.get('owner'), pageSize, before));
       scanned += page.ids.length;
-      more = page.ids.length === limit;
+      more = page.ids.length === pageSize;
       for (const task of page.tasks) {
         if (found.length === limit) break;
         if ((!type || task.type === type) && (!status || statusAt(task, now) === status)) found.push(task);

@@ -10,7 +10,7 @@ local status = record[1]
 
 if not status or ENDED[status] then return { 'ended' } end
 if tonumber(record[2]) > tonumber(ARGV[4]) or tonumber(record[3]) > tonumber(ARGV[5]) then
-  return { 'later', now + 5000 }
+  return { 'newer', now + 5000 }
 end
 
 local function started()
