@@ -106,21 +106,23 @@ function fingerprint({ type, input, given, retryOf }: SubmitRequest): string {
 }
 
 /**
- * Takes a task back whose create may or may not have happened, until it has done so after the time from which create
- * refuses.
+ * Takes a task back whose create may or may not have happened: at once, behind it on the same connection, and again
+ * until Redis has taken it after the time from which create refuses.
  */
 async function withdraw(deps: Deps, id: string, owner: string, windowMs: number): Promise<void> {
   const { tasks, clock, log } = deps;
   const nonce = randomUUID();
   const startedAt = performance.now();
-  for (let done = false; !done; ) {
+  const take = () => tasks.cancel(id, owner, { nonce, withdraw: true });
+  take().catch(() => undefined);
+  for (;;) {
     await new Promise((resolve) => setTimeout(resolve, WITHDRAW_RETRY_MS));
     if (clock.stopped()) return log.warn({ task_id: id }, 'stopped before a refused submit could be withdrawn');
-    if (!clock.available()) continue;
+    const late = performance.now() - startedAt > windowMs;
+    if (!late || !clock.available()) continue;
     try {
-      const late = performance.now() - startedAt > windowMs;
-      await tasks.cancel(id, owner, { nonce, withdraw: true });
-      done = late;
+      await take();
+      return;
     } catch {
       // Away again.
     }

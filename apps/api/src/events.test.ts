@@ -127,9 +127,7 @@ describe('a cursor', () => {
       assert.deepEqual(await Array.fromAsync(readStream(await stream(id, '', { 'Last-Event-ID': cursor }))), rest);
       assert.deepEqual(await Array.fromAsync(readStream(await stream(id, `?after=${cursor}`))), rest);
     }
-    for (const start of ['0-0', '00-00']) {
-      assert.deepEqual(await Array.fromAsync(readStream(await stream(id, `?after=${start}`))), log);
-    }
+    assert.deepEqual(await Array.fromAsync(readStream(await stream(id, '?after=0-0'))), log);
     assert.deepEqual(await Array.fromAsync(readStream(await stream(id))), log);
   });
 
@@ -172,7 +170,22 @@ describe('a cursor', () => {
 
   test('that is malformed is refused by name', async () => {
     const { id } = await endedTask();
-    for (const cursor of ['1', '1-', '-1', 'a-b', '1-2-3', '1-x', '1.0-1', '*', '$', '+', '1234567890123456-1']) {
+    for (const cursor of [
+      '1',
+      '1-',
+      '-1',
+      'a-b',
+      '1-2-3',
+      '1-x',
+      '1.0-1',
+      '01-2',
+      '1-02',
+      '00-00',
+      '*',
+      '$',
+      '+',
+      '1234567890123456-1',
+    ]) {
       const url = `${system.url}/tasks/${id}/events`;
       const byHeader = await ask(url, { headers: { 'Last-Event-ID': cursor } });
       assertProblem(byHeader, 400, 'invalid_request');
