@@ -1,6 +1,6 @@
 /** Connections to Redis that die without a word, as behind a NAT or after a failed host: they are given up and replaced. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { testRedis } from '../test-redis.ts';
 import { chat, post, submit, visibleText } from '../testing/client.ts';
 import { flakyNetwork } from '../testing/flaky-network.ts';
@@ -12,78 +12,78 @@ import { checkCalls, checkClean, follow, followUntil, startFaults, until, words 
 /** A connection that says nothing is given up well within this. */
 const GIVEN_UP_MS = 20_000;
 
-test('when all connections to Redis go dead, the API accepts again and the running task ends', async (t) => {
+async function networked(t: TestContext) {
   const redis = await testRedis();
+  t.after(redis.stop);
   const network = await flakyNetwork(redis);
-  const system = await startFaults({ redis: network.redis });
-  t.after(async () => {
-    await system.stop();
-    await network.stop();
-    await redis.stop();
-  });
-  const { url } = system;
-  const task = await system.start([slowWords(30, 50)]);
-  await followUntil(url, task.id, 'text');
-  const reader = follow(url, task.id, { timeoutMs: GIVEN_UP_MS });
-  reader.catch(() => undefined);
-  const deadAt = performance.now();
-  const sinceMs = () => Math.round(performance.now() - deadAt);
-  assert.ok(network.deadenAll() >= 10);
-  const last = system.model(slowWords(5, 0));
-  let accepted = '';
-  await until(
-    'the API accepts',
-    async () => {
-      const { status, json } = await post(url, '/api/chat', chat(last.prompt));
-      assert.ok(status === 202 || status === 503, `${status}`);
-      if (status === 202) accepted = json.task_id;
-      return status === 202;
-    },
-    GIVEN_UP_MS,
-  );
-  t.diagnostic(`accepted again ${sinceMs()} ms after the connections died`);
-  assert.equal(visibleText(await reader), words(30));
-  t.diagnostic(`the running task ended ${sinceMs()} ms after`);
-  assert.equal((await checkCalls(url, task)).status, 'completed');
-  await follow(url, accepted, { timeoutMs: Math.max(1, GIVEN_UP_MS - sinceMs()) });
-  t.diagnostic(`the task accepted after that ended ${sinceMs()} ms after`);
-  assert.ok(sinceMs() <= GIVEN_UP_MS);
-  network.bury();
-  await checkClean(system);
-  assert.equal(last.calls.length, 1, 'what was refused meanwhile did not run');
-});
+  t.after(network.stop);
+  return network;
+}
 
-test('waiting requests answer when they said they would although the connection that carries events is dead', async (t) => {
-  const redis = await testRedis();
-  const network = await flakyNetwork(redis);
-  const system = await startSystem({ redis: network.redis, runners: 0, relays: 0 });
-  t.after(async () => {
-    await system.stop();
-    await network.stop();
-    await redis.stop();
+describe('half-open connections to Redis', { concurrency: 2 }, () => {
+  test('when all connections to Redis go dead, the API accepts again and the running task ends', async (t) => {
+    const network = await networked(t);
+    const system = await startFaults({ redis: network.redis });
+    t.after(system.stop);
+    const { url } = system;
+    const task = await system.start([slowWords(30, 50)]);
+    await followUntil(url, task.id, 'text');
+    const reader = follow(url, task.id, { timeoutMs: GIVEN_UP_MS });
+    reader.catch(() => undefined);
+    const deadAt = performance.now();
+    const sinceMs = () => Math.round(performance.now() - deadAt);
+    assert.ok(network.deadenAll() >= 10);
+    const last = system.model(slowWords(5, 0));
+    let accepted = '';
+    await until(
+      'the API accepts',
+      async () => {
+        const { status, json } = await post(url, '/api/chat', chat(last.prompt));
+        assert.ok(status === 202 || status === 503, `${status}`);
+        if (status === 202) accepted = json.task_id;
+        return status === 202;
+      },
+      GIVEN_UP_MS,
+    );
+    t.diagnostic(`accepted again ${sinceMs()} ms after the connections died`);
+    assert.equal(visibleText(await reader), words(30));
+    t.diagnostic(`the running task ended ${sinceMs()} ms after`);
+    assert.equal((await checkCalls(url, task)).status, 'completed');
+    await follow(url, accepted, { timeoutMs: Math.max(1, GIVEN_UP_MS - sinceMs()) });
+    t.diagnostic(`the task accepted after that ended ${sinceMs()} ms after`);
+    assert.ok(sinceMs() <= GIVEN_UP_MS);
+    network.bury();
+    await checkClean(system);
+    assert.equal(last.calls.length, 1, 'what was refused meanwhile did not run');
   });
-  const { url } = system;
-  // One task is followed already when the connection dies, the others are not.
-  const followed = await submit(url);
-  const other = await submit(url);
-  const polled = (id: string) => fetch(`${url}/tasks/${id}?wait=2`);
-  const early = polled(followed);
-  await until('it is followed', async () => (await followedTasks(url)) === 1);
-  const startedAt = performance.now();
-  assert.equal(await network.deadenNamed('beanline-api-live'), 1);
-  const timed = async (answer: Promise<{ status: number }>) => {
-    const { status } = await answer;
-    return { status, tookMs: Math.round(performance.now() - startedAt) };
-  };
-  const answers = await Promise.all([
-    timed(post(url, '/api/chat', chat(), { Prefer: 'wait=2' })),
-    timed(polled(other)),
-    timed(early),
-  ]);
-  t.diagnostic(`answered after ${answers.map(({ tookMs }) => tookMs).join(', ')} ms`);
-  assert.deepEqual(
-    answers.map(({ status }) => status),
-    [202, 200, 200],
-  );
-  for (const { tookMs } of answers) assert.ok(tookMs <= 6_000, `${tookMs} ms`);
+
+  test('waiting requests answer when they said they would although the connection that carries events is dead', async (t) => {
+    const network = await networked(t);
+    const system = await startSystem({ redis: network.redis, runners: 0, relays: 0 });
+    t.after(system.stop);
+    const { url } = system;
+    // One task is followed already when the connection dies, the others are not.
+    const followed = await submit(url);
+    const other = await submit(url);
+    const polled = (id: string) => fetch(`${url}/tasks/${id}?wait=2`);
+    const early = polled(followed);
+    await until('it is followed', async () => (await followedTasks(url)) === 1);
+    const startedAt = performance.now();
+    assert.equal(await network.deadenNamed('beanline-api-live'), 1);
+    const timed = async (answer: Promise<{ status: number }>) => {
+      const { status } = await answer;
+      return { status, tookMs: Math.round(performance.now() - startedAt) };
+    };
+    const answers = await Promise.all([
+      timed(post(url, '/api/chat', chat(), { Prefer: 'wait=2' })),
+      timed(polled(other)),
+      timed(early),
+    ]);
+    t.diagnostic(`answered after ${answers.map(({ tookMs }) => tookMs).join(', ')} ms`);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [202, 200, 200],
+    );
+    for (const { tookMs } of answers) assert.ok(tookMs <= 6_000, `${tookMs} ms`);
+  });
 });

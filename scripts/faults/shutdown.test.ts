@@ -1,6 +1,6 @@
 /** SIGTERM of a runner, as every deploy sends it: nothing is lost, and no failure is spent. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { visibleText } from '../testing/client.ts';
 import { TEST_ENV } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
@@ -62,24 +62,26 @@ test('a runner told to stop under load hands its tasks back: none is lost, none 
   });
 });
 
-for (const [how, leave] of [
-  ['dead', ({ redis }: Faults) => redis.kill()],
-  ['frozen', ({ redis }: Faults) => redis.pause()],
-] as const) {
-  test(`a runner told to stop while Redis is ${how} leaves within its drain time and two seconds`, async (t) => {
-    const system = await startFaults({ runners: 1 });
-    t.after(async () => {
-      system.redis.resume();
-      await system.stop();
+describe('a runner told to stop leaves within its drain time and two seconds', { concurrency: 2 }, () => {
+  for (const [how, leave] of [
+    ['dead', ({ redis }: Faults) => redis.kill()],
+    ['frozen', ({ redis }: Faults) => redis.pause()],
+  ] as const) {
+    test(`while Redis is ${how}`, async (t) => {
+      const system = await startFaults({ runners: 1 });
+      t.after(async () => {
+        system.redis.resume();
+        await system.stop();
+      });
+      const { url, runners } = system;
+      const task = await system.start([endlessWords(50)]);
+      await followUntil(url, task.id, 'text');
+      await leave(system);
+      const toldAt = performance.now();
+      await Promise.all(runners.map((runner) => runner.signal('SIGTERM')));
+      const tookMs = Math.round(performance.now() - toldAt);
+      t.diagnostic(`it left ${tookMs} ms after SIGTERM`);
+      assert.ok(tookMs <= Number(TEST_ENV.DRAIN_MS) + 2_000, `${tookMs} ms`);
     });
-    const { url, runners } = system;
-    const task = await system.start([endlessWords(50)]);
-    await followUntil(url, task.id, 'text');
-    await leave(system);
-    const toldAt = performance.now();
-    await Promise.all(runners.map((runner) => runner.signal('SIGTERM')));
-    const tookMs = Math.round(performance.now() - toldAt);
-    t.diagnostic(`it left ${tookMs} ms after SIGTERM`);
-    assert.ok(tookMs <= Number(TEST_ENV.DRAIN_MS) + 2_000, `${tookMs} ms`);
-  });
-}
+  }
+});

@@ -63,7 +63,7 @@ export async function flakyNetwork(redis: TestRedis, { delayMs = 0 } = {}) {
     },
     /** Lets Redis forget the dead connections, as its keepalive does in the end. */
     bury() {
-      for (const { far } of dead.splice(0)) far.destroy();
+      for (const { far } of dead) far.destroy();
     },
     async stop() {
       for (const { near, far } of [...links, ...dead]) {

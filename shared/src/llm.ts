@@ -34,7 +34,7 @@ const messageText = ({ content }: ChatMessage) =>
   typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('');
 
 /** Redis sums whole numbers; what else a backend reports is no count. */
-const isCount = (tokens: number) => Number.isSafeInteger(tokens) && tokens >= 0 && tokens < 1e12;
+const isCount = (tokens: number) => Number.isSafeInteger(tokens) && tokens >= 0;
 
 /** One call as far as it has come: what was said, and what the backend reported of it. */
 type Call = { messages: ChatMessage[]; text: string; reported: Usage | undefined };
