@@ -25,7 +25,7 @@ async function takesWhileWatched(system: System, type: string, id: string): Prom
 /** Once a second, and one for where the watch happened to begin. */
 const MOST_TAKES = WATCHED_MS / 1_000 + 1;
 
-describe('a task handed back', { concurrency: 4 }, () => {
+describe('a task handed back', { concurrency: 2 }, () => {
   test('for its newer job type waits for a runner that knows it; an old one asks at most once a second', async (t) => {
     const system = await startSystem({ runners: 0, env: { QUEUES: 'test.versioned:1', TEST_VERSION: '2' } });
     t.after(system.stop);

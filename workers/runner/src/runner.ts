@@ -11,7 +11,8 @@ import { runTask } from '@beanline/shared/run-task.ts';
 /** How often tasks running here are checked for a cancel or a takeover that no hint told of. */
 const CHECK_MS = 1_000;
 /** How long handed-back tasks may take to be released after the drain time. */
-const RELEASE_MS = 1_500;
+const RELEASE_MS = 1_000;
+const CLOSE_MS = 500;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -99,12 +100,12 @@ export async function startRunner(
   return {
     async stop() {
       await Promise.all(consumers.map((consumer) => consumer.pause()));
-      // Without Redis no task can end: its lock runs out, and another runner takes it.
+      // Without Redis no task can end or be handed back: its lock runs out, and another runner takes it.
       if (clock.available()) await settled(config.DRAIN_MS);
       for (const consumer of consumers) consumer.abort();
-      await settled(RELEASE_MS);
+      if (clock.available()) await settled(RELEASE_MS);
       clearInterval(checker);
-      await Promise.race([Promise.all(consumers.map((consumer) => consumer.close())), sleep(RELEASE_MS)]);
+      await Promise.race([Promise.all(consumers.map((consumer) => consumer.close())), sleep(CLOSE_MS)]);
     },
   };
 }
