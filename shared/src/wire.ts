@@ -16,6 +16,11 @@ import { createSchedule } from './redis/schedule.ts';
 import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
 
+/** Silence after which the probe's connection is given up. */
+const PROBE_SILENCE_MS = 3_000;
+/** BullMQ blocks on its connections for up to 10 s. */
+const BLOCKING_SILENCE_MS = 15_000;
+
 /** Rank each waiting task of the same owner adds. There is one owner while there are no API keys: nobody to be fair to. */
 const SPREAD_MS = 0;
 
@@ -48,20 +53,19 @@ export function wire(
 ) {
   const { program, log } = options;
   const patience = program === 'api' ? 'api' : 'worker';
-  const open = (name: string, role: 'api' | 'worker' = patience) =>
-    connect(config.REDIS_URL, {
-      name: `${program}-${name}`,
-      for: role,
-      blocking: name === 'queue' && program === 'runner',
-      log,
-    });
+  const open = (name: string, role: 'api' | 'worker' = patience, silenceMs?: number) =>
+    connect(config.REDIS_URL, { name: `${program}-${name}`, for: role, log, ...(silenceMs ? { silenceMs } : {}) });
 
   const keys = createKeys(config.KEY_PREFIX);
   const partitions = config.PARTITIONS;
-  const probeRedis = open('probe', 'api');
+  const probeRedis = open('probe', 'api', PROBE_SILENCE_MS);
   const tasksRedis = open('tasks');
-  const queueRedis = open('queue');
+  const queueRedis = open('queue', patience, BLOCKING_SILENCE_MS);
   const liveRedis = open('live', 'worker');
+  // The probe asks all the time, so it is the first to find the way dead: the others need not find out for themselves.
+  probeRedis.on('close', () => {
+    for (const redis of [tasksRedis, queueRedis, liveRedis]) if (redis.status === 'ready') redis.disconnect(true);
+  });
 
   const clock = createProbe(probeRedis, log, () => claimRedis(probeRedis, keys, partitions));
 

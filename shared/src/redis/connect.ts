@@ -8,7 +8,6 @@ const DATA_VERSION = '1';
 
 /** Silence after which a connection that owes an answer is given up and made anew. */
 const SILENCE_MS = 6_000;
-const BLOCKING_SILENCE_MS = 15_000;
 
 /** Thrown when Redis is reachable but its settings would lose work. The program exits with code 78. */
 export class RedisSettingsError extends Error {
@@ -24,7 +23,7 @@ export class RedisSettingsError extends Error {
  */
 export function connect(
   url: string,
-  options: { name: string; for: 'api' | 'worker'; blocking?: boolean; log: Log },
+  options: { name: string; for: 'api' | 'worker'; silenceMs?: number; log: Log },
 ): Redis {
   const patient = options.for === 'worker';
   const redis = new Redis(url, {
@@ -34,8 +33,8 @@ export function connect(
     // Without a number ioredis drops what was in flight when the connection closed: its promise would never settle.
     maxRetriesPerRequest: patient ? null : 0,
     connectTimeout: 2_000,
-    // A command without an answer: the connection may be half-open. BullMQ blocks on one for up to 10 s.
-    socketTimeout: options.blocking ? BLOCKING_SILENCE_MS : SILENCE_MS,
+    // A command without an answer: the connection may be half-open.
+    socketTimeout: options.silenceMs ?? SILENCE_MS,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
   });
   // Without a listener ioredis prints to the console; the probe tells of an outage once.

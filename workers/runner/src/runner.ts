@@ -91,19 +91,19 @@ export async function startRunner(
   });
 
   const busy = () => consumers.some((consumer) => consumer.running().length > 0);
+  /** Without Redis no task can end or be handed back: its lock runs out, and another runner takes it. */
   async function settled(ms: number) {
     const until = performance.now() + ms;
-    while (busy() && performance.now() < until) await sleep(20);
+    while (busy() && clock.available() && performance.now() < until) await sleep(20);
   }
 
   log.info({ queues: consumers.map(({ type }) => type) }, 'the runner is ready');
   return {
     async stop() {
       await Promise.all(consumers.map((consumer) => consumer.pause()));
-      // Without Redis no task can end or be handed back: its lock runs out, and another runner takes it.
-      if (clock.available()) await settled(config.DRAIN_MS);
+      await settled(config.DRAIN_MS);
       for (const consumer of consumers) consumer.abort();
-      if (clock.available()) await settled(RELEASE_MS);
+      await settled(RELEASE_MS);
       clearInterval(checker);
       await Promise.race([Promise.all(consumers.map((consumer) => consumer.close())), sleep(CLOSE_MS)]);
     },
