@@ -1,7 +1,7 @@
 /** The seven scripts as functions: arguments in, verdict out. Each may be sent twice; a repeat gets its first answer. */
 import type { Cluster, Redis } from 'ioredis';
 import type { ErrorView } from '../errors.ts';
-import { type Approval, type EndStatus, RECORD_VERSION } from '../task.ts';
+import { type EndStatus, RECORD_VERSION } from '../task.ts';
 import { partitionOf } from '../task-id.ts';
 import type { Keys } from './keys.ts';
 import { createScripts } from './scripts.ts';
@@ -14,6 +14,7 @@ import type {
   Limits,
   NewEntry,
   NewTask,
+  ReleaseOptions,
   ReleaseVerdict,
 } from './task-verdicts.ts';
 
@@ -146,19 +147,7 @@ export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions
     },
 
     /** Ends the attempt but not the task. */
-    async release(
-      ref: AttemptRef,
-      options: {
-        after: string;
-        entries: NewEntry[];
-        failure: boolean;
-        delayMs: number;
-        usage: AttemptUsage;
-        partial: string | null;
-        event: Record<string, unknown>;
-        approval?: { id: string; view: Approval; expiresAt: number; onExpiry: string } | undefined;
-      },
-    ): Promise<ReleaseVerdict> {
+    async release(ref: AttemptRef, options: ReleaseOptions): Promise<ReleaseVerdict> {
       const { approval } = options;
       const [verdict, until] = await run('release', keysOf(ref.id).common, [
         ref.id,

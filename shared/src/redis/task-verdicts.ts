@@ -1,4 +1,6 @@
 /** What the seven scripts take and answer. */
+import type { Approval } from '../task.ts';
+
 /** An event the runner puts on the log. `data` is JSON text. */
 export type NewEntry = { id: string; type: string; data: string };
 /** Which execution speaks: refused once it is not the current one. */
@@ -50,6 +52,18 @@ export type BeginVerdict =
       requestId: string;
       traceparent: string;
     };
+
+/** How an attempt ends while its task does not; with an approval the task is parked for an answer. */
+export type ReleaseOptions = {
+  after: string;
+  entries: NewEntry[];
+  failure: boolean;
+  delayMs: number;
+  usage: AttemptUsage;
+  partial: string | null;
+  event: Record<string, unknown>;
+  approval?: { id: string; view: Approval; expiresAt: number; onExpiry: string } | undefined;
+};
 
 export type ReleaseVerdict = { verdict: 'released'; until: number } | { verdict: 'ended' | 'superseded' };
 export type CancelVerdict =
