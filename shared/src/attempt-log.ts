@@ -56,35 +56,31 @@ export function createAttemptLog(options: {
 
   async function flush() {
     try {
-      await flushAll();
-    } finally {
-      // At once: an event put in the next microtask must start a flush of its own.
-      flight = null;
-    }
-  }
-
-  async function flushAll() {
-    while ((pending.length > 0 || refused.length > 0) && !closed) {
-      const entries = refused.length > 0 ? refused : take();
-      refused = entries;
-      try {
-        const reply = await append(ref, after, entries);
-        if (reply.verdict !== 'appended') {
-          closed = true;
-          stop(
-            reply.verdict === 'superseded'
-              ? new AttemptStop('superseded')
-              : new TaskError('worker_lost', 'Redis lost part of this attempt in a failover.'),
-          );
-          return;
+      while ((pending.length > 0 || refused.length > 0) && !closed) {
+        const entries = refused.length > 0 ? refused : take();
+        refused = entries;
+        try {
+          const reply = await append(ref, after, entries);
+          if (reply.verdict !== 'appended') {
+            closed = true;
+            stop(
+              reply.verdict === 'superseded'
+                ? new AttemptStop('superseded')
+                : new TaskError('worker_lost', 'Redis lost part of this attempt in a failover.'),
+            );
+            return;
+          }
+          refused = [];
+          after = entries.at(-1)?.id ?? after;
+          if (reply.cancelled) stop(new AttemptStop('cancelled'));
+        } catch {
+          // A reply such as LOADING: Redis is coming back. The deadline and the lock watchdog bound the wait.
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
         }
-        refused = [];
-        after = entries.at(-1)?.id ?? after;
-        if (reply.cancelled) stop(new AttemptStop('cancelled'));
-      } catch {
-        // A reply such as LOADING: Redis is coming back. The deadline and the lock watchdog bound the wait.
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
+    } finally {
+      // In the same turn: an event that is put right after must start a flush of its own.
+      flight = null;
     }
   }
 
