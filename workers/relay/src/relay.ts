@@ -25,6 +25,8 @@ export function startRelay(deps: Deps, config: Environment) {
   };
   /** When this relay last looked at every open task of a partition. */
   const sweptAt = new Map<number, number>();
+  /** Partitions of which not every open task was looked at yet; a look that broke off is begun again. */
+  const unswept = new Set<number>();
   let stopping = false;
 
   /** Ended tasks are kept for the retention, counted from the transition on the bus. */
@@ -49,10 +51,14 @@ export function startRelay(deps: Deps, config: Environment) {
     if (!held) return;
     // A lease that ran out while we were busy is no reason to look at everything again.
     const since = performance.now() - (sweptAt.get(partition) ?? Number.NEGATIVE_INFINITY);
-    const everything = fresh && since > MAX_CHECK_MS;
-    if (everything) sweptAt.set(partition, performance.now());
+    if (fresh && since > MAX_CHECK_MS) unswept.add(partition);
+    const everything = unswept.has(partition);
     const holds = async () => !stopping && (await schedule.lease(partition, holder, leaseMs)).held;
     await sweepPartition(deps, partition, limits, everything, holds);
+    if (everything && (await holds())) {
+      unswept.delete(partition);
+      sweptAt.set(partition, performance.now());
+    }
     await retain(partition);
   }
 
