@@ -5,6 +5,7 @@ import { followTask } from '@beanline/shared/follow-task.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { createLive } from '@beanline/shared/redis/live.ts';
 import type { AttemptRef } from '@beanline/shared/redis/task-verdicts.ts';
+import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
 import { silentLog, taskRedis } from './task-redis.ts';
 
 export const ids = (frames: { id: string }[]) => frames.map(({ id }) => id);
@@ -15,7 +16,7 @@ export function taskLive() {
 
   return function setup(t: TestContext) {
     const at = base(t);
-    const subscriber = connect(at.server.url, { name: 'live', for: 'worker', log: silentLog });
+    const subscriber = connect(parseRedisUrl(at.server.url), { name: 'live', for: 'worker', log: silentLog });
     const reads = { ...at.reads };
     const live = createLive({ subscriber, publisher: at.redis, keys: at.keys, partitions: 1, reads, log: silentLog });
     const stop = new AbortController();

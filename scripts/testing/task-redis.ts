@@ -10,8 +10,10 @@ import { createSchedule } from '@beanline/shared/redis/schedule.ts';
 import { createTaskReads } from '@beanline/shared/redis/task-reads.ts';
 import { createTaskScripts } from '@beanline/shared/redis/task-scripts.ts';
 import type { AttemptRef, Limits, NewTask } from '@beanline/shared/redis/task-verdicts.ts';
+import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
 import type { Approval } from '@beanline/shared/task.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
+import { Redis } from 'ioredis';
 import { type TestRedis, testRedis } from '../test-redis.ts';
 
 export const TYPE = 'chat.request';
@@ -46,7 +48,8 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
   return (t: TestContext, given: { limits?: Partial<Limits>; partitions?: number } = {}) => {
     const prefix = `t${++tests}`;
     const partitions = given.partitions ?? 1;
-    const redis = connect(server.url, { name: 'test', for: 'worker', log: silentLog });
+    const redis = connect(parseRedisUrl(server.url), { name: 'test', for: 'worker', log: silentLog });
+    assert.ok(redis instanceof Redis);
     t.after(() => redis.disconnect());
     const keys = createKeys(prefix);
     const scripts = createTaskScripts(redis, keys, partitions, { ...LIMITS, ...given.limits });

@@ -14,8 +14,9 @@ export async function answerApproval(
   const { tasks, queue, clock, log } = deps;
   const { approvalId, action, by, data } = reply;
   const resumed = { approval_id: approvalId, action, by };
-  const verdict = await clock.guard(() =>
-    tasks.answer(task.id, { approvalId, nonce: randomUUID(), answer: { ...resumed, data }, resumed }),
+  const verdict = await clock.guard(
+    () => tasks.answer(task.id, { approvalId, nonce: randomUUID(), answer: { ...resumed, data }, resumed }),
+    task.id,
   );
   if (verdict !== 'answered') {
     throw new TaskError(

@@ -16,7 +16,7 @@ function refusal(env: Record<string, string>): string {
 
 test('an empty environment is valid, and every variable but the optional ones has a default', () => {
   const config = readConfig({}) as Record<string, unknown>;
-  const optional = ['DEFAULT_MODEL', 'OPENAI_API_KEY', 'OPENAI_BASE_URL'];
+  const optional = ['DEFAULT_MODEL', 'OPENAI_API_KEY', 'OPENAI_BASE_URL', 'REDIS_CA_FILE'];
   for (const { name } of configVariables()) assert.equal(config[name] === undefined, optional.includes(name), name);
   assert.deepEqual(readConfig(Object.fromEntries(configVariables().map(({ name }) => [name, '']))), readConfig({}));
 });

@@ -1,14 +1,17 @@
 /** Configuration: one zod schema over the environment. Every problem is reported at once, and every variable has a default. */
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { parseRedisUrl, partitionsOf } from './redis-address.ts';
 import { MAX_PARTITIONS } from './task-id.ts';
 
-const int = (min: number, max: number, fallback: number) =>
+const whole = (min: number, max: number) =>
   z
     .string()
     .regex(/^-?\d+$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.number().min(min).max(max))
-    .default(fallback);
+    .pipe(z.number().min(min).max(max));
+
+const int = (min: number, max: number, fallback: number) => whole(min, max).default(fallback);
 
 const url = (protocols: RegExp) =>
   z.string().refine((text) => URL.canParse(text) && protocols.test(text), 'must be a URL');
@@ -38,12 +41,23 @@ const DAY = 24 * 60 * MINUTE;
 const Environment = z.object({
   PORT: int(0, 65_535, 3000),
   HOST: z.string().min(1).default('127.0.0.1'),
-  REDIS_URL: url(/^rediss?:/).default('redis://127.0.0.1:6379'),
+  REDIS_URL: z
+    .string()
+    .superRefine((text, context) => {
+      try {
+        parseRedisUrl(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    })
+    .default('redis://127.0.0.1:6379'),
+  REDIS_CA_FILE: z.string().min(1).refine(existsSync, 'is a file that does not exist').optional(),
   KEY_PREFIX: z
     .string()
     .regex(/^[a-zA-Z0-9_-]{1,20}$/, 'must be 1–20 letters, digits, - or _')
     .default('bl'),
-  PARTITIONS: int(1, MAX_PARTITIONS, 1),
+  // Without it one, or what a Cluster needs: readConfig sees to it.
+  PARTITIONS: whole(1, MAX_PARTITIONS).optional(),
   DATA_DIR: z.string().min(1).default('.data'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 
@@ -80,7 +94,8 @@ const Environment = z.object({
   SWEEP_FIRST_CHECK_MS: int(100, 10 * MINUTE, 5_000),
 });
 
-export type Environment = z.output<typeof Environment>;
+/** What a program is configured with. */
+export type Environment = z.output<typeof Environment> & { PARTITIONS: number };
 
 /** Thrown when the environment is not valid; its message names every variable that is wrong. */
 export class ConfigError extends Error {
@@ -103,7 +118,8 @@ export function readConfig(env: Record<string, string | undefined>): Environment
   if (!isLoopback(host))
     problems.push(`HOST: ${host} is not a loopback address; without API keys only loopback is allowed`);
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
-  return parsed.data;
+  const PARTITIONS = parsed.data.PARTITIONS ?? partitionsOf(parseRedisUrl(parsed.data.REDIS_URL));
+  return { ...parsed.data, PARTITIONS };
 }
 
 /** The variables and their defaults, for the README's table and its test. */

@@ -2,8 +2,8 @@
 import type { Catalog } from './job-type.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
+import type { Clock } from './redis/clock.ts';
 import type { createLive } from './redis/live.ts';
-import type { Probe } from './redis/probe.ts';
 import type { TaskQueue } from './redis/queue.ts';
 import type { createSchedule } from './redis/schedule.ts';
 import type { createTaskReads } from './redis/task-reads.ts';
@@ -26,7 +26,7 @@ export type Deps = {
   queue: TaskQueue;
   live: ReturnType<typeof createLive>;
   catalog: Catalog;
-  clock: Probe;
+  clock: Clock;
   log: Log;
   limits: ProcessLimits;
   /** Names this process in `started` events and logs. */

@@ -7,7 +7,7 @@ import type { Deps } from './deps.ts';
 import { TaskError } from './errors.ts';
 import type { JobType } from './job-type.ts';
 import type { TaskOptions } from './task.ts';
-import { canonicalJson, makeTaskId, partitionOfKey, randomPartition, sha256 } from './task-id.ts';
+import { canonicalJson, makeTaskId, partitionOfKey, sha256 } from './task-id.ts';
 
 export type SubmitRequest = {
   owner: string;
@@ -41,8 +41,8 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
     throw new TaskError('unavailable', 'Redis is nearly full. Nothing was accepted.', { retryAfterMs: 5_000 });
   }
   const keyHash = idempotencyKey === undefined ? undefined : sha256(`${owner}\n${idempotencyKey}`);
-  const partition = keyHash === undefined ? randomPartition(deps.partitions) : partitionOfKey(keyHash, deps.partitions);
-  const id = makeTaskId(clock.now(), partition);
+  const partition = keyHash === undefined ? clock.pickPartition() : partitionOfKey(keyHash, deps.partitions);
+  const id = makeTaskId(clock.now(partition), partition);
   const windowMs = CREATE_MS + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
   let sent = false;
   const created = await clock
@@ -66,12 +66,12 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
         traceparent: request.traceparent,
         retryOf: request.retryOf,
         idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
-        notAfter: clock.now() + windowMs,
+        notAfter: clock.now(partition) + windowMs,
       });
-    })
+    }, id)
     .catch((error: unknown) => {
       // The task may exist. A retry with the key attaches to it; without a key nobody would ever know of it.
-      if (sent && keyHash === undefined) void withdraw(deps, id, owner, windowMs);
+      if (sent && keyHash === undefined) void withdraw(deps, { id, partition, owner, windowMs });
       throw error;
     });
 
@@ -109,7 +109,10 @@ function fingerprint({ type, input, given, retryOf }: SubmitRequest): string {
  * Takes a task back whose create may or may not have happened: at once, behind it on the same connection, and again
  * until Redis has taken it after the time from which create refuses.
  */
-async function withdraw(deps: Deps, id: string, owner: string, windowMs: number): Promise<void> {
+async function withdraw(
+  deps: Deps,
+  { id, partition, owner, windowMs }: { id: string; partition: number; owner: string; windowMs: number },
+): Promise<void> {
   const { tasks, clock, log } = deps;
   const nonce = randomUUID();
   const startedAt = performance.now();
@@ -119,7 +122,7 @@ async function withdraw(deps: Deps, id: string, owner: string, windowMs: number)
     await new Promise((resolve) => setTimeout(resolve, WITHDRAW_RETRY_MS));
     if (clock.stopped()) return log.warn({ task_id: id }, 'stopped before a refused submit could be withdrawn');
     const late = performance.now() - startedAt > windowMs;
-    if (!late || !clock.available()) continue;
+    if (!late || !clock.available(partition)) continue;
     try {
       await take();
       return;

@@ -23,7 +23,7 @@ export async function sweepPartition(
   let looked = 0;
 
   async function look(checks: Parameters<typeof schedule.load>[1]) {
-    const now = clock.now();
+    const now = clock.now(partition);
     const found = await schedule.load(partition, checks);
     await repair(deps, found, now, limits);
     await schedule.recheck(
@@ -42,7 +42,7 @@ export async function sweepPartition(
   }
   for (;;) {
     if (!(await holds())) return looked;
-    const checks = await schedule.due(partition, clock.now(), PAGE);
+    const checks = await schedule.due(partition, clock.now(partition), PAGE);
     await look(checks);
     if (checks.length < PAGE) return looked;
   }

@@ -43,10 +43,6 @@ export function partitionOfKey(hash: string, partitions: number): number {
   return Number.parseInt(hash.slice(0, 8), 16) % partitions;
 }
 
-export function randomPartition(partitions: number): number {
-  return partitions === 1 ? 0 : Math.floor(Math.random() * partitions);
-}
-
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }

@@ -1,4 +1,5 @@
 /** Wiring: configuration in, deps out. The only file that knows which implementation stands behind a seam. */
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Environment } from './config.ts';
 import type { Deps } from './deps.ts';
@@ -7,14 +8,16 @@ import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { Provider } from './provider.ts';
-import { claimRedis, connect } from './redis/connect.ts';
+import { createClock } from './redis/clock.ts';
+import { type ConnectOptions, connect, onLost } from './redis/connect.ts';
+import { claimRedis } from './redis/fitness.ts';
 import { createKeys } from './redis/keys.ts';
 import { createLive } from './redis/live.ts';
-import { createProbe } from './redis/probe.ts';
 import { createQueue } from './redis/queue.ts';
 import { createSchedule } from './redis/schedule.ts';
 import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
+import { parseRedisUrl } from './redis-address.ts';
 
 /** Silence after which the probe's connection is given up. */
 const PROBE_SILENCE_MS = 3_000;
@@ -53,8 +56,10 @@ export function wire(
 ) {
   const { program, log } = options;
   const patience = program === 'api' ? 'api' : 'worker';
-  const open = (name: string, role: 'api' | 'worker' = patience, silenceMs?: number) =>
-    connect(config.REDIS_URL, { name: `${program}-${name}`, for: role, log, ...(silenceMs ? { silenceMs } : {}) });
+  const address = parseRedisUrl(config.REDIS_URL);
+  const ca = config.REDIS_CA_FILE === undefined ? undefined : readFileSync(config.REDIS_CA_FILE, 'utf8');
+  const open = (name: string, role: ConnectOptions['for'] = patience, silenceMs?: number) =>
+    connect(address, { name: `${program}-${name}`, for: role, ca, log, ...(silenceMs ? { silenceMs } : {}) });
 
   const keys = createKeys(config.KEY_PREFIX);
   const partitions = config.PARTITIONS;
@@ -62,12 +67,12 @@ export function wire(
   const tasksRedis = open('tasks');
   const queueRedis = open('queue', patience, BLOCKING_SILENCE_MS);
   const liveRedis = open('live', 'worker');
+  const others = [tasksRedis, queueRedis, liveRedis];
   // The probe asks all the time, so it is the first to find the way dead: the others need not find out for themselves.
-  probeRedis.on('close', () => {
-    for (const redis of [tasksRedis, queueRedis, liveRedis]) if (redis.status === 'ready') redis.disconnect(true);
-  });
+  onLost(probeRedis, others);
 
-  const clock = createProbe(probeRedis, log, () => claimRedis(probeRedis, keys, partitions));
+  const admit = () => claimRedis(probeRedis, keys, partitions);
+  const clock = createClock(probeRedis, { keys, partitions, log, admit });
 
   const reads = createTaskReads(tasksRedis, keys, partitions);
   const scripts = createTaskScripts(tasksRedis, keys, partitions, {

@@ -1,84 +1,114 @@
-/** Connections to Redis, and the check that this Redis is fit to hold accepted work. */
-import { Redis } from 'ioredis';
+/** Connections to Redis: to one server, to a Sentinel's master, to a Cluster. */
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Log } from '../log.ts';
-import type { Keys } from './keys.ts';
+import type { RedisAddress } from '../redis-address.ts';
 
-/** Version of the data's layout; a process refuses data of another one. */
-const DATA_VERSION = '1';
+export type RedisConnection = Redis | Cluster;
+type CommonOptions = Omit<RedisOptions, 'replyMapping'>;
 
 /** Silence after which a connection that owes an answer is given up and made anew. */
 const SILENCE_MS = 6_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+/** How soon a Cluster is asked again after a node was lost, and how often its map is read anyway. */
+const REDIRECT_MS = 100;
+const SLOTS_REFRESH_MS = 2_000;
+/** An API waits no longer for a redirect than for anything else; a worker outlasts a failover. */
+const API_REDIRECTS = 4;
+const WORKER_REDIRECTS = 600;
 
-/** Thrown when Redis is reachable but its settings would lose work. The program exits with code 78. */
-export class RedisSettingsError extends Error {
-  constructor(problems: string[]) {
-    super(`This Redis cannot hold accepted work:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
-    this.name = 'RedisSettingsError';
-  }
-}
+export type ConnectOptions = {
+  /** Shown by CLIENT LIST. */
+  name: string;
+  /**
+   * `api`: commands fail at once while Redis is away, and nothing in flight is sent twice, so that a request answered 503
+   * stays refused. `worker`: commands wait for Redis to come back and are sent again, which the scripts allow.
+   */
+  for: 'api' | 'worker';
+  silenceMs?: number;
+  /** A private certificate authority, in PEM. */
+  ca?: string | undefined;
+  log: Log;
+};
 
-/**
- * `api`: commands fail at once while Redis is away, and nothing in flight is sent twice, so that a request answered 503
- * stays refused. `worker`: commands wait for Redis to come back and are sent again, which the scripts allow.
- */
-export function connect(
-  url: string,
-  options: { name: string; for: 'api' | 'worker'; silenceMs?: number; log: Log },
-): Redis {
+const backOff = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000);
+
+export function connect(address: RedisAddress, options: ConnectOptions): RedisConnection {
   const patient = options.for === 'worker';
-  const redis = new Redis(url, {
+  const tls = address.tls ? { tls: options.ca === undefined ? {} : { ca: options.ca } } : {};
+  const shared: CommonOptions = {
+    ...(address.username === undefined ? {} : { username: address.username }),
+    ...(address.password === undefined ? {} : { password: address.password }),
+    ...tls,
     connectionName: `beanline-${options.name}`,
-    enableOfflineQueue: patient,
     autoResendUnfulfilledCommands: patient,
     // Without a number ioredis drops what was in flight when the connection closed: its promise would never settle.
     maxRetriesPerRequest: patient ? null : 0,
-    connectTimeout: 2_000,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     // A command without an answer: the connection may be half-open.
     socketTimeout: options.silenceMs ?? SILENCE_MS,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
-  });
-  // Without a listener ioredis prints to the console; the probe tells of an outage once.
+  };
+  const redis =
+    address.kind === 'cluster'
+      ? new Cluster(address.nodes, clusterOptions(shared, patient))
+      : new Redis({ ...shared, ...placeOf(address, patient), enableOfflineQueue: patient, retryStrategy: backOff });
+  // Without a listener ioredis prints to the console; the clock tells of an outage once.
   redis.on('error', (error) => options.log.debug({ error, connection: options.name }, 'redis connection'));
   return redis;
 }
 
-function infoFields(text: string): Map<string, string> {
-  return new Map(
-    text.split('\r\n').flatMap((line) => {
-      const at = line.indexOf(':');
-      return at > 0 ? [[line.slice(0, at), line.slice(at + 1)] as const] : [];
-    }),
-  );
+function placeOf(address: Exclude<RedisAddress, { kind: 'cluster' }>, patient: boolean): CommonOptions {
+  if (address.kind === 'single') return { host: address.host, port: address.port, db: address.db };
+  const { username, password } = address.sentinelLogin;
+  return {
+    sentinels: address.sentinels,
+    name: address.master,
+    db: address.db,
+    ...(username === undefined ? {} : { sentinelUsername: username }),
+    ...(password === undefined ? {} : { sentinelPassword: password }),
+    enableTLSForSentinelMode: address.tls,
+    sentinelRetryStrategy: backOff,
+    failoverDetector: true,
+    // A master that was demoted says so; the Sentinels know the new one. 2: sent again there.
+    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? (patient ? 2 : 1) : false),
+  };
 }
 
-/** Used and allowed bytes; `max` is 0 when Redis has no limit. */
-export async function readMemory(redis: Redis): Promise<{ used: number; max: number }> {
-  const info = infoFields(await redis.info('memory'));
-  return { used: Number(info.get('used_memory') ?? 0), max: Number(info.get('maxmemory') ?? 0) };
+function clusterOptions(shared: CommonOptions, patient: boolean) {
+  return {
+    redisOptions: shared,
+    enableOfflineQueue: patient,
+    shardedSubscribers: true,
+    clusterRetryStrategy: backOff,
+    maxRedirections: patient ? WORKER_REDIRECTS : API_REDIRECTS,
+    retryDelayOnFailover: REDIRECT_MS,
+    retryDelayOnClusterDown: REDIRECT_MS,
+    retryDelayOnTryAgain: REDIRECT_MS,
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
+  } satisfies ClusterOptions;
 }
 
-/**
- * Refuses a Redis that evicts, keeps nothing on disk, is too old, or holds data of another layout; the first process
- * to come writes the layout down.
- */
-export async function claimRedis(redis: Redis, keys: Keys, partitions: number): Promise<void> {
-  const info = infoFields(await redis.info());
-  const problems: string[] = [];
-  const version = info.get('redis_version') ?? info.get('valkey_version') ?? '0';
-  if (Number.parseInt(version, 10) < 7) problems.push(`version ${version}: 7.0 or newer is needed`);
-  const policy = info.get('maxmemory_policy');
-  if (policy !== 'noeviction')
-    problems.push(`maxmemory-policy ${policy}: must be noeviction, or accepted tasks vanish`);
-  if (info.get('aof_enabled') !== '1')
-    problems.push('appendonly no: must be yes, or accepted tasks vanish with a restart');
-  if (problems.length === 0) {
-    await redis.hsetnx(keys.meta, 'partitions', partitions);
-    await redis.hsetnx(keys.meta, 'data_version', DATA_VERSION);
-    const [stored, dataVersion] = await redis.hmget(keys.meta, 'partitions', 'data_version');
-    if (stored !== String(partitions))
-      problems.push(`PARTITIONS is ${partitions}, but this data was created with ${stored}`);
-    if (dataVersion !== DATA_VERSION)
-      problems.push(`the data has version ${dataVersion}; this program knows ${DATA_VERSION}`);
+/** The servers behind a connection: the one, or all nodes of the Cluster that are known now. */
+export const nodesOf = (redis: RedisConnection): Redis[] => (redis instanceof Cluster ? redis.nodes() : [redis]);
+
+/** When a connection (on a Cluster: to one node) breaks, breaks the others to the same place, so that they are made anew. */
+export function onLost(redis: RedisConnection, others: RedisConnection[]): void {
+  if (redis instanceof Cluster) {
+    redis.on('-node', ({ options: lost }: Redis) => {
+      const isLost = ({ options }: Redis) => options.host === lost.host && options.port === lost.port;
+      for (const node of others.flatMap(nodesOf).filter(isLost)) if (node.status === 'ready') node.disconnect();
+    });
+  } else {
+    redis.on('close', () => {
+      for (const other of others) if (other.status === 'ready') other.disconnect(true);
+    });
   }
-  if (problems.length > 0) throw new RedisSettingsError(problems);
+}
+
+/** The command did not reach Redis, or its answer was lost, or the answer says "not now". */
+const UNAVAILABLE =
+  /^(OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|BUSY|MISCONF|NOREPLICAS) |Connection is closed|Stream isn't writeable|Command timed out|ECONN|EPIPE|Command aborted|max retries per request|Cluster isn't ready|Failed to refresh slots cache|None of startup nodes|Too many Cluster redirections|Cluster is ended|All sentinels are unreachable/i;
+
+/** True when Redis did not take the command, or its answer was lost: a closed connection, or a reply that says "not now". */
+export function isConnectionError(error: unknown): boolean {
+  return error instanceof Error && UNAVAILABLE.test(error.message);
 }

@@ -3,10 +3,10 @@
  * and retries its own errors at once; the rules here keep both from doing harm (each was measured).
  */
 import { DelayedError, type Job, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { AttemptStop } from '../context.ts';
 import { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { RedisConnection } from './connect.ts';
 import { NEVER, queueName, type TaskQueue } from './queue.ts';
 
 /**
@@ -18,7 +18,7 @@ export type Run = (taskId: string, signal: AbortSignal) => Promise<{ until?: num
 export function consume(options: {
   type: string;
   concurrency: number;
-  connection: Redis;
+  connection: RedisConnection;
   prefix: string;
   lockDurationMs: number;
   queue: Pick<TaskQueue, 'promote'>;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { taskRedis } from '../../../scripts/testing/task-redis.ts';
-import { isConnectionError } from './probe.ts';
+import { isConnectionError } from './connect.ts';
 
 const base = taskRedis({ maxmemory: '24mb' });
 const OOM = /^(ReplyError: )?OOM /;

@@ -8,10 +8,10 @@
  * subscribes before its first read, so nothing falls between. A tail that a lost message hid is found by a check of silent
  * tasks, each once a second, all that are due in one batch.
  */
-import type { Redis } from 'ioredis';
 import { encodeFrame, type Frame } from '../event.ts';
 import type { Log } from '../log.ts';
 import { partitionOf } from '../task-id.ts';
+import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 
 const RING_BYTES = 256 * 1024;
@@ -55,8 +55,8 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal, fallback: T): Promi
 }
 
 export function createLive(options: {
-  subscriber: Redis;
-  publisher: Redis;
+  subscriber: RedisConnection;
+  publisher: RedisConnection;
   keys: Keys;
   partitions: number;
   reads: LogReads;

@@ -3,7 +3,7 @@
  * stall counts and results never count. One queue per job type, tagged for the Cluster by its name.
  */
 import { type JobsOptions, Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './connect.ts';
 
 export type QueueEntry = { id: string; type: string; rank: number; delayMs: number };
 
@@ -23,7 +23,7 @@ const jobOptions = ({ id, rank, delayMs }: QueueEntry): JobsOptions => ({
 
 type Batch = { entries: QueueEntry[]; done: PromiseWithResolvers<void> };
 
-export function createQueue(connection: Redis, prefix: string) {
+export function createQueue(connection: RedisConnection, prefix: string) {
   const queues = new Map<string, Queue>();
   const gathered = new Map<string, Batch>();
   const flights = new Map<string, Promise<void>>();

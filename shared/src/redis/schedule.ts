@@ -1,6 +1,6 @@
 /** The relay's side of Redis: who holds a partition, which open tasks are due for a check, the bus, and what is kept. */
-import type { Cluster, Redis } from 'ioredis';
 import type { StoredStatus } from '../task.ts';
+import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 
 /** An open task as the sweep sees it. Times in ms, Redis TIME. */
@@ -39,7 +39,7 @@ const checks = (flat: string[]): Check[] =>
 
 const number = (text: string | null | undefined) => (text === null || text === undefined ? null : Number(text));
 
-export function createSchedule(redis: Redis | Cluster, keys: Keys) {
+export function createSchedule(redis: RedisConnection, keys: Keys) {
   return {
     /** Takes or keeps a partition for `ttlMs`; `fresh` when it was not ours before. Two holders at once do no harm. */
     async lease(p: number, holder: string, ttlMs: number): Promise<{ held: boolean; fresh: boolean }> {

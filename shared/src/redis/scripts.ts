@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { nodesOf, type RedisConnection } from './connect.ts';
 
 export type ScriptName = 'create' | 'begin' | 'append' | 'release' | 'finish' | 'cancel' | 'answer';
 type Reply = (string | number)[];
@@ -21,15 +22,17 @@ const NOT_NOW = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MISCONF|NORE
 const RETRY_MS = 200;
 
 /** `patienceMs`: how long a script is sent again while Redis says "not now"; 0 for those whose caller waits. */
-export function createScripts(redis: Redis | Cluster, patienceMs: number) {
+export function createScripts(redis: RedisConnection, patienceMs: number) {
   const scripts = Object.fromEntries(
     (['create', 'begin', 'append', 'release', 'finish', 'cancel', 'answer'] as const).map((name) => [name, load(name)]),
   ) as Record<ScriptName, { source: string; sha: string }>;
 
   // Known to Redis before the first request needs them, also after a restart.
-  redis.on('ready', () => {
-    for (const { source } of Object.values(scripts)) redis.script('LOAD', source).catch(() => undefined);
-  });
+  const teach = (node: Redis) => {
+    for (const { source } of Object.values(scripts)) node.script('LOAD', source).catch(() => undefined);
+  };
+  redis.on('ready', () => nodesOf(redis).forEach(teach));
+  redis.on('+node', teach);
 
   async function send(name: ScriptName, keys: string[], args: (string | number)[]): Promise<Reply> {
     const { source, sha } = scripts[name];

@@ -1,8 +1,8 @@
 /** Reads of task records, logs and indexes. Every read for a client takes the owner, and a foreign task reads as none. */
-import type { Cluster, Redis } from 'ioredis';
 import { encodeFrame, type Frame, type LogEntry } from '../event.ts';
 import { isEnd, type StoredStatus, type TaskRecord, usageView } from '../task.ts';
 import { partitionOf } from '../task-id.ts';
+import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 
 const FIELDS = [
@@ -78,7 +78,7 @@ function toRecord(id: string, names: readonly string[], values: (string | null)[
   };
 }
 
-export function createTaskReads(redis: Redis | Cluster, keys: Keys, partitions: number) {
+export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: number) {
   const partition = (id: string) => partitionOf(id, partitions);
 
   async function record(id: string, names: readonly string[]): Promise<TaskRecord | null> {

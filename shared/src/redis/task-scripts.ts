@@ -1,8 +1,8 @@
 /** The seven scripts as functions: arguments in, verdict out. Each may be sent twice; a repeat gets its first answer. */
-import type { Cluster, Redis } from 'ioredis';
 import type { ErrorView } from '../errors.ts';
 import { type EndStatus, RECORD_VERSION } from '../task.ts';
 import { partitionOf } from '../task-id.ts';
+import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 import { createScripts } from './scripts.ts';
 import type {
@@ -29,7 +29,7 @@ const flat = (entries: NewEntry[]) => [entries.length, ...entries.flatMap(({ id,
 const usageArgs = (usage: AttemptUsage) =>
   usage ? [usage.inputTokens, usage.outputTokens, usage.estimated ? '1' : '0'] : ['', '', '0'];
 
-export function createTaskScripts(redis: Redis | Cluster, keys: Keys, partitions: number, limits: Limits) {
+export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions: number, limits: Limits) {
   const run = createScripts(redis, limits.patienceMs);
   const share = (limit: number) => Math.ceil(limit / partitions);
 

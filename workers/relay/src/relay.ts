@@ -43,7 +43,9 @@ export function startRelay(deps: Deps, config: Environment) {
       await schedule.confirmBus(partition, RETENTION, last.entryId);
       if (entries.length < BATCH) break;
     }
-    while ((await schedule.removeExpired(partition, clock.now(), BATCH, config.IDEMPOTENCY_RETENTION_MS)) === BATCH);
+    while (
+      (await schedule.removeExpired(partition, clock.now(partition), BATCH, config.IDEMPOTENCY_RETENTION_MS)) === BATCH
+    );
   }
 
   async function tend(partition: number) {

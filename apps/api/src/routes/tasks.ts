@@ -33,7 +33,8 @@ function parseQuery<Schema extends z.ZodType>(schema: Schema, c: ApiContext): z.
 
 /** The task of the path, of this owner. An unknown id and a foreign one answer the same. `listed` leaves out the output. */
 export async function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed' = 'whole'): Promise<TaskRecord> {
-  const task = await deps.clock.guard(() => deps.tasks.read(c.get('owner'), c.req.param('id') ?? '', place));
+  const id = c.req.param('id') ?? '';
+  const task = await deps.clock.guard(() => deps.tasks.read(c.get('owner'), id, place), id);
   if (!task) throw new TaskError('not_found', 'There is no such task.');
   return task;
 }

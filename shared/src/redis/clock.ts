@@ -1,0 +1,150 @@
+/**
+ * The clock: Redis TIME, and whether Redis is there. On a Cluster each task's own master counts, by its partition: while
+ * one master is away the others go on taking and serving tasks.
+ */
+import { Cluster, Command, type Redis } from 'ioredis';
+import { TaskError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { partitionOf } from '../task-id.ts';
+import { isConnectionError, type RedisConnection } from './connect.ts';
+import type { Keys } from './keys.ts';
+import { createProbe, type Probe } from './probe.ts';
+
+/** How soon the map of a Cluster is read again after a node was lost. */
+const REFRESH_MS = 100;
+
+const away = (cause?: unknown) =>
+  new TaskError('unavailable', 'Redis is not reachable.', { cause, retryAfterMs: 1_000 });
+
+const slotOf = (key: string): number => new Command('type', [key]).getSlot() ?? 0;
+const addressOf = ({ options }: Redis) => `${options.host}:${options.port}`;
+
+/** `admit` runs once, before Redis counts as available for the first time; when it throws, `ready` rejects and Redis stays away. */
+export function createClock(
+  redis: RedisConnection,
+  { keys, partitions, log, admit }: { keys: Keys; partitions: number; log: Log; admit: () => Promise<void> },
+) {
+  const probes = new Map<string, Probe>();
+  const slots = Array.from({ length: partitions }, (_, p) => slotOf(keys.open(p)));
+  /** Requests under way, and the partition each needs (null: any). */
+  const waiting = new Map<(error: TaskError) => void, number | null>();
+  const firstAnswer = Promise.withResolvers<void>();
+  firstAnswer.promise.catch(() => undefined);
+  let admission: 'none' | 'asked' | 'given' = 'none';
+  let reachable = false;
+  let stopped = false;
+
+  function probeOf(partition: number): Probe | undefined {
+    if (!(redis instanceof Cluster)) return probes.values().next().value;
+    const master = redis.slots[slots[partition] ?? 0]?.[0];
+    return master === undefined ? undefined : probes.get(master);
+  }
+
+  function available(partition: number | null = null): boolean {
+    if (admission !== 'given') return false;
+    if (partition !== null) return probeOf(partition)?.available() ?? false;
+    return probes.values().some((probe) => probe.available());
+  }
+
+  function look() {
+    if (available() !== reachable) {
+      reachable = !reachable;
+      log[reachable ? 'info' : 'warn'](reachable ? 'redis is reachable' : 'redis is away');
+    }
+    for (const [reject, partition] of waiting) {
+      if (available(partition)) continue;
+      waiting.delete(reject);
+      reject(away());
+    }
+  }
+
+  async function answered() {
+    if (admission === 'none') {
+      admission = 'asked';
+      try {
+        await admit();
+        admission = 'given';
+        firstAnswer.resolve();
+      } catch (error) {
+        admission = 'none';
+        if (!isConnectionError(error)) firstAnswer.reject(error);
+      }
+    }
+    if (admission === 'given' && !reachable) look();
+  }
+
+  function watch(node: Redis, name = addressOf(node)) {
+    probes.get(name)?.stop();
+    probes.set(name, createProbe(node, { answered: () => void answered(), lost: look }));
+  }
+
+  if (redis instanceof Cluster) {
+    for (const node of redis.nodes()) watch(node);
+    redis.on('+node', (node: Redis) => watch(node));
+    redis.on('-node', (node: Redis) => {
+      const name = addressOf(node);
+      probes.get(name)?.stop();
+      probes.delete(name);
+      if (stopped) return;
+      log.debug({ node: name }, 'a node of the cluster is away');
+      look();
+      // Lost for a moment, or for good: the map tells, and names who stands in for it.
+      setTimeout(() => redis.refreshSlotsCache(), REFRESH_MS).unref();
+    });
+  } else watch(redis, 'redis');
+
+  const offset = (partition = 0) => (probeOf(partition) ?? probes.values().next().value)?.offset() ?? 0;
+
+  return {
+    /** Redis TIME in ms, estimated from the last answer; of the partition's master when one is named. */
+    now: (partition = 0) => Math.round(Date.now() + offset(partition)),
+    /** How far this process's clock is behind Redis's, in ms. */
+    offset: () => offset(),
+    /** Whether Redis is there: the master of a partition, or any. */
+    available,
+    /** True above 80 % of maxmemory, on any master. */
+    full: () => probes.values().some((probe) => probe.full()),
+    /** Resolves when Redis has answered and was admitted. */
+    ready: () => firstAnswer.promise,
+
+    /** A partition for a new task, at random among those whose master is there. */
+    pickPartition(): number {
+      const there =
+        partitions === 1
+          ? []
+          : slots
+              .keys()
+              .filter((p) => available(p))
+              .toArray();
+      return there[Math.floor(Math.random() * there.length)] ?? 0;
+    },
+
+    /**
+     * The promise, or `unavailable` as soon as Redis is away or its connection refuses; with a task's id as soon as the
+     * master of that task is away.
+     */
+    async guard<T>(work: () => Promise<T>, taskId?: string): Promise<T> {
+      const partition = taskId === undefined ? null : partitionOf(taskId, partitions);
+      if (!available(partition)) throw away();
+      const lost = Promise.withResolvers<never>();
+      waiting.set(lost.reject, partition);
+      try {
+        return await Promise.race([work(), lost.promise]);
+      } catch (error) {
+        throw isConnectionError(error) ? away(error) : error;
+      } finally {
+        waiting.delete(lost.reject);
+      }
+    },
+
+    stopped: () => stopped,
+
+    stop() {
+      if (stopped) return;
+      stopped = true;
+      for (const probe of probes.values()) probe.stop();
+    },
+  };
+}
+
+export type Clock = ReturnType<typeof createClock>;

@@ -1,0 +1,67 @@
+/** The check that this Redis is fit to hold accepted work. */
+import type { Redis } from 'ioredis';
+import { nodesOf, type RedisConnection } from './connect.ts';
+import type { Keys } from './keys.ts';
+
+/** Version of the data's layout; a process refuses data of another one. */
+const DATA_VERSION = '1';
+const OLDEST_MAJOR = 7;
+
+/** Thrown when Redis is reachable but its settings would lose work. The program exits with code 78. */
+export class RedisSettingsError extends Error {
+  constructor(problems: string[]) {
+    super(`This Redis cannot hold accepted work:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'RedisSettingsError';
+  }
+}
+
+function infoFields(text: string): Map<string, string> {
+  return new Map(
+    text.split('\r\n').flatMap((line) => {
+      const at = line.indexOf(':');
+      return at > 0 ? [[line.slice(0, at), line.slice(at + 1)] as const] : [];
+    }),
+  );
+}
+
+/** Used and allowed bytes; `max` is 0 when Redis has no limit. */
+export async function readMemory(redis: Redis): Promise<{ used: number; max: number }> {
+  const info = infoFields(await redis.info('memory'));
+  return { used: Number(info.get('used_memory') ?? 0), max: Number(info.get('maxmemory') ?? 0) };
+}
+
+async function problemsOf(node: Redis): Promise<string[]> {
+  const info = infoFields(await node.info());
+  const problems: string[] = [];
+  const version = info.get('redis_version') ?? info.get('valkey_version') ?? '0';
+  if (Number.parseInt(version, 10) < OLDEST_MAJOR) problems.push(`version ${version}: 7.0 or newer is needed`);
+  const policy = info.get('maxmemory_policy');
+  if (policy !== 'noeviction')
+    problems.push(`maxmemory-policy ${policy}: must be noeviction, or accepted tasks vanish`);
+  if (info.get('aof_enabled') !== '1')
+    problems.push('appendonly no: must be yes, or accepted tasks vanish with a restart');
+  return problems;
+}
+
+/**
+ * Refuses a Redis that evicts, keeps nothing on disk, is too old, or holds data of another layout; the first process
+ * to come writes the layout down. On a Cluster every node that can be reached is looked at: a replica may be a master soon.
+ */
+export async function claimRedis(redis: RedisConnection, keys: Keys, partitions: number): Promise<void> {
+  const nodes = nodesOf(redis);
+  const looks = await Promise.allSettled(nodes.map(problemsOf));
+  const seen = looks.flatMap((look) => (look.status === 'fulfilled' ? [look.value] : []));
+  const refused = looks.find((look) => look.status === 'rejected');
+  if (seen.length === 0 && refused) throw refused.reason;
+  const problems = [...new Set(seen.flat())];
+  if (problems.length === 0) {
+    await redis.hsetnx(keys.meta, 'partitions', partitions);
+    await redis.hsetnx(keys.meta, 'data_version', DATA_VERSION);
+    const [stored, dataVersion] = await redis.hmget(keys.meta, 'partitions', 'data_version');
+    if (stored !== String(partitions))
+      problems.push(`PARTITIONS is ${partitions}, but this data was created with ${stored}`);
+    if (dataVersion !== DATA_VERSION)
+      problems.push(`the data has version ${dataVersion}; this program knows ${DATA_VERSION}`);
+  }
+  if (problems.length > 0) throw new RedisSettingsError(problems);
+}
