@@ -101,5 +101,7 @@ export async function testRedis(options: { maxmemory?: string; args?: string[] }
     },
     /** Runs one command with redis-cli and answers with its output; an error reply rejects. */
     cli: (...args: string[]): Promise<string> => redisCli(port, ...args),
+    /** The same on every master there is; here the one. */
+    everywhere: async (...args: string[]): Promise<string[]> => [await redisCli(port, ...args)],
   };
 }

@@ -161,7 +161,7 @@ end
 local ended = { completed = true, failed = true, cancelled = true, expired = true }
 for _, key in ipairs(redis.call('KEYS', 'bl:*')) do
   local tag, rest = string.match(key, '^bl:{([^}]+)}:(.+)$')
-  if tag == '0' then
+  if tag and string.find(tag, '^%d+$') then
     local kind = among(rest, kept)
     if not kind then left[#left + 1] = key end
     if kind == 'task' then
@@ -188,7 +188,7 @@ export async function checkClean({ redis }: Pick<System, 'redis'>, timeoutMs = 6
   await until(
     'nothing is left open',
     async () => {
-      left = await redis.cli('eval', LEFTOVERS, '0');
+      left = (await redis.everywhere('eval', LEFTOVERS, '0')).filter(Boolean).join(', ');
       return left === '';
     },
     timeoutMs,

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../free-port.ts';
+import { testCluster } from '../test-cluster.ts';
 import { type TestRedis, testRedis } from '../test-redis.ts';
 
 const PROGRAM = fileURLToPath(new URL('program.ts', import.meta.url));
@@ -75,7 +76,7 @@ export type System = Awaited<ReturnType<typeof startSystem>>;
 
 /** Starts Redis (unless given one), APIs, runners and relays, and waits until all are ready. */
 export async function startSystem(options: SystemOptions = {}) {
-  const redis = options.redis ?? (await testRedis());
+  const redis = options.redis ?? (process.env.TEST_ON_CLUSTER ? await testCluster() : await testRedis());
   const env = { ...TEST_ENV, REDIS_URL: redis.url, ...options.env };
   const programs: Program[] = [];
 

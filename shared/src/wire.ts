@@ -9,7 +9,7 @@ import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { Provider } from './provider.ts';
 import { createClock } from './redis/clock.ts';
-import { type ConnectOptions, connect, onLost } from './redis/connect.ts';
+import { type ConnectOptions, connect, connected, onLost } from './redis/connect.ts';
 import { claimRedis } from './redis/fitness.ts';
 import { createKeys } from './redis/keys.ts';
 import { createLive } from './redis/live.ts';
@@ -71,7 +71,11 @@ export function wire(
   // The probe asks all the time, so it is the first to find the way dead: the others need not find out for themselves.
   onLost(probeRedis, others);
 
-  const admit = () => claimRedis(probeRedis, keys, partitions);
+  // Whoever is told that Redis is there can use every connection.
+  const admit = async () => {
+    await claimRedis(probeRedis, keys, partitions);
+    await Promise.all(others.map(connected));
+  };
   const clock = createClock(probeRedis, { keys, partitions, log, admit });
 
   const reads = createTaskReads(tasksRedis, keys, partitions);

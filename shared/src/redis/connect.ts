@@ -90,6 +90,11 @@ function clusterOptions(shared: CommonOptions, patient: boolean) {
 /** The servers behind a connection: the one, or all nodes of the Cluster that are known now. */
 export const nodesOf = (redis: RedisConnection): Redis[] => (redis instanceof Cluster ? redis.nodes() : [redis]);
 
+/** Resolves when a connection can be used. */
+export async function connected(redis: RedisConnection): Promise<void> {
+  if (redis.status !== 'ready') await new Promise<void>((resolve) => redis.once('ready', () => resolve()));
+}
+
 /** When a connection (on a Cluster: to one node) breaks, breaks the others to the same place, so that they are made anew. */
 export function onLost(redis: RedisConnection, others: RedisConnection[]): void {
   if (redis instanceof Cluster) {

@@ -11,6 +11,7 @@ import { isEnd } from '@beanline/shared/task.ts';
 const BATCH = 500;
 const MAX_CHECK_MS = 600_000;
 const RETENTION = 'retention';
+const UNLEASE_MS = 200;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -64,24 +65,25 @@ export function startRelay(deps: Deps, config: Environment) {
     await retain(partition);
   }
 
-  async function loop() {
+  // Each by itself: the partitions of a master that is away hold up no other.
+  async function loop(partition: number) {
     while (!stopping) {
-      for (let partition = 0; partition < partitions && !stopping; partition++) {
+      if (clock.available(partition)) {
         await tend(partition).catch((error: unknown) => log.warn({ error, partition }, 'a round of the relay failed'));
       }
       await sleep(config.SWEEP_INTERVAL_MS);
     }
   }
 
-  const ended = loop();
+  const all = Array.from({ length: partitions }, (_, partition) => partition);
+  const ended = Promise.all(all.map(loop));
   log.info('the relay is ready');
   return {
     async stop() {
       stopping = true;
       await Promise.race([ended, sleep(config.SWEEP_INTERVAL_MS + 2_000)]);
-      for (let partition = 0; partition < partitions; partition++) {
-        await Promise.race([schedule.unlease(partition, holder).catch(() => undefined), sleep(200)]);
-      }
+      const given = all.map((partition) => schedule.unlease(partition, holder).catch(() => undefined));
+      await Promise.race([Promise.all(given), sleep(UNLEASE_MS)]);
     },
   };
 }

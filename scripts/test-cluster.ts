@@ -1,0 +1,109 @@
+/** A real Redis Cluster for one test file: three masters, each with a replica when a test needs one to be promoted. */
+import { freePort } from './free-port.ts';
+import { redisCli, type TestRedis, testRedis } from './test-redis.ts';
+
+const MASTERS = 3;
+const SLOTS = 16_384;
+/** Silence after which the others give a node up. */
+const NODE_TIMEOUT_MS = 1_000;
+const FORMING_MS = 20_000;
+
+export type TestCluster = Awaited<ReturnType<typeof testCluster>>;
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + FORMING_MS;
+  while (!(await holds().catch(() => false))) {
+    if (performance.now() > deadline) throw new Error(`the cluster: not within ${FORMING_MS} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+async function startNode(): Promise<TestRedis> {
+  const busPort = await freePort();
+  const settings = {
+    'cluster-enabled': 'yes',
+    'cluster-port': busPort,
+    'cluster-node-timeout': NODE_TIMEOUT_MS,
+    // A replica stands in however old its data is.
+    'cluster-replica-validity-factor': 0,
+    'repl-diskless-sync-delay': 0,
+  };
+  return testRedis({ args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]) });
+}
+
+/** Meets nodes on this machine; their bus ports are not the usual ones. */
+async function introduce(node: TestRedis, others: TestRedis[]): Promise<void> {
+  for (const other of others) {
+    const busPort = (await other.cli('config', 'get', 'cluster-port')).split('\n')[1] ?? '';
+    await node.cli('cluster', 'meet', '127.0.0.1', String(other.port), busPort);
+  }
+}
+
+const all = <T>(nodes: TestRedis[], act: (node: TestRedis) => Promise<T> | T) => Promise.all(nodes.map(act));
+
+/** Starts it, and resolves when every node takes commands. It stands in for the single Redis of a test. */
+export async function testCluster({ replicas = false }: { replicas?: boolean } = {}) {
+  const nodes = await Promise.all(Array.from({ length: replicas ? 2 * MASTERS : MASTERS }, startNode));
+  const masters = nodes.slice(0, MASTERS);
+  const [first] = masters;
+  if (!first) throw new Error('no node');
+  const stop = async () => void (await all(nodes, (node) => node.stop()));
+  const isFormed = async (node: TestRedis) => {
+    const info = await node.cli('cluster', 'info');
+    return /cluster_state:ok/.test(info) && new RegExp(`cluster_known_nodes:${nodes.length}\\b`).test(info);
+  };
+  try {
+    for (const [index, node] of masters.entries()) {
+      const [from, to] = [index, index + 1].map((part) => Math.floor((part * SLOTS) / MASTERS)) as [number, number];
+      await node.cli('cluster', 'addslotsrange', String(from), String(to - 1));
+      await node.cli('cluster', 'set-config-epoch', String(index + 1));
+    }
+    await introduce(first, nodes.slice(1));
+    await until('every node knows the others', async () => (await all(nodes, isFormed)).every(Boolean));
+    for (const [index, replica] of nodes.slice(MASTERS).entries()) {
+      await replica.cli('cluster', 'replicate', (await masters[index]?.cli('cluster', 'myid')) ?? '');
+      await until('the replica follows', async () =>
+        /master_link_status:up/.test(await replica.cli('info', 'replication')),
+      );
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  return {
+    url: `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    port: first.port,
+    dir: first.dir,
+    nodes,
+    stop,
+    /** The node that serves a key now. */
+    async masterOf(key: string): Promise<TestRedis> {
+      for (const node of nodes) {
+        const answer = await node.cli('exists', key).catch((error: Error) => error.message);
+        const port = /MOVED \d+ [\d.]+:(\d+)/.exec(answer)?.[1];
+        if (port !== undefined || /^[01]$/.test(answer)) {
+          const found = nodes.find((candidate) => candidate.port === Number(port ?? node.port));
+          const role = await found?.cli('role').catch(() => '');
+          if (found && role?.startsWith('master')) return found;
+        }
+      }
+      throw new Error(`no node serves ${key}`);
+    },
+    kill: async () => void (await all(nodes, (node) => node.kill())),
+    restart: async () => {
+      await all(nodes, (node) => node.restart());
+      await until('every node takes commands', async () => (await all(nodes, isFormed)).every(Boolean));
+    },
+    pause: () => nodes.forEach((node) => void node.pause()),
+    resume: () => nodes.forEach((node) => void node.resume()),
+    /** One command, wherever its key lives. */
+    cli: (...args: string[]): Promise<string> => redisCli(first.port, '-c', ...args),
+    /** One command without keys on every master. */
+    async everywhere(...args: string[]): Promise<string[]> {
+      const roles = await all(nodes, (node) => node.cli('role').catch(() => ''));
+      const serving = nodes.filter((_, index) => roles[index]?.startsWith('master'));
+      return all(serving, (node) => node.cli(...args));
+    },
+  };
+}
