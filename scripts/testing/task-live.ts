@@ -36,8 +36,7 @@ export function taskLive() {
       reader(id: string, after = START) {
         const frames: Frame[] = [];
         const ended = (async () => {
-          for await (const batch of followTask({ live }, { id, lastId: '9-9' }, after, stop.signal))
-            frames.push(...batch);
+          for await (const batch of followTask({ live }, { id }, after, stop.signal)) frames.push(...batch);
         })();
         return { frames, ended };
       },

@@ -55,6 +55,15 @@ export function attemptOf(id: string): number {
   return Number.parseInt(id, 10);
 }
 
+/**
+ * Stands for events a reader will not get: a failover lost them, or they were cut. `from` is the last id the reader has,
+ * `to` the id from which it goes on; both ids are the reader's and the log's own, so it never repeats.
+ */
+export function gapFrame(taskId: string, from: string, to: string): Frame {
+  const data = JSON.stringify({ from, to, snapshot_url: `/tasks/${taskId}` });
+  return encodeFrame(taskId, { id: to, prev: from, type: 'gap', at: Date.now(), data });
+}
+
 /** The bytes of one SSE frame: always one `data:` line, because JSON has no raw newline. */
 export function encodeFrame(taskId: string, entry: LogEntry): Frame {
   const { id, prev, type, at, data } = entry;

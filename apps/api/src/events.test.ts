@@ -138,10 +138,13 @@ describe('a cursor', () => {
     assert.equal((await stream(id, '?after=0-0', { 'Last-Event-ID': log.at(-1)?.id ?? '' })).status, 204);
   });
 
-  test('between two events gives the later ones', async () => {
+  test('that the log does not have gives the later ones, and says so', async () => {
     const { id, log } = await endedTask();
     const response = await stream(id, '?after=0-99');
-    assert.deepEqual(await Array.fromAsync(readStream(response)), log.slice(1));
+    const [gap, ...rest] = await Array.fromAsync(readStream(response));
+    const data = { from: '0-99', to: '0-1', snapshot_url: `/tasks/${id}` };
+    assert.deepEqual(gap, { id: '0-1', type: 'gap', attempt: 0, data });
+    assert.deepEqual(rest, log.slice(1));
   });
 
   test('at or after the terminal event of an ended task is answered 204 without a body', async () => {
@@ -153,18 +156,18 @@ describe('a cursor', () => {
     }
   });
 
-  test('beyond the log of an open task reads as its end: what comes next comes, and nothing before', async () => {
+  test('beyond the log of an open task reads as its end, and says so: what comes next comes, and nothing before', async () => {
     upstream.answer = () => undefined;
     const number = upstream.calls.length + 1;
     const id = await submit(system.url);
     const call = await upstream.call(number);
     const reader = rawGet(port, `/tasks/${id}/events`, { 'Last-Event-ID': '999-999' });
-    await reader.has(/keep-alive/);
-    assert.doesNotMatch(reader.text(), /\nid: /);
+    await reader.has(/id: 1-1\nevent: gap\ndata: .*"from":"999-999","to":"1-1".*\n\n/);
+    assert.equal(reader.text().match(/^id: /gm)?.length, 1);
     call.text('what comes next');
     call.finish();
     await reader.has(/what comes next[\s\S]*event: done\n/);
-    assert.doesNotMatch(reader.text(), /id: 1-1\n/);
+    assert.doesNotMatch(reader.text(), /event: started/);
     reader.close();
   });
 

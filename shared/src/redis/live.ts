@@ -4,7 +4,8 @@
  *
  * Pub/sub may lose messages, the log does not. Each followed task has one channel with a ring of encoded frames, chained
  * by `prev`. A reader at cursor c takes the frames of the ring that continue c, and waits when c is its newest; when the
- * chain is broken (a message was lost or too large, the reader is slow, it just came) it reads the log instead. It
+ * chain is broken (a message was lost or too large, the reader is slow, it just came) it reads the log instead, and is
+ * told of a gap when the log does not go on from c either. It
  * subscribes before its first read, so nothing falls between. A tail that a lost message hid is found by a check of silent
  * tasks, each once a second, all that are due in one batch.
  */
@@ -13,6 +14,7 @@ import type { Log } from '../log.ts';
 import { partitionOf } from '../task-id.ts';
 import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
+import { type LogReads, type Reading, readOn } from './read-on.ts';
 
 const RING_BYTES = 256 * 1024;
 /** What one read of the log should give: more events when they are small, fewer when they are large. */
@@ -21,11 +23,6 @@ const FIRST_PAGE = 16;
 const MAX_PAGE = 512;
 const SILENCE_MS = 1_000;
 const CHECK_MS = 250;
-
-type LogReads = {
-  readLog(id: string, after: string, count: number): Promise<Frame[]>;
-  lastIds(ids: string[]): Promise<(string | null)[]>;
-};
 
 type Hub = {
   id: string;
@@ -41,8 +38,10 @@ type Hub = {
   /** The readers that wait, and the cursor each has come to. */
   waiters: Map<() => void, string>;
   /** Log reads begun since the last wake, shared by the readers at the same cursor. */
-  reads: Map<string, Promise<Frame[]>>;
+  reads: Map<string, Promise<Reading>>;
 };
+
+const NOTHING: Reading = { frames: [], tail: null };
 
 /** The promise, or `fallback` as soon as the signal aborts. */
 function orAborted<T>(work: Promise<T>, signal: AbortSignal, fallback: T): Promise<T> {
@@ -164,10 +163,10 @@ export function createLive(options: {
     return [];
   }
 
-  function fromLog(hub: Hub, cursor: string, count: number): Promise<Frame[]> {
+  function fromLog(hub: Hub, cursor: string, count: number): Promise<Reading> {
     const shared = hub.reads.get(cursor);
     if (shared) return shared;
-    const read = reads.readLog(hub.id, cursor, count).finally(() => {
+    const read = readOn(reads, hub.id, cursor, count).finally(() => {
       if (hub.reads.get(cursor) === read) hub.reads.delete(cursor);
     });
     hub.reads.set(cursor, read);
@@ -198,13 +197,14 @@ export function createLive(options: {
           if (live.length > 0) return live;
           if (hub.ring.at(-1)?.id !== cursor) {
             const wakes = hub.wakes;
-            const logged = await orAborted(fromLog(hub, cursor, page), signal, []);
-            if (logged.length > 0) {
-              const each = logged.reduce((sum, { bytes }) => sum + bytes.length, 0) / logged.length;
+            const { frames, tail } = await orAborted(fromLog(hub, cursor, page), signal, NOTHING);
+            if (frames.length > 0) {
+              const each = frames.reduce((sum, { bytes }) => sum + bytes.length, 0) / frames.length;
               page = Math.max(1, Math.min(MAX_PAGE, 2 * page, Math.round(PAGE_BYTES / each)));
-              return logged;
+              return frames;
             }
-            if (hub.wakes !== wakes || signal.aborted) continue;
+            if (signal.aborted || tail === null) return [];
+            if (hub.wakes !== wakes) continue;
           }
           await new Promise<void>((resolve) => {
             const done = () => {

@@ -39,6 +39,9 @@ export async function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'l
   return task;
 }
 
+/** Events that change what a poll answers. */
+const isMove = (type: string) => type !== 'text' && type !== 'gap';
+
 export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
   const { deps } = api;
   const { clock, tasks, catalog } = deps;
@@ -71,7 +74,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
     let task = await findTask(api, c);
     if (wait > 0 && !isEnd(task.status) && !(seen !== undefined && hasMoved(task, seen))) {
       const from = seen ?? task.lastId;
-      await waitForEvent(api, task, from, wait * 1_000, c.req.raw.signal, (type) => type !== 'text');
+      await waitForEvent(api, task, from, wait * 1_000, c.req.raw.signal, isMove);
       task = await findTask(api, c);
     }
     if (tags.includes(task.lastStateId)) return reply(c, 304, null, { ETag: `"${task.lastStateId}"` });

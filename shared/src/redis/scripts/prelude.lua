@@ -32,11 +32,12 @@ local function write(id, prev, kind, data)
   if kind == 'progress' then redis.call('HSET', task, 'progress', data) end
 end
 
--- Writes an event under the next id of the record's attempt.
-local function emit(kind, data)
+-- Writes an event under the next id of the record's attempt; with `beyond`, an id that this log has lost, under the id
+-- after that one, so that no two events of a task ever bore the same id.
+local function emit(kind, data, beyond)
   local at = redis.call('HMGET', task, 'last_id', 'attempt')
   local prev, attempt = at[1] or '0-0', at[2]
-  local last_attempt, last_seq = string.match(prev, '^(%d+)%-(%d+)$')
+  local last_attempt, last_seq = string.match(beyond or prev, '^(%d+)%-(%d+)$')
   local seq = last_attempt == attempt and last_seq + 1 or 1
   write(attempt .. '-' .. seq, prev, kind, data)
 end

@@ -9,8 +9,11 @@ if field('released_by') == fence then return { 'released', number('due_at') } en
 if field('ended_by') == fence then return { 'ended' } end
 local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'last_id')
 if not owns(record, ARGV[2], fence) then return { 'superseded' } end
--- Lost text (a failover) does not stop a release: the attempt is over anyway, and readers are told of the discard.
-write_entries(record[4], ARGV[4], 19, tonumber(ARGV[18]))
+-- Lost text (a failover) does not stop a release: the attempt is over anyway, and readers are told of the discard. Some
+-- may have seen what was lost, up to the last id the runner used.
+local count = tonumber(ARGV[18])
+local lost
+if not write_entries(record[4], ARGV[4], 19, count) then lost = count > 0 and ARGV[16 + 3 * count] or ARGV[4] end
 
 stop_clock(now)
 add_usage(ARGV[10], ARGV[11], ARGV[12])
@@ -29,7 +32,7 @@ else
   redis.call('HSET', task, 'queued_at', now)
 end
 redis.call('HSET', task, 'released_by', fence, 'due_at', due_at)
-emit(ARGV[8], ARGV[9])
+emit(ARGV[8], ARGV[9], lost)
 move(to)
 check_by(due_at + 5000)
 return { 'released', due_at }
