@@ -9,7 +9,7 @@ import type { Environment } from '../shared/src/config.ts';
 import { type PassedLog, passLog } from './child-log.ts';
 import { holdDataDir } from './data-dir.ts';
 import { cannotListen, freePort } from './free-port.ts';
-import { ownRedis } from './own-redis.ts';
+import { type OwnRedis, ownRedis } from './own-redis.ts';
 import { type StartOptions, startOptions, USAGE } from './start-options.ts';
 import { onStopSignals } from './stop-signals.ts';
 import { type Program, supervisor } from './supervisor.ts';
@@ -111,13 +111,14 @@ async function runAll(
       children.kill();
     },
   );
+  let redis: OwnRedis | undefined;
   const killAll = () => children.kill();
   process.once('exit', killAll);
 
   try {
     const port = await choosePort(config, abandoned);
-    const redis = env.REDIS_URL ? undefined : await ownRedis(config.DATA_DIR, say, over.signal);
-    if (redis) children.start({ name: 'redis', spawn: redis.spawn, last: true });
+    redis = env.REDIS_URL ? undefined : await ownRedis(config.DATA_DIR, say, over.signal);
+    if (redis) children.start({ name: 'redis', spawn: redis.spawn, lastWords: redis.lastWords, last: true });
     const childEnv = {
       ...env,
       REDIS_URL: redis?.url ?? config.REDIS_URL,
@@ -141,6 +142,7 @@ async function runAll(
     if (!over.signal.aborted) exitCode = complain(error);
   }
   await children.stop();
+  await redis?.end();
   // The last words of a child may arrive after its exit.
   await Promise.race([Promise.all(logs), delay(LAST_WORDS_MS)]);
   forget();
