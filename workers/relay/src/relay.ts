@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
+import { keepHealthFile } from '@beanline/shared/health-file.ts';
 import { sweepPartition } from '@beanline/shared/sweep-partition.ts';
 import { isEnd } from '@beanline/shared/task.ts';
 
@@ -72,10 +73,12 @@ export function startRelay(deps: Deps, config: Environment) {
   }
 
   const ended = loop();
+  const endHealth = keepHealthFile(config.HEALTH_FILE, clock.available, log);
   log.info('the relay is ready');
   return {
     async stop() {
       stopping = true;
+      endHealth();
       await Promise.race([ended, sleep(config.SWEEP_INTERVAL_MS + 2_000)]);
       for (let partition = 0; partition < partitions; partition++) {
         await Promise.race([schedule.unlease(partition, holder).catch(() => undefined), sleep(200)]);
