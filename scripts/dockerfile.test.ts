@@ -96,7 +96,7 @@ test('history, data, secrets, installed packages and tests stay out of the image
   for (const path of needed.filter((name) => !name.endsWith('.test.ts'))) assert.equal(isIgnored(path), false, path);
 });
 
-const NAME = String.raw`((?:@[^'/]+/)?[^'./@][^'/]*)`;
+const NAME = `((?:@[^'/]+/)?[^'./@][^'/]*)`;
 /** Imports of packages that remain at run time, by the package's name. */
 const IMPORT = new RegExp(String.raw`^import\s(?!type\b)[^;]*?from\s+'${NAME}|\bimport\(\s*'${NAME}`, 'gm');
 
