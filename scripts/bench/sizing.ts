@@ -58,7 +58,7 @@ async function submitPatiently(characters: number): Promise<string> {
 async function submitMany(count: number, characters: number): Promise<string[]> {
   const ids: string[] = [];
   for (let done = 0; done < count; done += AT_ONCE)
-    ids.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => submitPatiently(characters))))));
+    ids.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => submitPatiently(characters)))));
   return ids;
 }
 
