@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
@@ -100,6 +100,9 @@ test('without a server program Redis runs in Docker: bound to loopback, AOF in t
 
   const cli = (...args: string[]) => redisCli(redis.port, '-a', passwordOf(redis.url), '--no-auth-warning', ...args);
   await assert.rejects(redisCli(redis.port, 'ping'), /NOAUTH/, 'other containers reach it, so it has a password');
+  const noted = join(data, 'redis', 'start.json');
+  assert.equal(JSON.parse(readFileSync(noted, 'utf8')).password, passwordOf(redis.url));
+  assert.equal(statSync(noted).mode & 0o077, 0, 'no other user reads it');
   assert.equal(await cli('set', 'task', 'accepted'), 'OK');
   const first = pid();
   await children.stop();

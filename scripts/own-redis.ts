@@ -1,7 +1,7 @@
 /** The Redis of `npm start`: data and port stay in the data directory from one start to the next. */
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { containerName, endContainer, findDocker, startDockerRedis } from './docker-redis.ts';
@@ -15,7 +15,13 @@ const LOAD_WAIT_MS = 10 * 60_000;
 const PORT_ATTEMPTS = 5;
 const LOG_LINES = 10;
 
-type Remembered = { port: number; pid?: number | undefined; container?: string | undefined };
+/** In `start.json`, for later starts and for whoever wants to reach the Redis of a running one. */
+type Remembered = {
+  port: number;
+  password?: string | undefined;
+  pid?: number | undefined;
+  container?: string | undefined;
+};
 
 /** A Redis of this machine that can be started, with data in one directory. */
 type Source = { start(port: number): ChildProcess; password?: string; container?: string };
@@ -103,7 +109,9 @@ export async function ownRedis(
   const { start, password, container } = await findSource(machine, dir, say);
   const spawn = (port: number) => {
     const child = start(port);
-    writeFileSync(file, JSON.stringify({ port, pid: child.pid, container } satisfies Remembered));
+    rmSync(file, { force: true });
+    const now: Remembered = { port, password, pid: child.pid, container };
+    writeFileSync(file, JSON.stringify(now), { mode: 0o600 });
     return child;
   };
   /** A container goes on when its child was killed. */
