@@ -7,6 +7,8 @@ const WARN = 40;
 const NAMES: Record<number, string> = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' };
 const HIDDEN = new Set(['level', 'time', 'msg', 'name', 'pid', 'hostname']);
 const MAX_VALUE_LENGTH = 300;
+/** As many as tell a crash: its message and the top of its stack. */
+const KEPT_LINES = 10;
 
 function compactValue(value: unknown): string {
   if (value !== null && typeof value === 'object') {
@@ -16,8 +18,8 @@ function compactValue(value: unknown): string {
   return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, MAX_VALUE_LENGTH);
 }
 
-/** A pino line in short, undefined when it is below warn; a line that is no JSON (a crash's stack) as it is. */
-export function compactLine(program: string, line: string): string | undefined {
+/** A pino line in short, undefined when it is below `least`; a line that is no JSON (a crash's stack) as it is. */
+export function compactLine(program: string, line: string, least = WARN): string | undefined {
   if (line.trim() === '') return undefined;
   let entry: Record<string, unknown>;
   try {
@@ -27,17 +29,31 @@ export function compactLine(program: string, line: string): string | undefined {
     return `${program}: ${line}`;
   }
   const level = entry.level as number;
-  if (level < WARN) return undefined;
+  if (level < least) return undefined;
   const fields = Object.entries(entry)
     .filter(([key, value]) => !HIDDEN.has(key) && value !== undefined)
     .map(([key, value]) => ` ${key}=${compactValue(value)}`);
   return `${program} ${NAMES[level] ?? level}: ${entry.msg ?? ''}${fields.join('')}`;
 }
 
-/** Writes the standard error of a child to ours, as it is when `raw`, else in short; resolves when the stream has ended. */
-export async function passLog(program: string, stream: Readable, raw: boolean): Promise<void> {
-  for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-    const text = raw ? line : compactLine(program, line);
-    if (text !== undefined) process.stderr.write(`${text}\n`);
+export type PassedLog = {
+  /** Resolves when the stream has ended. */
+  ended: Promise<void>;
+  /** Its last lines, in short, those that were not passed on included. */
+  last(): string[];
+};
+
+/** Writes the standard error of a child to ours, as it is when `raw`, else in short. */
+export function passLog(program: string, stream: Readable, raw: boolean): PassedLog {
+  const kept: string[] = [];
+  async function pass(): Promise<void> {
+    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line.trim() === '') continue;
+      kept.push(line);
+      if (kept.length > KEPT_LINES) kept.shift();
+      const text = raw ? line : compactLine(program, line);
+      if (text !== undefined) process.stderr.write(`${text}\n`);
+    }
   }
+  return { ended: pass(), last: () => kept.map((line) => compactLine(program, line, 0) ?? line) };
 }

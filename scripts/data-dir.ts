@@ -1,7 +1,7 @@
 /** One `npm start` per data directory. */
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { tryLock } from './file-lock.ts';
 
 export type HeldDir = {
   /** Absolute. */
@@ -13,18 +13,14 @@ export type HeldDir = {
 
 /**
  * Holds the directory for this process; throws when another process holds it. `note` is what a later one is told about
- * this one. The lock is the kernel's, by way of SQLite, so it goes when its holder dies, however that was.
+ * this one.
  */
 export function holdDataDir(dir: string, note: string): HeldDir {
   mkdirSync(dir, { recursive: true });
   const path = realpathSync(dir);
   const noteFile = join(path, 'start.txt');
-  const lock = new DatabaseSync(join(path, 'start.lock'));
-  try {
-    lock.exec('BEGIN EXCLUSIVE');
-  } catch (error) {
-    lock.close();
-    if ((error as { errcode?: number }).errcode !== 5) throw error;
+  const lock = tryLock(join(path, 'start.lock'));
+  if (!lock) {
     let holder = '';
     try {
       holder = ` (${readFileSync(noteFile, 'utf8')})`;
@@ -33,7 +29,6 @@ export function holdDataDir(dir: string, note: string): HeldDir {
     }
     throw new Error(
       `Another beanline${holder} is running with the data directory ${path}. Stop it first, or set DATA_DIR to another directory.`,
-      { cause: error },
     );
   }
   const abandoned = existsSync(noteFile);
@@ -43,7 +38,7 @@ export function holdDataDir(dir: string, note: string): HeldDir {
     abandoned,
     release() {
       rmSync(noteFile, { force: true });
-      lock.close();
+      lock.release();
     },
   };
 }

@@ -1,7 +1,5 @@
 /** Installs Debian's or Ubuntu's redis-server package, for a machine that has nothing yet. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
+import { findTool, type Machine, runTool } from './machine.ts';
 
 /**
  * Under `flock`, because the test files of a bare machine all come here at once. Only the program is wanted: a policy
@@ -26,29 +24,14 @@ apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 redis-s
 if command -v systemctl >/dev/null; then systemctl disable -q redis-server >/dev/null 2>&1 || true; fi
 `;
 
-const APT_GET = '/usr/bin/apt-get';
-const FLOCK = '/usr/bin/flock';
 const APT_FOUND_TOO_OLD = 3;
 const FLOCK_FILE = '/tmp/beanline-install-redis.lock';
 
-function canInstall(): boolean {
-  try {
-    accessSync(APT_GET, constants.X_OK);
-    accessSync(FLOCK, constants.X_OK);
-    return process.getuid?.() === 0;
-  } catch {
-    return false;
-  }
-}
-
-/** Installs the package when this machine and user can; answers with the reason when it could not. */
-export async function installRedis(major: number): Promise<string | undefined> {
-  if (!canInstall()) return `No Redis ${major} server was found.`;
-  // Everything goes to standard error: standard output may be a test report.
-  const child = spawn(FLOCK, [FLOCK_FILE, 'sh', '-c', SCRIPT, 'install-redis', String(major)], {
-    stdio: ['ignore', 2, 2],
-  });
-  const [code] = (await once(child, 'exit')) as [number | null];
+/** Installs the package when this machine has apt-get and the user is root; answers with the reason when it could not. */
+export async function installRedis(machine: Machine, major: number): Promise<string | undefined> {
+  const flock = findTool(machine, 'flock');
+  if (!machine.root || !flock || !findTool(machine, 'apt-get')) return undefined;
+  const code = await runTool(machine, flock, [FLOCK_FILE, 'sh', '-c', SCRIPT, 'install-redis', String(major)]);
   if (code === 0) return undefined;
   if (code === APT_FOUND_TOO_OLD) return `The redis-server package of this system is older than ${major}.`;
   return 'apt-get could not install redis-server; see its messages above.';

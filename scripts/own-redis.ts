@@ -1,16 +1,30 @@
 /** The Redis of `npm start`: data and port stay in the data directory from one start to the next. */
 import { type ChildProcess, execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { containerName, endContainer, findDocker, startDockerRedis } from './docker-redis.ts';
 import { cannotListen, freePort } from './free-port.ts';
-import { findRedisServer, startRedis, waitForRedis } from './redis-server.ts';
+import { howToGetRedis, REDIS_IMAGE } from './how-to-get-redis.ts';
+import { type Machine, thisMachine } from './machine.ts';
+import { lookForRedis, startRedis, waitForRedis } from './redis-server.ts';
 
 const END_WAIT_MS = 5_000;
 const LOAD_WAIT_MS = 10 * 60_000;
 const PORT_ATTEMPTS = 5;
+const LOG_LINES = 10;
 
-type Remembered = { port: number; pid?: number | undefined };
+/** In `start.json`, for later starts and for whoever wants to reach the Redis of a running one. */
+type Remembered = {
+  port: number;
+  password?: string | undefined;
+  pid?: number | undefined;
+  container?: string | undefined;
+};
+
+/** A Redis of this machine that can be started, with data in one directory. */
+type Source = { start(port: number): ChildProcess; password?: string; container?: string };
 
 function commandLine(pid: number): string {
   try {
@@ -43,18 +57,42 @@ async function endLeftover(pid: number, dir: string): Promise<boolean> {
   throw new Error(`The Redis of an earlier start (process ${pid}) does not end.`);
 }
 
+async function findSource(machine: Machine, dir: string, say: (line: string) => void): Promise<Source> {
+  const found = await lookForRedis(machine);
+  const { path } = found;
+  if (path !== undefined) return { start: (port) => startRedis({ binary: path, dir, port }) };
+  const { docker, reason } = await findDocker(machine);
+  if (!docker) throw howToGetRedis(machine, reason ? [...found.reasons, reason] : found.reasons, found.tooOld);
+  say(`there is no Redis server program here, so it runs ${REDIS_IMAGE} in Docker; the first time takes a download`);
+  const password = randomUUID();
+  const start = (port: number) => startDockerRedis(docker, { dir, port, password });
+  return { start, password, container: containerName(dir) };
+}
+
+export type OwnRedis = {
+  port: number;
+  url: string;
+  /** Gives the running child first and starts it again on later calls, same port and data. */
+  spawn: () => ChildProcess;
+  /** The last lines of its log, oldest first. */
+  lastWords: () => Promise<string[]>;
+  /** Ends what may outlive the child. */
+  end: () => Promise<void>;
+};
+
 /**
- * Starts a Redis in `<dataDir>/redis` and waits until it has loaded its data. `spawn` gives the running child first and
- * starts it again on later calls, same port and data. The data directory must be held by the caller.
+ * Starts a Redis in `<dataDir>/redis` and waits until it has loaded its data. The data directory must be held by the
+ * caller.
  */
 export async function ownRedis(
   dataDir: string,
   say: (line: string) => void,
   stopped: AbortSignal,
-): Promise<{ port: number; url: string; spawn: () => ChildProcess }> {
-  const binary = await findRedisServer();
+  machine = thisMachine(),
+): Promise<OwnRedis> {
   const dir = join(dataDir, 'redis');
   const file = join(dir, 'start.json');
+  const logFile = join(dir, 'redis.log');
   mkdirSync(dir, { recursive: true });
 
   let remembered: Remembered | undefined;
@@ -65,11 +103,20 @@ export async function ownRedis(
   }
   if (remembered?.pid && (await endLeftover(remembered.pid, dir)))
     say(`ended the Redis an earlier start has left behind (process ${remembered.pid})`);
+  if (remembered?.container && (await endContainer(machine, remembered.container)))
+    say(`ended the Redis an earlier start has left behind (container ${remembered.container})`);
 
+  const { start, password, container } = await findSource(machine, dir, say);
   const spawn = (port: number) => {
-    const child = startRedis({ binary, dir, port });
-    writeFileSync(file, JSON.stringify({ port, pid: child.pid } satisfies Remembered));
+    const child = start(port);
+    rmSync(file, { force: true });
+    const now: Remembered = { port, password, pid: child.pid, container };
+    writeFileSync(file, JSON.stringify(now), { mode: 0o600 });
     return child;
+  };
+  /** A container goes on when its child was killed. */
+  const end = async () => {
+    if (container) await endContainer(machine, container);
   };
 
   for (let attempt = 1; ; attempt++) {
@@ -79,24 +126,27 @@ export async function ownRedis(
     const abort = () => first?.kill('SIGKILL');
     stopped.addEventListener('abort', abort, { once: true });
     try {
-      await waitForRedis(port, { child: first, timeoutMs: LOAD_WAIT_MS });
+      await waitForRedis(port, { child: first, timeoutMs: LOAD_WAIT_MS, ...(password ? { password } : {}) });
     } catch (error) {
       first.kill('SIGKILL');
+      await end();
       // Somebody else may have taken the port between the look and the start.
       const taken = (await cannotListen(port)) !== undefined;
       if (taken && attempt < PORT_ATTEMPTS && !stopped.aborted) continue;
-      throw new Error(`${(error as Error).message}. Its log: ${join(dir, 'redis.log')}`, { cause: error });
+      throw new Error(`${(error as Error).message}. Its log: ${logFile}`, { cause: error });
     } finally {
       stopped.removeEventListener('abort', abort);
     }
     return {
       port,
-      url: `redis://127.0.0.1:${port}`,
+      url: `redis://${password ? `:${password}@` : ''}127.0.0.1:${port}`,
       spawn: () => {
         const child = first ?? spawn(port);
         first = undefined;
         return child;
       },
+      lastWords: async () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_LINES),
+      end,
     };
   }
 }

@@ -1,17 +1,20 @@
 /** The Redis of our own: finding or getting the server program, starting it with the settings beanline needs. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { brewRedis } from './brew-redis.ts';
+import { howToGetRedis } from './how-to-get-redis.ts';
 import { installRedis } from './install-redis.ts';
+import { isProgram, type Machine, thisMachine } from './machine.ts';
+import { unpackRedis } from './unpack-redis.ts';
 
 const run = promisify(execFile);
 
 const REDIS_MAJOR = 7;
 const PROGRAMS = ['redis-server', 'valkey-server'];
-const MORE_FOLDERS = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
 const PING_TIMEOUT_MS = 500;
 const PING_INTERVAL_MS = 20;
 
@@ -29,62 +32,56 @@ export type RedisOptions = {
   args?: string[] | undefined;
 };
 
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 async function majorVersion(binary: string): Promise<number> {
   const { stdout } = await run(binary, ['--version']).catch(() => ({ stdout: '' }));
   return Number(/\bv=?(\d+)\./.exec(stdout)?.[1] ?? 0);
 }
 
-async function installedServers(): Promise<{ path: string; major: number }[]> {
-  const folders = new Set([...(process.env.PATH ?? '').split(delimiter).filter(Boolean), ...MORE_FOLDERS]);
-  const paths = PROGRAMS.flatMap((name) => [...folders].map((folder) => join(folder, name))).filter(isProgram);
+async function installedServers({ folders, packages }: Machine): Promise<{ path: string; major: number }[]> {
+  const places = [...folders, join(packages, 'bin')];
+  const paths = PROGRAMS.flatMap((name) => places.map((folder) => join(folder, name))).filter(isProgram);
   return Promise.all(paths.map(async (path) => ({ path, major: await majorVersion(path) })));
 }
 
-function howToGet(why: string): Error {
-  const command =
-    process.platform === 'darwin'
-      ? 'brew install redis'
-      : existsSync('/usr/bin/apt-get')
-        ? 'sudo apt-get install redis-server'
-        : existsSync('/usr/bin/dnf')
-          ? 'sudo dnf install valkey'
-          : existsSync('/sbin/apk')
-            ? 'sudo apk add redis'
-            : 'docker run -d -p 6379:6379 redis:7 --appendonly yes --maxmemory-policy noeviction';
-  const then = command.startsWith('docker') ? ', and set REDIS_URL=redis://127.0.0.1:6379' : '';
-  return new Error(`${why} Run: ${command}${then}. Or set REDIS_URL to a Redis you have.`);
-}
+/** A server program of a machine, or why there is none; `tooOld` when the system's own one would not do. */
+export type FoundRedis = { path: string } | { path: undefined; reasons: string[]; tooOld: boolean };
 
 /**
- * The path of a Redis (or Valkey) server program of version 7 or newer. Installs Debian's or Ubuntu's package when there
- * is none and this is root; otherwise throws with the one command to run.
+ * Looks for a Redis (or Valkey) server program of version 7 or newer. When there is none, tries to get it: the package of
+ * Debian or Ubuntu, installed by root, unpacked by others; then Homebrew's.
  */
-export async function findRedisServer(): Promise<string> {
-  const before = await installedServers();
-  const usable = before.find(({ major }) => major >= REDIS_MAJOR);
-  if (usable) return usable.path;
-  const old = before[0];
-  if (old) throw howToGet(`${old.path} is version ${old.major}, beanline needs Redis ${REDIS_MAJOR} or newer.`);
-  const failure = await installRedis(REDIS_MAJOR);
-  const installed = (await installedServers()).find(({ major }) => major >= REDIS_MAJOR);
-  if (installed) return installed.path;
-  throw howToGet(failure ?? `No Redis ${REDIS_MAJOR} server was found.`);
+export async function lookForRedis(machine: Machine): Promise<FoundRedis> {
+  const servers = await installedServers(machine);
+  const isUsable = ({ major }: { major: number }) => major >= REDIS_MAJOR;
+  const usable = servers.find(isUsable);
+  if (usable) return usable;
+  const old = servers[0];
+  const reasons = [
+    old
+      ? `${old.path} is version ${old.major}, beanline needs Redis ${REDIS_MAJOR} or newer.`
+      : `No Redis ${REDIS_MAJOR} server was found.`,
+  ];
+  for (const get of [installRedis, unpackRedis, brewRedis]) {
+    const failure = await get(machine, REDIS_MAJOR);
+    const got = (await installedServers(machine)).find(isUsable);
+    if (got) return got;
+    if (failure !== undefined) reasons.push(failure);
+  }
+  return { path: undefined, reasons, tooOld: reasons.some((reason) => / is version | is older than /.test(reason)) };
 }
 
-/** Starts a Redis that keeps everything it has accepted (AOF, synced each second) and never evicts. */
-export function startRedis(options: RedisOptions): ChildProcess {
+/** The path of a server program as `lookForRedis` finds or gets it; throws with the one command to run. */
+export async function findRedisServer(machine = thisMachine()): Promise<string> {
+  const found = await lookForRedis(machine);
+  if (found.path === undefined) throw howToGetRedis(machine, found.reasons, found.tooOld);
+  return found.path;
+}
+
+/** The settings of a Redis that keeps everything it has accepted (AOF, synced each second) and never evicts. */
+export function redisArguments(options: Omit<RedisOptions, 'binary'> & { bind?: string; password?: string }): string[] {
   const settings: [string, string][] = [
     ['port', String(options.port)],
-    ['bind', '127.0.0.1'],
+    ['bind', options.bind ?? '127.0.0.1'],
     ['protected-mode', 'yes'],
     ['daemonize', 'no'],
     ['dir', options.dir],
@@ -97,10 +94,15 @@ export function startRedis(options: RedisOptions): ChildProcess {
     // Keeps our directory in its command line, by which a later start recognises it.
     ['set-proc-title', 'no'],
   ];
-  const args = settings.flatMap(([name, value]) => [`--${name}`, value]);
+  if (options.password) settings.push(['requirepass', options.password]);
+  return [...settings.flatMap(([name, value]) => [`--${name}`, value]), ...(options.args ?? [])];
+}
+
+/** Starts a Redis of these settings. */
+export function startRedis(options: RedisOptions): ChildProcess {
   const log = openSync(join(options.dir, 'redis.log'), 'a');
   try {
-    return spawn(options.binary, [...args, ...(options.args ?? [])], {
+    return spawn(options.binary, redisArguments(options), {
       cwd: options.dir,
       stdio: ['ignore', log, log],
       // Its own process group: Ctrl-C in the terminal is ours to handle, Redis ends after its clients.
@@ -111,7 +113,7 @@ export function startRedis(options: RedisOptions): ChildProcess {
   }
 }
 
-function ping(port: number, host: string): Promise<string> {
+function ping(port: number, host: string, password: string | undefined): Promise<string> {
   return new Promise((resolve) => {
     const socket = createConnection({ port, host });
     let answer = '';
@@ -120,10 +122,10 @@ function ping(port: number, host: string): Promise<string> {
       resolve(answer);
     };
     socket.setTimeout(PING_TIMEOUT_MS, finish);
-    socket.on('connect', () => socket.write('PING\r\n'));
+    socket.on('connect', () => socket.write(`${password ? `AUTH ${password}\r\n` : ''}PING\r\n`));
     socket.on('data', (bytes) => {
       answer += bytes.toString('latin1');
-      if (answer.includes('\r\n')) finish();
+      if (answer.split('\r\n').length > (password ? 2 : 1)) finish();
     });
     socket.on('error', finish);
     socket.on('close', finish);
@@ -133,7 +135,12 @@ function ping(port: number, host: string): Promise<string> {
 /** Resolves when the Redis on this port answers PING, its data loaded; rejects when `child` ends first or time is up. */
 export async function waitForRedis(
   port: number,
-  { child, timeoutMs = 30_000, host = '127.0.0.1' }: { child?: ChildProcess; timeoutMs?: number; host?: string } = {},
+  {
+    child,
+    timeoutMs = 30_000,
+    host = '127.0.0.1',
+    password,
+  }: { child?: ChildProcess; timeoutMs?: number; host?: string; password?: string } = {},
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   let failure: Error | undefined;
@@ -141,11 +148,11 @@ export async function waitForRedis(
     failure = error;
   });
   for (;;) {
-    const answer = await ping(port, host);
+    const answer = await ping(port, host, password);
     const ended = child && (child.exitCode ?? child.signalCode);
     if (failure) throw new Error('Redis could not be started', { cause: failure });
     if (ended !== undefined && ended !== null) throw new Error(`Redis ended while starting (${ended})`);
-    if (answer.startsWith('+PONG')) return;
+    if (answer.endsWith('+PONG\r\n')) return;
     if (performance.now() > deadline)
       throw new Error(`Redis on port ${port} is not ready after ${timeoutMs} ms${answer && `: ${answer.trim()}`}`);
     await delay(PING_INTERVAL_MS);

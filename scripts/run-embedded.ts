@@ -3,16 +3,16 @@
  * does, however it ends: their standard input closes then, and with BEANLINE_PARENT set they drain and exit on that. A
  * Redis left behind by a SIGKILL is ended by the next start.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '../shared/src/config.ts';
-import { passLog } from './child-log.ts';
+import { type PassedLog, passLog } from './child-log.ts';
 import { holdDataDir } from './data-dir.ts';
 import { cannotListen, freePort } from './free-port.ts';
-import { ownRedis } from './own-redis.ts';
+import { type OwnRedis, ownRedis } from './own-redis.ts';
 import { type StartOptions, startOptions, USAGE } from './start-options.ts';
 import { onStopSignals } from './stop-signals.ts';
-import { supervisor } from './supervisor.ts';
+import { type Program, supervisor } from './supervisor.ts';
 import { waitUntilReady } from './wait-until-ready.ts';
 import { welcome } from './welcome.ts';
 
@@ -54,19 +54,32 @@ async function choosePort({ PORT, HOST, DRAIN_MS }: Environment, abandoned: bool
   }
 }
 
-function child(name: string, args: string[], env: NodeJS.ProcessEnv, logs: Set<Promise<void>>): ChildProcess {
-  const started = spawn(process.execPath, args, {
-    env: { ...env, BEANLINE_PARENT: '1' },
-    stdio: ['pipe', 'inherit', 'pipe'],
-    // Its own process group: Ctrl-C in the terminal comes to us alone, and everything ends in order.
-    detached: true,
-  });
-  started.stdin?.on('error', () => {});
-  if (started.stderr) {
-    const log = passLog(name, started.stderr, Boolean(env.LOG_LEVEL)).finally(() => logs.delete(log));
-    logs.add(log);
-  }
-  return started;
+/** One of our programs, as the supervisor keeps it running. `logs` holds the logs that have not ended yet. */
+function program(name: string, args: string[], env: NodeJS.ProcessEnv, logs: Set<Promise<void>>): Program {
+  let log: PassedLog | undefined;
+  return {
+    name,
+    spawn() {
+      const started = spawn(process.execPath, args, {
+        env: { ...env, BEANLINE_PARENT: '1' },
+        stdio: ['pipe', 'inherit', 'pipe'],
+        // Its own process group: Ctrl-C in the terminal comes to us alone, and everything ends in order.
+        detached: true,
+      });
+      started.stdin?.on('error', () => {});
+      if (started.stderr) {
+        log = passLog(name, started.stderr, Boolean(env.LOG_LEVEL));
+        const ended = log.ended.finally(() => logs.delete(ended));
+        logs.add(ended);
+      }
+      return started;
+    },
+    async lastWords() {
+      const ending = log;
+      await Promise.race([ending?.ended, delay(LAST_WORDS_MS)]);
+      return ending?.last() ?? [];
+    },
+  };
 }
 
 async function runAll(
@@ -98,13 +111,14 @@ async function runAll(
       children.kill();
     },
   );
+  let redis: OwnRedis | undefined;
   const killAll = () => children.kill();
   process.once('exit', killAll);
 
   try {
     const port = await choosePort(config, abandoned);
-    const redis = env.REDIS_URL ? undefined : await ownRedis(config.DATA_DIR, say, over.signal);
-    if (redis) children.start({ name: 'redis', spawn: redis.spawn, last: true });
+    redis = env.REDIS_URL ? undefined : await ownRedis(config.DATA_DIR, say, over.signal);
+    if (redis) children.start({ name: 'redis', spawn: redis.spawn, lastWords: redis.lastWords, last: true });
     const childEnv = {
       ...env,
       REDIS_URL: redis?.url ?? config.REDIS_URL,
@@ -112,8 +126,7 @@ async function runAll(
       HOST: config.HOST,
       DATA_DIR: config.DATA_DIR,
     };
-    const start = (name: string, args: string[]) =>
-      children.start({ name, spawn: () => child(name, args, childEnv, logs) });
+    const start = (name: string, args: string[]) => children.start(program(name, args, childEnv, logs));
     if (!over.signal.aborted) {
       start('api', programs.api);
       for (let number = 1; number <= runners; number++) start(`runner-${number}`, programs.runner);
@@ -129,6 +142,7 @@ async function runAll(
     if (!over.signal.aborted) exitCode = complain(error);
   }
   await children.stop();
+  await redis?.end();
   // The last words of a child may arrive after its exit.
   await Promise.race([Promise.all(logs), delay(LAST_WORDS_MS)]);
   forget();

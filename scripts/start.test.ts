@@ -170,6 +170,18 @@ test('a program that finds its configuration unacceptable ends the start with it
   assert.match(refused.output(), /runner-1 error: Redis must not evict error=Error allkeys-lru/);
 });
 
+test('a program that dies in a loop is told with the last lines of its log, the quiet ones too', async () => {
+  const line = JSON.stringify({ level: 30, msg: 'opening the model', path: '/models/a' });
+  const { start } = await setup({ runner: ['-e', `console.error('${line}'); process.exit(3)`] });
+  const started = start();
+  await started.says(
+    /runner-1 dies in a loop: 5 times in a row, at last it ended with code 3; the last lines of its log:/,
+  );
+  await started.says(/ {4}runner-1 info: opening the model path=\/models\/a/);
+  started.child.kill('SIGTERM');
+  assert.equal(await started.exitCode(), 0);
+});
+
 test('a second Ctrl-C kills at once what does not drain', async () => {
   const { start } = await setup({ relay: ['-e', `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)`] });
   const stubborn = start();

@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { compactLine } from './child-log.ts';
+import { compactLine, passLog } from './child-log.ts';
 import { ownRedis } from './own-redis.ts';
 import { waitForRedis } from './redis-server.ts';
 import { supervisor } from './supervisor.ts';
@@ -14,10 +15,15 @@ import { redisCli, testRedis } from './test-redis.ts';
 const RUNS = 'setInterval(() => {}, 1000)';
 const script = (code: string) => () => spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
 
-function setup(t: TestContext, graceMs = 5_000) {
+function setup(t: TestContext, graceMs = 5_000, timing: { healthyAfterMs?: number; maxBackoffMs?: number } = {}) {
   const said: string[] = [];
   const hopeless: string[] = [];
-  const children = supervisor({ graceMs, say: (line) => said.push(line), onHopeless: (name) => hopeless.push(name) });
+  const children = supervisor({
+    graceMs,
+    say: (line) => said.push(line),
+    onHopeless: (name) => hopeless.push(name),
+    ...timing,
+  });
   t.after(() => {
     children.kill();
     return children.stop();
@@ -38,7 +44,8 @@ test('a program that dies is started again, and the reason is said', async (t) =
   process.kill(pid, 'SIGKILL');
   await until(() => children.state('worker').restarts === 1 && children.state('worker').pid !== undefined);
   assert.notEqual(children.state('worker').pid, pid);
-  assert.deepEqual(said, ['worker was killed by SIGKILL, starting it again in 100 ms']);
+  assert.equal(said.length, 1);
+  assert.match(said[0] ?? '', /^worker was killed by SIGKILL after \d+\.\d s, starting it again in 100 ms$/);
 });
 
 test('a program that dies in a loop is started ever more slowly', async (t) => {
@@ -48,6 +55,44 @@ test('a program that dies in a loop is started ever more slowly', async (t) => {
   assert.deepEqual(
     said.map((line) => /(code \d+).* in (\d+) ms/.exec(line)?.slice(1)),
     [100, 200, 400, 800].map((ms) => ['code 3', String(ms)]),
+  );
+});
+
+test('a program that dies in a loop waits no longer than the cap, and is told with the last lines of its log', async (t) => {
+  const { children, said } = setup(t, 5_000, { maxBackoffMs: 150 });
+  let starts = 0;
+  children.start({
+    name: 'broken',
+    spawn: () => script(`process.exit(${++starts % 2 ? 3 : 4})`)(),
+    lastWords: async () => [`start ${starts}`, 'Error: no disk'],
+  });
+  await until(() => said.some((line) => line.includes('10 times')));
+  const waits = said.flatMap((line) => /in (\d+) ms$/.exec(line)?.[1] ?? []);
+  assert.deepEqual(waits.slice(0, 6), ['100', '150', '150', '150', '150', '150']);
+  assert.deepEqual(
+    said.filter((line) => line.includes('loop')),
+    [
+      'broken dies in a loop: 5 times in a row, at last it ended with code 3; the last lines of its log:\n    start 5\n    Error: no disk',
+      'broken dies in a loop: 10 times in a row, at last it ended with code 4; the last lines of its log:\n    start 10\n    Error: no disk',
+    ],
+  );
+});
+
+test('a program that ran well before it died is started again as after a first death', async (t) => {
+  const { children, said } = setup(t, 5_000, { healthyAfterMs: 2_500 });
+  let starts = 0;
+  const code = () => (++starts === 4 ? 'setTimeout(() => process.exit(5), 3_000)' : 'process.exit(3)');
+  children.start({ name: 'worker', spawn: () => script(code())() });
+  await until(() => said.length >= 5);
+  assert.deepEqual(
+    said.slice(0, 5).map((line) => /(code \d+).* in (\d+) ms/.exec(line)?.slice(1)),
+    [
+      ['code 3', '100'],
+      ['code 3', '200'],
+      ['code 3', '400'],
+      ['code 5', '100'],
+      ['code 3', '200'],
+    ],
   );
 });
 
@@ -135,4 +180,14 @@ test('a log line below warn is left out, one above is short, and what is no JSON
     'api warn: slow ms=12 url=/tasks',
   );
   assert.equal(compactLine('api', 'Error: boom'), 'api: Error: boom');
+});
+
+test('the last lines of a log are kept, the quiet ones too, for the day its program dies', async () => {
+  const lines = Array.from({ length: 20 }, (_, index) => JSON.stringify({ level: 30, msg: `step ${index}` }));
+  const log = passLog('runner-1', Readable.from([`${lines.join('\n')}\n\n`]), false);
+  await log.ended;
+  assert.deepEqual(
+    log.last(),
+    Array.from({ length: 10 }, (_, index) => `runner-1 info: step ${index + 10}`),
+  );
 });

@@ -1,14 +1,17 @@
 /**
- * A small supervisor of child processes. What dies is started again, slower each time it dies young; on `stop` the
- * programs are asked to end, then made to, and the last ones (Redis) only when the others are gone. It acts on the
+ * A small supervisor of child processes. What dies is started again, slower each time it dies young, and one that dies
+ * in a loop is told with the last lines of its log. A program that says its configuration is not acceptable is given up.
+ * On `stop` the programs are asked to end, then made to, and the last ones (Redis) only when the others are gone. It acts on the
  * handles of the children it started, never on names. Own code, because process managers such as pm2 are daemons with
  * a state of their own.
  */
 import type { ChildProcess } from 'node:child_process';
 
 const FIRST_BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 5_000;
+const MAX_BACKOFF_MS = 30_000;
 const HEALTHY_AFTER_MS = 10_000;
+/** Deaths in a row, each of a young program, after which it counts as dying in a loop. */
+const LOOP_DEATHS = 5;
 
 /** Exit code of a program whose configuration is unacceptable (EX_CONFIG): starting it again would not help. */
 export const EXIT_CONFIG = 78;
@@ -20,6 +23,8 @@ export type Program = {
   spawn: () => ChildProcess;
   /** Ends after all programs that are not last. */
   last?: boolean;
+  /** The last lines that the program which has just ended wrote to its log, oldest first. */
+  lastWords?: () => Promise<string[]>;
 };
 
 export type SupervisorOptions = {
@@ -27,8 +32,12 @@ export type SupervisorOptions = {
   graceMs: number;
   /** The same for the programs that are last. */
   lastGraceMs?: number;
-  /** Receives one line per death and restart. */
+  /** Receives a line per death and restart, with the last lines of the log below it when the program dies in a loop. */
   say: (line: string) => void;
+  /** Age from which a program counts as running well: its next death is a first one. */
+  healthyAfterMs?: number;
+  /** The longest wait between a death and the next start. */
+  maxBackoffMs?: number;
   /** A program ended with EXIT_CONFIG or could not be run at all; it is not started again. */
   onHopeless: (name: string) => void;
 };
@@ -40,10 +49,16 @@ type Entry = {
   backoffMs: number;
   timer: NodeJS.Timeout | undefined;
   restarts: number;
+  /** How often it has died in a row without having run well in between. */
+  deaths: number;
 };
+
+/** Whether the n-th death of a loop is told at length: the 5th, 10th, 20th, … */
+const isMilestone = (deaths: number) => deaths >= LOOP_DEATHS && Number.isInteger(Math.log2(deaths / LOOP_DEATHS));
 
 /** Supervises programs until `stop`. */
 export function supervisor(options: SupervisorOptions) {
+  const { healthyAfterMs = HEALTHY_AFTER_MS, maxBackoffMs = MAX_BACKOFF_MS } = options;
   const entries = new Map<string, Entry>();
   let stopping: Promise<void> | undefined;
 
@@ -74,13 +89,29 @@ export function supervisor(options: SupervisorOptions) {
       options.onHopeless(name);
       return;
     }
-    if (performance.now() - entry.startedAt >= HEALTHY_AFTER_MS) entry.backoffMs = FIRST_BACKOFF_MS;
-    options.say(`${name} ${how}, starting it again in ${entry.backoffMs} ms`);
+    const ranMs = performance.now() - entry.startedAt;
+    if (ranMs >= healthyAfterMs) {
+      entry.backoffMs = FIRST_BACKOFF_MS;
+      entry.deaths = 0;
+    }
+    entry.deaths++;
+    options.say(`${name} ${how} after ${(ranMs / 1000).toFixed(1)} s, starting it again in ${entry.backoffMs} ms`);
+    if (isMilestone(entry.deaths)) void explain(entry.program, entry.deaths, how);
     entry.timer = setTimeout(() => {
       entry.restarts++;
       launch(entry);
     }, entry.backoffMs);
-    entry.backoffMs = Math.min(entry.backoffMs * 2, MAX_BACKOFF_MS);
+    entry.backoffMs = Math.min(entry.backoffMs * 2, maxBackoffMs);
+  }
+
+  async function explain({ name, lastWords }: Program, deaths: number, how: string): Promise<void> {
+    const lines = (await lastWords?.().catch(() => [])) ?? [];
+    if (stopping) return;
+    const why =
+      lines.length > 0
+        ? `the last lines of its log:\n${lines.map((line) => `    ${line}`).join('\n')}`
+        : 'it left no log';
+    options.say(`${name} dies in a loop: ${deaths} times in a row, at last it ${how}; ${why}`);
   }
 
   async function endAll(group: Entry[], graceMs: number): Promise<void> {
@@ -124,6 +155,7 @@ export function supervisor(options: SupervisorOptions) {
         backoffMs: FIRST_BACKOFF_MS,
         timer: undefined,
         restarts: 0,
+        deaths: 0,
       };
       entries.set(program.name, entry);
       launch(entry);

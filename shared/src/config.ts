@@ -60,6 +60,7 @@ const Environment = z.object({
   PARTITIONS: whole(1, MAX_PARTITIONS).optional(),
   DATA_DIR: z.string().min(1).default('.data'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  HEALTH_FILE: z.string().default(''),
 
   DEFAULT_MODEL: z.string().min(1).optional(),
   OPENAI_API_KEY: z.string().min(1).optional(),

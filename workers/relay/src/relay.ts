@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
+import { keepHealthFile } from '@beanline/shared/health-file.ts';
 import { sweepPartition } from '@beanline/shared/sweep-partition.ts';
 import { isEnd } from '@beanline/shared/task.ts';
 
@@ -77,10 +78,12 @@ export function startRelay(deps: Deps, config: Environment) {
 
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   const ended = Promise.all(all.map(loop));
+  const endHealth = keepHealthFile(config.HEALTH_FILE, () => clock.available(), log);
   log.info('the relay is ready');
   return {
     async stop() {
       stopping = true;
+      endHealth();
       await Promise.race([ended, sleep(config.SWEEP_INTERVAL_MS + 2_000)]);
       const given = all.map((partition) => schedule.unlease(partition, holder).catch(() => undefined));
       await Promise.race([Promise.all(given), sleep(UNLEASE_MS)]);

@@ -5,6 +5,7 @@
 import type { Environment } from '@beanline/shared/config.ts';
 import { AttemptStop } from '@beanline/shared/context.ts';
 import type { RunnerDeps } from '@beanline/shared/deps.ts';
+import { keepHealthFile } from '@beanline/shared/health-file.ts';
 import { type Consumer, consume } from '@beanline/shared/redis/consume.ts';
 import { runTask } from '@beanline/shared/run-task.ts';
 
@@ -97,9 +98,11 @@ export async function startRunner(
     while (busy() && clock.available() && performance.now() < until) await sleep(20);
   }
 
+  const endHealth = keepHealthFile(config.HEALTH_FILE, () => clock.available(), log);
   log.info({ queues: consumers.map(({ type }) => type) }, 'the runner is ready');
   return {
     async stop() {
+      endHealth();
       await Promise.all(consumers.map((consumer) => consumer.pause()));
       await settled(config.DRAIN_MS);
       for (const consumer of consumers) consumer.abort();

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startSystem } from '../../scripts/testing/system.ts';
+
+const AGE_MS = 4_000;
+
+async function until(what: string, true_: () => boolean): Promise<void> {
+  for (const deadline = performance.now() + 15_000; !true_(); await delay(50))
+    if (performance.now() > deadline) assert.fail(`never: ${what}`);
+}
+
+test("a worker's file is fresh while Redis answers, grows old while it does not, and is gone after a stop", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'beanline-health-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'runner');
+  const system = await startSystem({ runners: 0 });
+  t.after(() => system.stop());
+  const runner = await system.startRunner({ HEALTH_FILE: file });
+  const age = () => (existsSync(file) ? Date.now() - statSync(file).mtimeMs : Number.POSITIVE_INFINITY);
+
+  await until('fresh', () => age() < 1_000);
+  const written = statSync(file).mtimeMs;
+  await until('written again', () => statSync(file).mtimeMs > written);
+  system.redis.pause();
+  await until('old while Redis is frozen', () => age() > AGE_MS);
+  system.redis.resume();
+  await until('fresh again', () => age() < AGE_MS);
+  await runner.signal('SIGTERM');
+  assert.equal(existsSync(file), false);
+});
+
+test('a file that cannot be written is told and stops nothing', async (t) => {
+  const system = await startSystem({ runners: 0, env: { HEALTH_FILE: '/nonexistent/health' } });
+  t.after(() => system.stop());
+  const told = () => system.relays[0]?.log().match(/the health file cannot be written/g)?.length ?? 0;
+  await until('told', () => told() >= 1);
+  const { port } = system.apis[0] ?? assert.fail();
+  assert.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200);
+});
