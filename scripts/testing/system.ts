@@ -40,7 +40,7 @@ export type SystemOptions = {
 
 const FREEZES = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT']);
 
-function startProgram(name: 'api' | 'runner' | 'relay', env: Record<string, string>): Program {
+export function startProgram(name: 'api' | 'runner' | 'relay', env: Record<string, string>): Program {
   const child = spawn(process.execPath, [PROGRAM, name], {
     env: { PATH: process.env.PATH, ...env, BEANLINE_PARENT: '1' },
     // The child leaves when the test process is gone and its end of the pipe closes.

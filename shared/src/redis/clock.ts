@@ -50,6 +50,7 @@ export function createClock(
     if (available() !== reachable) {
       reachable = !reachable;
       log[reachable ? 'info' : 'warn'](reachable ? 'redis is reachable' : 'redis is away');
+      if (reachable) told.clear();
     }
     for (const [reject, partition] of waiting) {
       if (available(partition)) continue;
@@ -92,6 +93,17 @@ export function createClock(
       setTimeout(() => redis.refreshSlotsCache(), REFRESH_MS).unref();
     });
   } else watch(redis, 'redis');
+
+  // What keeps us from Redis (a wrong password, a certificate), each cause once an outage.
+  const told = new Set<string>();
+  function tell(error: Error) {
+    const cause = (error as { lastNodeError?: Error }).lastNodeError ?? error;
+    if (reachable || told.has(cause.message)) return;
+    told.add(cause.message);
+    log.warn({ error: cause }, 'redis cannot be reached');
+  }
+  redis.on('error', tell);
+  redis.on('node error', tell);
 
   const offset = (partition = 0) => (probeOf(partition) ?? probes.values().next().value)?.offset() ?? 0;
 
