@@ -28,7 +28,7 @@ let cluster: TestCluster;
 let system: Faults;
 before(async () => {
   cluster = await testCluster({ replicas: true });
-  system = await startFaults({ redis: cluster, apis: 2, runners: 2, relays: 2 });
+  system = await startFaults({ redis: cluster, apis: 2, runners: 2, relays: 2, env: { LOCK_DURATION_MS: '4000' } });
 });
 after(async () => {
   await system?.stop();

@@ -1,0 +1,26 @@
+/** The tests that kill and freeze programs, once more on a Redis Cluster of three masters. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const FILES = ['worker', 'api', 'shutdown', 'approval'];
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+
+for (const name of FILES) {
+  test(`${name}.test.ts holds on a Cluster`, async (t) => {
+    const file = fileURLToPath(new URL(`${name}.test.ts`, import.meta.url));
+    // A test runner inside another one reports to that, unless it is not told.
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const { failed, output } = await new Promise<{ failed: boolean; output: string }>((resolve) => {
+      const args = ['--test', '--test-reporter=spec', '--test-timeout=120000', file];
+      const options = { env: { ...env, TEST_ON_CLUSTER: '1' }, maxBuffer: MAX_OUTPUT_BYTES, signal: t.signal };
+      execFile(process.execPath, args, options, (error, stdout, stderr) =>
+        resolve({ failed: error !== null, output: stdout + stderr }),
+      );
+    });
+    const passed = Number(/^ℹ pass (\d+)$/m.exec(output)?.[1] ?? 0);
+    assert.ok(!failed && passed > 0, output.slice(-6_000));
+    t.diagnostic(`${passed} tests passed`);
+  });
+}
