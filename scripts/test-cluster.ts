@@ -7,6 +7,7 @@ const SLOTS = 16_384;
 /** Silence after which the others give a node up. */
 const NODE_TIMEOUT_MS = 1_000;
 const FORMING_MS = 20_000;
+const PATIENCE_MS = 3_000;
 
 export type TestCluster = Awaited<ReturnType<typeof testCluster>>;
 
@@ -37,6 +38,12 @@ async function introduce(node: TestRedis, others: TestRedis[]): Promise<void> {
     const busPort = (await other.cli('config', 'get', 'cluster-port')).split('\n')[1] ?? '';
     await node.cli('cluster', 'meet', '127.0.0.1', String(other.port), busPort);
   }
+}
+
+/** What a node answers; '' when it is not there, or frozen. */
+async function ask(node: TestRedis, ...args: string[]): Promise<string> {
+  const patience = new Promise<string>((resolve) => setTimeout(() => resolve(''), PATIENCE_MS));
+  return Promise.race([node.cli(...args).catch(() => ''), patience]);
 }
 
 const all = <T>(nodes: TestRedis[], act: (node: TestRedis) => Promise<T> | T) => Promise.all(nodes.map(act));
@@ -80,13 +87,9 @@ export async function testCluster({ replicas = false }: { replicas?: boolean } =
     /** The node that serves a key now. */
     async masterOf(key: string): Promise<TestRedis> {
       for (const node of nodes) {
-        const answer = await node.cli('exists', key).catch((error: Error) => error.message);
-        const port = /MOVED \d+ [\d.]+:(\d+)/.exec(answer)?.[1];
-        if (port !== undefined || /^[01]$/.test(answer)) {
-          const found = nodes.find((candidate) => candidate.port === Number(port ?? node.port));
-          const role = await found?.cli('role').catch(() => '');
-          if (found && role?.startsWith('master')) return found;
-        }
+        // One that is frozen says nothing, one that was replaced says who stands in for it.
+        const [role, answer] = await Promise.all([ask(node, 'role'), ask(node, 'exists', key)]);
+        if (role.startsWith('master') && /^[01]$/.test(answer)) return node;
       }
       throw new Error(`no node serves ${key}`);
     },
@@ -101,7 +104,7 @@ export async function testCluster({ replicas = false }: { replicas?: boolean } =
     cli: (...args: string[]): Promise<string> => redisCli(first.port, '-c', ...args),
     /** One command without keys on every master. */
     async everywhere(...args: string[]): Promise<string[]> {
-      const roles = await all(nodes, (node) => node.cli('role').catch(() => ''));
+      const roles = await all(nodes, (node) => ask(node, 'role'));
       const serving = nodes.filter((_, index) => roles[index]?.startsWith('master'));
       return all(serving, (node) => node.cli(...args));
     },
