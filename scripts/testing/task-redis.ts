@@ -10,8 +10,8 @@ import { createSchedule } from '@beanline/shared/redis/schedule.ts';
 import { createTaskReads } from '@beanline/shared/redis/task-reads.ts';
 import { createTaskScripts } from '@beanline/shared/redis/task-scripts.ts';
 import type { AttemptRef, Limits, NewTask } from '@beanline/shared/redis/task-verdicts.ts';
-import type { Approval } from '@beanline/shared/task.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
+import type { Approval } from '@beanline/shared/task-view.ts';
 import { type TestRedis, testRedis } from '../test-redis.ts';
 
 export const TYPE = 'chat.request';

@@ -1,11 +1,22 @@
 /** `GET /tasks/<id>/events`: the task's events as SSE, from the beginning or after a cursor. */
 import { TaskError } from '@beanline/shared/errors.ts';
-import { Cursor, compareIds, START } from '@beanline/shared/event.ts';
+import { compareIds, EventId, START } from '@beanline/shared/event.ts';
 import { isEnd } from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
+import { z } from 'zod';
 import { invalid } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import {
+  eventStream,
+  headersWith,
+  ownerProblems,
+  type Paths,
+  problems,
+  requestHeaders,
+  TAGS,
+  TaskPath,
+} from '../openapi/operation.ts';
 import { reply } from '../reply.ts';
 import { comeBack, STREAM_HEADERS, streamEvents } from '../sse.ts';
 import { findTask } from './tasks.ts';
@@ -15,7 +26,7 @@ function cursorOf(c: ApiContext): string {
   const header = c.req.header('last-event-id');
   const given = header || c.req.query('after');
   if (given === undefined) return START;
-  const parsed = Cursor.safeParse(given);
+  const parsed = EventId.safeParse(given);
   if (parsed.success) return parsed.data;
   throw invalid([{ path: header ? 'Last-Event-ID' : 'after', message: 'must be an event id such as 1-7' }]);
 }
@@ -37,3 +48,29 @@ export function eventRoutes(app: Hono<ApiEnv>, api: Api) {
     return RESPONSE_ALREADY_SENT;
   });
 }
+
+export const eventPaths: Paths = {
+  '/tasks/{id}/events': {
+    get: {
+      operationId: 'readEvents',
+      summary: 'The events of the task, to its end, from the beginning or after a cursor',
+      tags: [TAGS.tasks],
+      requestParams: {
+        header: z.object({
+          ...requestHeaders,
+          'Last-Event-ID': EventId.optional().meta({ description: 'The last event seen; beats `after`' }),
+        }),
+        path: TaskPath,
+        query: z.object({ after: EventId.optional().meta({ description: 'The last event seen' }) }),
+      },
+      responses: {
+        200: { description: 'The events', headers: headersWith(), content: eventStream },
+        204: {
+          description: 'The task has ended and there is nothing more',
+          headers: headersWith(),
+        },
+        ...problems('not_found', 'gone', ...ownerProblems),
+      },
+    },
+  },
+};
