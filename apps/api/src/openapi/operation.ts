@@ -1,6 +1,7 @@
 /** The pieces of which routes make their descriptions: headers, problems by their codes, event streams, links. */
 import { type ErrorCode, errorTable } from '@beanline/shared/errors.ts';
-import { EventView } from '@beanline/shared/event-data.ts';
+import { EventId } from '@beanline/shared/event.ts';
+import { type EventType, EventView, eventData } from '@beanline/shared/event-data.ts';
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiResponseObject } from 'zod-openapi';
 import { Problem } from './answers.ts';
@@ -94,18 +95,28 @@ export function json(description: string, schema: z.ZodType, headers: Headers = 
   };
 }
 
-/** Each `data:` line of the text is one Event; the `id:` line is its id, the `event:` line its type. */
-const EventStream = z.array(EventView).meta({
-  override({ jsonSchema }) {
-    const { items } = jsonSchema;
-    delete jsonSchema.items;
-    Object.assign(jsonSchema, { type: 'string', contentMediaType: 'text/event-stream', contentSchema: items });
-  },
-});
+/**
+ * One event of a stream, as its lines are parsed: OpenAPI 3.1 has no word for the items of a stream, so the schema is
+ * that of each of them, as it is from 3.2 on.
+ */
+const StreamedEvent = z
+  .object({
+    id: EventId,
+    event: z.enum(Object.keys(eventData) as EventType[]),
+    // An array for the library's sake, which leaves no schema that is nowhere used: what stands there is its item.
+    data: z.array(EventView).meta({
+      override({ jsonSchema }) {
+        const { items } = jsonSchema;
+        delete jsonSchema.items;
+        Object.assign(jsonSchema, { type: 'string', contentMediaType: 'application/json', contentSchema: items });
+      },
+    }),
+  })
+  .meta({ id: 'StreamedEvent' });
 
 export const eventStream = {
   'text/event-stream': {
-    schema: EventStream,
+    schema: StreamedEvent,
     example:
       'retry: 1000\n\nid: 1-7\nevent: text\ndata: {"type":"text","task_id":"task_…","attempt":1,"timestamp":"…","data":{"content":"Hel"}}\n\n',
   },

@@ -5,7 +5,7 @@ import { isEnd } from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { invalid } from '../body.ts';
+import { fieldErrors, invalid } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
 import {
   eventStream,
@@ -21,14 +21,20 @@ import { reply } from '../reply.ts';
 import { comeBack, STREAM_HEADERS, streamEvents } from '../sse.ts';
 import { findTask } from './tasks.ts';
 
+/** No stock reader sends an empty one, but some others do before their first event. */
+const LastEventId = z.union([EventId, z.literal('')], 'must be an event id such as 1-7');
+const EventsQuery = z.object({ after: EventId.optional().meta({ description: 'The last event seen' }) });
+
 /** The cursor of a request. The header beats the query: a reconnecting EventSource repeats its old URL. */
 function cursorOf(c: ApiContext): string {
-  const header = c.req.header('last-event-id');
-  const given = header || c.req.query('after');
-  if (given === undefined) return START;
-  const parsed = EventId.safeParse(given);
-  if (parsed.success) return parsed.data;
-  throw invalid([{ path: header ? 'Last-Event-ID' : 'after', message: 'must be an event id such as 1-7' }]);
+  const header = LastEventId.optional().safeParse(c.req.header('last-event-id'));
+  const query = EventsQuery.safeParse(c.req.query());
+  const problems = [
+    ...(header.error ? fieldErrors(header.error, ['Last-Event-ID']) : []),
+    ...(query.error ? fieldErrors(query.error) : []),
+  ];
+  if (problems.length > 0) throw invalid(problems);
+  return header.data || query.data?.after || START;
 }
 
 /** An EventSource gives up for good at any status but 200, so an outage must not answer it 503: it is asked to come back. */
@@ -58,10 +64,10 @@ export const eventPaths: Paths = {
       requestParams: {
         header: z.object({
           ...requestHeaders,
-          'Last-Event-ID': EventId.optional().meta({ description: 'The last event seen; beats `after`' }),
+          'Last-Event-ID': LastEventId.optional().meta({ description: 'The last event seen; beats `after`' }),
         }),
         path: TaskPath,
-        query: z.object({ after: EventId.optional().meta({ description: 'The last event seen' }) }),
+        query: EventsQuery,
       },
       responses: {
         200: { description: 'The events', headers: headersWith(), content: eventStream },

@@ -20,7 +20,6 @@ import {
   requestHeaders,
   TAGS,
   TaskPath,
-  taskLinks,
 } from '../openapi/operation.ts';
 import { reply, replyJson } from '../reply.ts';
 import { hasMoved, waitForEvent } from '../wait.ts';
@@ -151,10 +150,7 @@ export function taskPaths(deps: Api['deps'], task: z.ZodType): Paths {
         responses: {
           200: {
             ...json('A page; of a filtered list it may be short', TaskList),
-            links: {
-              next: { operationId: 'listTasks', parameters: { cursor: '$response.body#/next_cursor' } },
-              ...taskLinks('$response.body#/tasks/0/task_id'),
-            },
+            links: { next: { operationId: 'listTasks', parameters: { cursor: '$response.body#/next_cursor' } } },
           },
           ...problems(...ownerProblems),
         },
