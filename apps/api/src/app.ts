@@ -57,7 +57,7 @@ export function createApp(api: Api): Hono<ApiEnv> {
 const pattern = (path: string) => new RegExp(`^${path.replaceAll(/:[a-z]+/g, '[^/]+')}$`);
 
 /** What `/openapi.json` says. A test compares it with the routes. */
-export function describeApi({ deps }: Pick<Api, 'deps'>): OpenApiDocument {
+export function describeApi({ deps }: { deps: Pick<Api['deps'], 'catalog' | 'partitions'> }): OpenApiDocument {
   const task = taskOf(deps.catalog);
   return openApiDocument(submitPaths(deps.catalog, task), taskPaths(deps, task), eventPaths, healthPaths, docsPaths);
 }

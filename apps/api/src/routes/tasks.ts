@@ -48,7 +48,9 @@ const ReadQuery = z.object({
   after: EventId.optional().meta({ description: 'The last event seen; answers at once if the task has moved on' }),
 });
 
-const listQuery = ({ catalog, partitions }: Api['deps']) =>
+type Described = Pick<Api['deps'], 'catalog' | 'partitions'>;
+
+const listQuery = ({ catalog, partitions }: Described) =>
   z.object({
     type: z.enum([...catalog.keys()], 'there is no job type of this name').optional(),
     status: Status.optional(),
@@ -137,7 +139,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
   });
 }
 
-export function taskPaths(deps: Api['deps'], task: z.ZodType): Paths {
+export function taskPaths(deps: Described, task: z.ZodType): Paths {
   const whole = (description: string) => json(description, task, { ETag: answerHeaders.etag });
   const header = z.object(requestHeaders);
   return {
