@@ -160,14 +160,8 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
   });
 }
 
-const submitProblems = [
-  ...ownerProblems,
-  'gone',
-  'payload_too_large',
-  'unsupported_media_type',
-  'idempotency_conflict',
-  'queue_full',
-] as const;
+const submitProblems = [...ownerProblems, 'gone', 'idempotency_conflict', 'queue_full'] as const;
+const bodyProblems = ['payload_too_large', 'unsupported_media_type'] as const;
 
 /** The answers of all submits: the task finished in time, its events, or that it was accepted. */
 function submitted(task: z.ZodType) {
@@ -196,7 +190,7 @@ export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
       tags: [TAGS.submit],
       requestParams,
       requestBody: body(bodyOf(type)),
-      responses: { ...responses, ...problems(...submitProblems) },
+      responses: { ...responses, ...problems(...bodyProblems, ...submitProblems) },
     };
     return [[type.route, { post: operation }]];
   });
@@ -209,7 +203,7 @@ export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
         tags: [TAGS.submit],
         requestParams,
         requestBody: body(taskBodyOf(catalog)),
-        responses: { ...responses, ...problems('unknown_type', ...submitProblems) },
+        responses: { ...responses, ...problems('unknown_type', ...bodyProblems, ...submitProblems) },
       },
     },
     '/tasks/{id}/retry': {
