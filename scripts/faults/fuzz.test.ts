@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { findSchemathesis, runProgram } from '../testing/schemathesis.ts';
+import { findSchemathesis, runToEnd } from '../testing/schemathesis.ts';
 import { type System, startSystem } from '../testing/system.ts';
 
 const MIN_REQUESTS = 5_000;
@@ -33,10 +33,10 @@ test(`${MIN_REQUESTS} requests made from /openapi.json are answered as it says, 
 }, async (t) => {
   assert.ok('path' in schemathesis);
   const counted = join(dir, 'statuses.json');
-  const { code, output } = await runProgram(
+  const { code, output } = await runToEnd(
     schemathesis.path,
     ['--no-color', '--config-file', fuzz('schemathesis.toml'), 'run', `${system.url}/openapi.json`],
-    { SCHEMATHESIS_HOOKS: fuzz('hooks.py'), FUZZ_STATUSES: counted, NO_COLOR: '1' },
+    { env: { SCHEMATHESIS_HOOKS: fuzz('hooks.py'), FUZZ_STATUSES: counted }, signal: t.signal },
   );
   const statuses: Record<string, number> = JSON.parse(await readFile(counted, 'utf8').catch(() => '{}'));
   const requests = Object.values(statuses).reduce((sum, count) => sum + count, 0);

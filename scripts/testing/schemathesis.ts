@@ -10,8 +10,16 @@ const VERSION = '4.32.5';
 const PYTHON = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))';
 
 /** Runs a program to its end; gives its exit code (null when there is no such program) and all it said. */
-export async function runProgram(command: string, args: string[], env: Record<string, string> = {}) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+export async function runToEnd(
+  command: string,
+  args: string[],
+  { env = {}, signal }: { env?: Record<string, string>; signal?: AbortSignal } = {},
+) {
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(signal ? { signal } : {}),
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -38,7 +46,7 @@ export async function findSchemathesis(): Promise<{ path: string } | { reason: s
       () => false,
     );
   if (await isWhole()) return { path };
-  const python = await runProgram('python3', ['-c', PYTHON]);
+  const python = await runToEnd('python3', ['-c', PYTHON]);
   if (python.code !== 0) return { reason: 'there is no Python 3.10 or newer with venv and pip' };
   await rm(dir, { recursive: true, force: true });
   await mkdir(cache, { recursive: true });
@@ -47,7 +55,7 @@ export async function findSchemathesis(): Promise<{ path: string } | { reason: s
     [join(dir, 'bin', 'python'), ['-m', 'pip', 'install', '-q', '--no-input', `schemathesis==${VERSION}`]],
   ];
   for (const [command, args] of steps) {
-    const { code, output } = await runProgram(command, args);
+    const { code, output } = await runToEnd(command, args);
     if (code !== 0) return { reason: `it could not be installed: ${output.trim().split('\n').at(-1)}` };
   }
   await writeFile(whole, '');

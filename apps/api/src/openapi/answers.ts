@@ -15,11 +15,13 @@ export const Problem = z
     request_id: z.string(),
   })
   .meta({ id: 'Problem' });
+export type Problem = z.infer<typeof Problem>;
 
 /** 202 of a submit. */
 export const Accepted = z
   .object({ task_id: TaskId, type: z.string(), status: Status, created_at: z.iso.datetime(), urls: TaskUrls })
   .meta({ id: 'Accepted' });
+export type Accepted = z.infer<typeof Accepted>;
 
 /** 202 of a cancel. */
 export const CancelRequested = z
@@ -29,6 +31,7 @@ export const CancelRequested = z
     cancel_requested_at: z.iso.datetime(),
   })
   .meta({ id: 'CancelRequested' });
+export type CancelRequested = z.infer<typeof CancelRequested>;
 
 export const TaskList = z
   .object({
@@ -52,7 +55,9 @@ export const Readiness = z
     followed_tasks: z.int().min(0),
   })
   .meta({ id: 'Readiness' });
+export type Readiness = z.infer<typeof Readiness>;
 
 export const Index = z
   .object({ name: z.string(), version: z.string(), docs: z.string(), openapi: z.string(), health: z.string() })
   .meta({ id: 'Index' });
+export type Index = z.infer<typeof Index>;

@@ -12,15 +12,17 @@ import { answerHeaders, headersWith, json, type Paths, problems, requestHeaders,
 import { reply, replyJson } from '../reply.ts';
 
 const own = (name: string) => new URL(`../docs/${name}`, import.meta.url);
-const viewer = (name: string) => new URL(import.meta.resolve(`swagger-ui-dist/${name}`));
 
 const SCRIPT = 'text/javascript; charset=utf-8';
 /** All there is under `/docs`: a name that is not here is 404, so no name leads out of it. */
 const files = new Map([
   ['initializer.js', { url: own('initializer.js'), type: SCRIPT }],
-  ['swagger-ui-bundle.js', { url: viewer('swagger-ui-bundle.js'), type: SCRIPT }],
-  ['swagger-ui.css', { url: viewer('swagger-ui.css'), type: 'text/css; charset=utf-8' }],
-  ['favicon-32x32.png', { url: viewer('favicon-32x32.png'), type: 'image/png' }],
+  ['swagger-ui-bundle.js', { url: new URL(import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js')), type: SCRIPT }],
+  [
+    'swagger-ui.css',
+    { url: new URL(import.meta.resolve('swagger-ui-dist/swagger-ui.css')), type: 'text/css; charset=utf-8' },
+  ],
+  ['favicon-32x32.png', { url: new URL(import.meta.resolve('swagger-ui-dist/favicon-32x32.png')), type: 'image/png' }],
 ]);
 const page = { url: own('index.html'), type: 'text/html; charset=utf-8' };
 
@@ -73,7 +75,8 @@ export function docsRoutes(app: Hono<ApiEnv>, describe: () => OpenApiDocument) {
       return reply(c, 302, null, { Location: '/docs', Vary });
     }
     const links = { docs: '/docs', openapi: '/openapi.json', health: '/healthz' };
-    return replyJson(c, 200, { name: 'beanline', version: VERSION, ...links }, { Vary });
+    const index: Index = { name: 'beanline', version: VERSION, ...links };
+    return replyJson(c, 200, index, { Vary });
   });
   app.get('/openapi.json', async (c) => send(c, await document(undefined), 'application/json'));
   app.get('/docs', async (c) => send(c, await read(page.url), page.type));

@@ -29,7 +29,7 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, drain }: Api) {
       clock_offset_ms: clockOffsetMs,
       bus_backlog: busBacklog,
       followed_tasks: deps.live.size(),
-    });
+    } satisfies Readiness);
   });
 
   async function backlog(): Promise<number> {

@@ -107,7 +107,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
         status,
         created_at: new Date(createdAt).toISOString(),
         urls: taskUrls(id),
-      },
+      } satisfies Accepted,
       headers,
     );
   }

@@ -133,7 +133,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
     if (verdict.verdict === 'cancelled' || verdict.verdict === 'requested') {
       const status = verdict.verdict === 'cancelled' ? 'cancelled' : 'in_progress';
       const at = new Date(verdict.at).toISOString();
-      return replyJson(c, 202, { task_id: task.id, status, cancel_requested_at: at });
+      return replyJson(c, 202, { task_id: task.id, status, cancel_requested_at: at } satisfies CancelRequested);
     }
     return answer(c, await findTask(api, c));
   });
