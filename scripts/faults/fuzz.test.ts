@@ -36,7 +36,7 @@ test(`${MIN_REQUESTS} requests made from /openapi.json are answered as it says, 
   const { code, output } = await runToEnd(
     schemathesis.path,
     ['--no-color', '--config-file', fuzz('schemathesis.toml'), 'run', `${system.url}/openapi.json`],
-    { env: { SCHEMATHESIS_HOOKS: fuzz('hooks.py'), FUZZ_STATUSES: counted }, signal: t.signal },
+    { env: { SCHEMATHESIS_HOOKS: fuzz('hooks.py'), FUZZ_STATUSES: counted }, signal: t.signal, cwd: dir },
   );
   const statuses: Record<string, number> = JSON.parse(await readFile(counted, 'utf8').catch(() => '{}'));
   const requests = Object.values(statuses).reduce((sum, count) => sum + count, 0);

@@ -13,12 +13,12 @@ const PYTHON = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10)
 export async function runToEnd(
   command: string,
   args: string[],
-  { env = {}, signal }: { env?: Record<string, string>; signal?: AbortSignal } = {},
+  { env = {}, ...options }: { env?: Record<string, string>; signal?: AbortSignal; cwd?: string } = {},
 ) {
   const child = spawn(command, args, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...(signal ? { signal } : {}),
+    ...options,
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
