@@ -28,6 +28,7 @@ beanline is ready at ${url} (${(ms / 1000).toFixed(1)} s)
   data     ${config.DATA_DIR}
   redis    ${redis}
   runners  ${runners}
+  API      ${url}/docs
 
 Watch an answer as it is made:
   curl -N ${post} -H 'Accept: text/event-stream'

@@ -11,8 +11,8 @@ import { createTaskReads } from '@beanline/shared/redis/task-reads.ts';
 import { createTaskScripts } from '@beanline/shared/redis/task-scripts.ts';
 import type { AttemptRef, Limits, NewTask } from '@beanline/shared/redis/task-verdicts.ts';
 import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
-import type { Approval } from '@beanline/shared/task.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
+import type { Approval } from '@beanline/shared/task-view.ts';
 import { Redis } from 'ioredis';
 import { type TestRedis, testRedis } from '../test-redis.ts';
 

@@ -1,11 +1,11 @@
 /** Context: everything a handler may touch. Job types import no SDK; what they need arrives here. */
-import type { HandlerEventType } from './event.ts';
+import type { EventData, HandlerEventType } from './event-data.ts';
 import type { Log } from './log.ts';
 import type { ChatCall, ChatChunk, ChatOutcome } from './provider.ts';
 
 /** Puts events on the task's log. Resolves at once while little is pending, and waits when Redis is slower than the handler. */
 export type Emit = {
-  (type: HandlerEventType, data: Record<string, unknown>): Promise<void>;
+  <Type extends HandlerEventType>(type: Type, data: EventData[Type]): Promise<void>;
   /** A piece of output, in order. Counted against the output limit: beyond it throws `output_too_large`. */
   text(content: string, extra?: { tool?: string; index?: number }): Promise<void>;
 };

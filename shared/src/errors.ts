@@ -2,6 +2,8 @@
  * Every error a client can see, in one table: its HTTP status, and whether the queue runs the task again.
  * The same `{code, message}` stands in HTTP answers, in the task and in events.
  */
+import { z } from 'zod';
+
 export const errorTable = {
   invalid_request: { status: 400, retry: false, title: 'The request is not valid' },
   unknown_type: { status: 400, retry: false, title: 'There is no such job type' },
@@ -30,12 +32,15 @@ export const errorTable = {
 } as const satisfies Record<string, { status: number; retry: boolean; title: string }>;
 
 export type ErrorCode = keyof typeof errorTable;
+export const ErrorCode = z.enum(Object.keys(errorTable) as ErrorCode[]).meta({ id: 'ErrorCode' });
 
 /** One bad field of a request: its path (`messages[0].role`) and what is wrong with it. */
-export type FieldError = { path: string; message: string };
+export const FieldError = z.object({ path: z.string(), message: z.string() }).meta({ id: 'FieldError' });
+export type FieldError = z.infer<typeof FieldError>;
 
 /** What a client sees of an error. Never a stack, a provider's body or a key. */
-export type ErrorView = { code: ErrorCode; message: string };
+export const ErrorView = z.object({ code: ErrorCode, message: z.string() }).meta({ id: 'Error' });
+export type ErrorView = z.infer<typeof ErrorView>;
 
 /** An error whose cause is known. `message` is shown to clients; `cause` is for the log only. */
 export class TaskError extends Error {

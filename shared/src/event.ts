@@ -4,34 +4,6 @@
  */
 import { z } from 'zod';
 
-export const eventTypes = [
-  'queued',
-  'started',
-  'progress',
-  'text',
-  'text_done',
-  'intent',
-  'tool_select',
-  'proposal',
-  'human_approval',
-  'resumed',
-  'tool_start',
-  'tool_progress',
-  'tool_result',
-  'sources',
-  'retrying',
-  'error',
-  'gap',
-  'done',
-] as const;
-export type EventType = (typeof eventTypes)[number];
-
-/** The events a handler may emit; the others are written by the scripts. */
-export type HandlerEventType = Exclude<
-  EventType,
-  'queued' | 'started' | 'human_approval' | 'resumed' | 'retrying' | 'gap' | 'done'
->;
-
 /** An event as stored in the log and carried live. `data` is JSON text. `at` in ms, Redis TIME. */
 export type LogEntry = { id: string; prev: string; type: string; at: number; data: string };
 
@@ -41,8 +13,11 @@ export type Frame = { id: string; prev: string; type: string; bytes: Buffer };
 /** The cursor before the first event. */
 export const START = '0-0';
 
-/** A cursor given by a client: `<attempt>-<seq>`, each at most 15 digits. */
-export const Cursor = z.string().regex(/^(0|[1-9]\d{0,14})-(0|[1-9]\d{0,14})$/, 'must be an event id such as 1-7');
+/** The id of an event, also as the cursor of a client: `<attempt>-<seq>`, each at most 15 digits. */
+export const EventId = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,14})-(0|[1-9]\d{0,14})$/, 'must be an event id such as 1-7')
+  .meta({ id: 'EventId', description: '`<attempt>-<seq>`', examples: ['1-7'] });
 
 /** Negative when `a` comes before `b`, 0 when they are the same event. */
 export function compareIds(a: string, b: string): number {

@@ -14,6 +14,7 @@
  */
 import type { ErrorView } from './errors.ts';
 import type { Usage } from './provider.ts';
+import type { Approval, TaskView, UsageView } from './task-view.ts';
 
 /** Version of the record's shape. A runner hands a record of a newer version back to the queue. */
 export const RECORD_VERSION = 1;
@@ -51,16 +52,6 @@ export type TaskOptions = {
   metadata: Record<string, string>;
 };
 
-/** What waits for a person: the request of a handler, as the client sees it in `human_approval`. */
-export type Approval = {
-  approval_id: string;
-  tool: string;
-  arguments: unknown;
-  arguments_hash: string;
-  actions: string[];
-  expires_at: string;
-};
-
 /** The record, as the fields a reader asked for. Times are ms since the epoch. */
 export type TaskRecord = {
   id: string;
@@ -83,7 +74,7 @@ export type TaskRecord = {
   endedAt: number | null;
   cancelRequestedAt: number | null;
   runMs: number;
-  progress: unknown;
+  progress: TaskView['progress'];
   approval: Approval | null;
   /** JSON text; null before the end. Kept as text so that 4 MB are not parsed to be written again. */
   output: string | null;
@@ -92,7 +83,8 @@ export type TaskRecord = {
   retryOf: string | null;
 };
 
-const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+const iso = (ms: number) => new Date(ms).toISOString();
+const isoOrNull = (ms: number | null) => (ms === null ? null : iso(ms));
 
 export function taskUrls(id: string) {
   const self = `/tasks/${id}`;
@@ -105,7 +97,7 @@ export function statusAt(record: Pick<TaskRecord, 'status' | 'attempt' | 'dueAt'
 }
 
 /** The usage object of the contract. Zero is a value; null means that no model was called. */
-export function usageView(usage: TaskRecord['usage']) {
+export function usageView(usage: TaskRecord['usage']): UsageView | null {
   if (!usage) return null;
   const { inputTokens, outputTokens, estimated } = usage;
   return {
@@ -116,9 +108,12 @@ export function usageView(usage: TaskRecord['usage']) {
   };
 }
 
+/** What follows the output, which is JSON text already. */
+type Tail = Pick<TaskView, 'error' | 'usage' | 'metadata' | 'last_event_id' | 'retry_of' | 'urls'>;
+
 /** The JSON text of `GET /tasks/<id>`, or of a list's entry, which leaves the output out. `now` in ms, Redis TIME. */
 export function taskJson(record: TaskRecord, now: number, place: 'whole' | 'listed' = 'whole'): string {
-  const head = {
+  const head: Omit<TaskView, keyof Tail | 'output'> = {
     task_id: record.id,
     type: record.type,
     status: statusAt(record, now),
@@ -129,17 +124,17 @@ export function taskJson(record: TaskRecord, now: number, place: 'whole' | 'list
     created_at: iso(record.createdAt),
     ...(record.runAt === null ? {} : { run_at: iso(record.runAt) }),
     ...(record.queuedAt === null ? {} : { queued_at: iso(record.queuedAt) }),
-    started_at: iso(record.startedAt),
+    started_at: isoOrNull(record.startedAt),
     ...(record.inputRequiredAt === null ? {} : { input_required_at: iso(record.inputRequiredAt) }),
     ...(record.cancelRequestedAt === null ? {} : { cancel_requested_at: iso(record.cancelRequestedAt) }),
-    ended_at: iso(record.endedAt),
+    ended_at: isoOrNull(record.endedAt),
     wait_ms:
       record.startedAt === null ? null : Math.max(0, record.startedAt - Math.max(record.createdAt, record.runAt ?? 0)),
     run_ms: record.runMs,
     progress: record.progress,
     ...(record.status === 'input_required' && record.approval ? { approval: record.approval } : {}),
   };
-  const tail = {
+  const tail: Tail = {
     error: record.error,
     usage: usageView(record.usage),
     metadata: record.metadata,

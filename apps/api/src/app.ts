@@ -2,12 +2,15 @@
 import { TaskError } from '@beanline/shared/errors.ts';
 import { Hono } from 'hono';
 import type { Api, ApiContext, ApiEnv } from './context.ts';
+import { type OpenApiDocument, openApiDocument } from './openapi/document.ts';
+import { taskOf } from './openapi/job-types.ts';
 import { newRequestId, problemBody, problemHeaders } from './problem.ts';
 import { reply } from './reply.ts';
-import { eventRoutes } from './routes/events.ts';
-import { healthRoutes } from './routes/health.ts';
-import { submitRoutes } from './routes/submit.ts';
-import { taskRoutes } from './routes/tasks.ts';
+import { docsPaths, docsRoutes } from './routes/docs.ts';
+import { eventPaths, eventRoutes } from './routes/events.ts';
+import { healthPaths, healthRoutes } from './routes/health.ts';
+import { submitPaths, submitRoutes } from './routes/submit.ts';
+import { taskPaths, taskRoutes } from './routes/tasks.ts';
 
 /** The one owner there is while no API keys exist. */
 const OPEN_OWNER = 'local';
@@ -38,6 +41,7 @@ export function createApp(api: Api): Hono<ApiEnv> {
   taskRoutes(app, api);
   eventRoutes(app, api);
   healthRoutes(app, api);
+  docsRoutes(app, () => describeApi(api));
 
   app.notFound((c) => {
     const allowed = app.routes
@@ -51,3 +55,9 @@ export function createApp(api: Api): Hono<ApiEnv> {
 }
 
 const pattern = (path: string) => new RegExp(`^${path.replaceAll(/:[a-z]+/g, '[^/]+')}$`);
+
+/** What `/openapi.json` says. A test compares it with the routes. */
+export function describeApi({ deps }: { deps: Pick<Api['deps'], 'catalog' | 'partitions'> }): OpenApiDocument {
+  const task = taskOf(deps.catalog);
+  return openApiDocument(submitPaths(deps.catalog, task), taskPaths(deps, task), eventPaths, healthPaths, docsPaths);
+}

@@ -196,6 +196,9 @@ describe('a cursor', () => {
       const byQuery = await ask(`${url}?after=${encodeURIComponent(cursor)}`);
       assertProblem(byQuery, 400, 'invalid_request');
       assert.deepEqual(badPaths(byQuery), ['after']);
+      const beaten = await ask(`${url}?after=${encodeURIComponent(cursor)}`, { headers: { 'Last-Event-ID': '1-1' } });
+      assertProblem(beaten, 400, 'invalid_request');
+      assert.deepEqual(badPaths(beaten), ['after'], 'also where the header beats it');
     }
   });
 });

@@ -66,16 +66,7 @@ describe('an id that is unknown is 404, in the same bytes whatever is wrong with
 });
 
 describe('a page that does not exist is 404', () => {
-  for (const path of [
-    '/',
-    '/nothing',
-    '/tasks/',
-    '/api',
-    '/api/chat/',
-    '/tasks/x/nothing',
-    '//tasks',
-    '/tasks/a/b/c',
-  ]) {
+  for (const path of ['/nothing', '/tasks/', '/api', '/api/chat/', '/tasks/x/nothing', '//tasks', '/tasks/a/b/c']) {
     for (const method of ['GET', 'POST']) {
       test(`${method} ${path}`, async () => assertProblem(await ask(method, path), 404, 'not_found'));
     }
@@ -90,6 +81,10 @@ describe('a method that a page does not have is 405, with those it has', () => {
     ['/tasks/x/cancel', ['POST']],
     ['/tasks/x/retry', ['POST']],
     ['/api/chat', ['POST']],
+    ['/', ['GET']],
+    ['/openapi.json', ['GET']],
+    ['/docs', ['GET']],
+    ['/docs/swagger-ui.css', ['GET']],
     ['/healthz', ['GET']],
     ['/readyz', ['GET']],
   ] as const) {
@@ -106,7 +101,16 @@ describe('a method that a page does not have is 405, with those it has', () => {
 
 test('HEAD answers with the head of GET and ends, so that the connection can be used again', async () => {
   const id = await submit(system.url, chat('x', { delay_ms: 600_000 }));
-  for (const path of ['/readyz', '/tasks', `/tasks/${id}`, `/tasks/${id}/events`]) {
+  for (const path of [
+    '/',
+    '/docs',
+    '/docs/initializer.js',
+    '/openapi.json',
+    '/readyz',
+    '/tasks',
+    `/tasks/${id}`,
+    `/tasks/${id}/events`,
+  ]) {
     const connection = rawConnection(port);
     connection.read();
     connection.send(`HEAD ${path} HTTP/1.1\r\nHost: test\r\n\r\n`);

@@ -1,6 +1,7 @@
 /** Errors as the API answers them: RFC 9457 problem+json, from the one table of codes. */
 import { errorTable, type TaskError, toTaskError } from '@beanline/shared/errors.ts';
 import { nanoid } from 'nanoid';
+import type { Problem } from './openapi/answers.ts';
 
 export const newRequestId = () => `req_${nanoid()}`;
 
@@ -28,6 +29,6 @@ export function problemBody(thrown: unknown, requestId: string): { error: TaskEr
     detail: message,
     ...(fields ? { errors: fields } : {}),
     request_id: requestId,
-  });
+  } satisfies Problem);
   return { error, body };
 }

@@ -8,7 +8,7 @@ import type { ApiContext } from './context.ts';
 export function reply(
   c: ApiContext,
   status: number,
-  body: string | null,
+  body: string | Uint8Array<ArrayBuffer> | null,
   headers: Record<string, string> = {},
 ): Response {
   return new Response(body, { status, headers: { 'X-Request-Id': c.get('requestId'), ...headers } });

@@ -10,6 +10,8 @@ const MAX_AHEAD_MS = 30 * DAY_MS;
 const HEAD_START = { high: 600, normal: 0, low: -600 } as const;
 
 const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+const Pairs = z.record(z.string().min(1).max(64), z.string().max(512));
+const MAX_PAIRS = 16;
 const later = (message: string) =>
   z
     .unknown()
@@ -26,12 +28,13 @@ const Options = z.strictObject({
       'must be high, normal, low or seconds from -3600 to 3600',
     )
     .transform((value) => (typeof value === 'number' ? Math.round(value / 60) * 60 : HEAD_START[value]))
-    .default(0),
-  delay_ms: z.int().min(0).max(MAX_AHEAD_MS).optional(),
-  run_at: Time.optional(),
-  start_by: Time.optional(),
-  timeout_ms: z.int().min(100).max(DAY_MS).optional(),
-  max_attempts: z.int().min(1).max(100).optional(),
+    .default(0)
+    .meta({ description: '`high` (10 min head start), `normal`, `low`, or seconds of head start' }),
+  delay_ms: z.int().min(0).max(MAX_AHEAD_MS).optional().meta({ description: 'Starts so much later; not with run_at' }),
+  run_at: Time.optional().meta({ description: 'Starts then, at most 30 days ahead; not with delay_ms' }),
+  start_by: Time.optional().meta({ description: 'Expires, unbilled, if it has not started by then' }),
+  timeout_ms: z.int().min(100).max(DAY_MS).optional().meta({ description: 'Bounds one attempt' }),
+  max_attempts: z.int().min(1).max(100).optional().meta({ description: 'Bounds the failures' }),
   metadata: z
     .unknown()
     // A record would drop this name without a word.
@@ -39,13 +42,39 @@ const Options = z.strictObject({
       path: ['__proto__'],
       message: 'is not allowed as a name',
     })
-    .pipe(z.record(z.string().min(1).max(64), z.string().max(512)))
-    .refine((pairs) => Object.keys(pairs).length <= 16, 'must have at most 16 pairs')
-    .default({}),
+    .pipe(Pairs)
+    .refine((pairs) => Object.keys(pairs).length <= MAX_PAIRS, `must have at most ${MAX_PAIRS} pairs`)
+    .default({})
+    .meta({
+      description: 'Pairs of your own',
+      override: ({ jsonSchema }) => Object.assign(jsonSchema, z.toJSONSchema(Pairs), { maxProperties: MAX_PAIRS }),
+    }),
   webhook: later('webhooks are not available yet'),
   session_id: later('sessions are not available yet'),
 });
 const optionNames = Object.keys(Options.shape);
+
+/** The options there are, for the document. */
+export const SubmitOptions = Options.omit({ webhook: true, session_id: true });
+
+const IdempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1–255 printable ASCII characters without spaces');
+
+/** The headers of a submit. What they say of an answer's form is in `prefer.ts`. */
+export const SubmitHeaders = z.object({
+  'Idempotency-Key': IdempotencyKey.optional().meta({
+    description: 'The same key and request give the same task; kept 24 h or as long as the task',
+  }),
+  Prefer: z
+    .string()
+    .optional()
+    .meta({
+      description: '`wait=N`: answers 200 with the finished task if it ends within N ≤ 60 s',
+      examples: ['wait=30'],
+    }),
+  traceparent: z.string().optional().meta({ description: 'W3C Trace Context; an invalid one is ignored' }),
+});
 
 type Parts = { rawInput: unknown; rawOptions: Record<string, unknown>; inputPath: string[] };
 
@@ -83,9 +112,8 @@ export function parseSubmit(
   if (!input.success) problems.push(...fieldErrors(input.error, inputPath));
   if (!options.success) problems.push(...fieldErrors(options.error));
   const { idempotencyKey, traceparent } = headers;
-  if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,255}$/.test(idempotencyKey)) {
-    problems.push({ path: 'Idempotency-Key', message: 'must be 1–255 printable ASCII characters without spaces' });
-  }
+  const key = IdempotencyKey.optional().safeParse(idempotencyKey);
+  if (!key.success) problems.push(...fieldErrors(key.error, ['Idempotency-Key']));
   if (options.success) problems.push(...timeProblems(options.data, context.now, idempotencyKey !== undefined));
   if (problems.length > 0 || !input.success || !options.success) throw invalid(problems);
   const { delay_ms, run_at, start_by, timeout_ms, max_attempts, priority, metadata } = options.data;

@@ -1,5 +1,5 @@
 /** What the seven scripts take and answer. */
-import type { Approval } from '../task.ts';
+import type { Approval } from '../task-view.ts';
 
 /** An event the runner puts on the log. `data` is JSON text. */
 export type NewEntry = { id: string; type: string; data: string };

@@ -1,23 +1,40 @@
 /** `GET /tasks/<id>/events`: the task's events as SSE, from the beginning or after a cursor. */
 import { TaskError } from '@beanline/shared/errors.ts';
-import { Cursor, compareIds, START } from '@beanline/shared/event.ts';
+import { compareIds, EventId, START } from '@beanline/shared/event.ts';
 import { isEnd } from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
-import { invalid } from '../body.ts';
+import { z } from 'zod';
+import { fieldErrors, invalid } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import {
+  eventStream,
+  headersWith,
+  ownerProblems,
+  type Paths,
+  problems,
+  requestHeaders,
+  TAGS,
+  TaskPath,
+} from '../openapi/operation.ts';
 import { reply } from '../reply.ts';
 import { comeBack, STREAM_HEADERS, streamEvents } from '../sse.ts';
 import { findTask } from './tasks.ts';
 
+/** No stock reader sends an empty one, but some others do before their first event. */
+const LastEventId = z.union([EventId, z.literal('')], 'must be an event id such as 1-7');
+const EventsQuery = z.object({ after: EventId.optional().meta({ description: 'The last event seen' }) });
+
 /** The cursor of a request. The header beats the query: a reconnecting EventSource repeats its old URL. */
 function cursorOf(c: ApiContext): string {
-  const header = c.req.header('last-event-id');
-  const given = header || c.req.query('after');
-  if (given === undefined) return START;
-  const parsed = Cursor.safeParse(given);
-  if (parsed.success) return parsed.data;
-  throw invalid([{ path: header ? 'Last-Event-ID' : 'after', message: 'must be an event id such as 1-7' }]);
+  const header = LastEventId.optional().safeParse(c.req.header('last-event-id'));
+  const query = EventsQuery.safeParse(c.req.query());
+  const problems = [
+    ...(header.error ? fieldErrors(header.error, ['Last-Event-ID']) : []),
+    ...(query.error ? fieldErrors(query.error) : []),
+  ];
+  if (problems.length > 0) throw invalid(problems);
+  return header.data || query.data?.after || START;
 }
 
 /** An EventSource gives up for good at any status but 200, so an outage must not answer it 503: it is asked to come back. */
@@ -37,3 +54,29 @@ export function eventRoutes(app: Hono<ApiEnv>, api: Api) {
     return RESPONSE_ALREADY_SENT;
   });
 }
+
+export const eventPaths: Paths = {
+  '/tasks/{id}/events': {
+    get: {
+      operationId: 'readEvents',
+      summary: 'The events of the task, to its end, from the beginning or after a cursor',
+      tags: [TAGS.tasks],
+      requestParams: {
+        header: z.object({
+          ...requestHeaders,
+          'Last-Event-ID': LastEventId.optional().meta({ description: 'The last event seen; beats `after`' }),
+        }),
+        path: TaskPath,
+        query: EventsQuery,
+      },
+      responses: {
+        200: { description: 'The events', headers: headersWith(), content: eventStream },
+        204: {
+          description: 'The task has ended and there is nothing more',
+          headers: headersWith(),
+        },
+        ...problems('not_found', 'gone', ...ownerProblems),
+      },
+    },
+  },
+};

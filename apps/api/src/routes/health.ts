@@ -1,6 +1,9 @@
 /** `/healthz`: the process lives. `/readyz`: it can accept work now. */
 import type { Hono } from 'hono';
+import { z } from 'zod';
 import type { Api, ApiEnv } from '../context.ts';
+import { Health, Readiness } from '../openapi/answers.ts';
+import { json, type Paths, problems, requestHeaders, TAGS } from '../openapi/operation.ts';
 import { replyJson } from '../reply.ts';
 
 /** A clock further off than this makes delays and deadlines early or late. */
@@ -26,7 +29,7 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, drain }: Api) {
       clock_offset_ms: clockOffsetMs,
       bus_backlog: busBacklog,
       followed_tasks: deps.live.size(),
-    });
+    } satisfies Readiness);
   });
 
   async function backlog(): Promise<number> {
@@ -36,3 +39,24 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, drain }: Api) {
     return lengths.reduce((sum, length) => sum + length, 0);
   }
 }
+
+const asked = { tags: [TAGS.monitoring], security: [], requestParams: { header: z.object(requestHeaders) } };
+
+export const healthPaths: Paths = {
+  '/healthz': {
+    get: {
+      operationId: 'health',
+      summary: 'The process lives',
+      ...asked,
+      responses: { 200: json('It does', Health), ...problems() },
+    },
+  },
+  '/readyz': {
+    get: {
+      operationId: 'readiness',
+      summary: 'It can accept work now',
+      ...asked,
+      responses: { 200: json('It can', Readiness), ...problems(), 503: json('It cannot', Readiness) },
+    },
+  },
+};

@@ -2,7 +2,7 @@
 
 import { TaskError } from '@beanline/shared/errors.ts';
 import { START } from '@beanline/shared/event.ts';
-import type { JobType } from '@beanline/shared/job-type.ts';
+import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
 import { type SubmitRequest, submitTask } from '@beanline/shared/submit-task.ts';
 import {
   isEnd,
@@ -15,36 +15,32 @@ import {
 } from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
+import type { z } from 'zod';
 import { readJson } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { Accepted } from '../openapi/answers.ts';
+import { bodyOf, nameOf, taskBodyOf } from '../openapi/job-types.ts';
+import {
+  answerHeaders,
+  eventStream,
+  json,
+  ownerProblems,
+  type Paths,
+  problems,
+  requestHeaders,
+  TAGS,
+  TaskPath,
+  taskLinks,
+} from '../openapi/operation.ts';
+import { preferredWait, wantsEvents } from '../prefer.ts';
 import { replyJson } from '../reply.ts';
 import { streamEvents } from '../sse.ts';
-import { parseSubmit, splitBody, splitTaskBody } from '../submit-request.ts';
+import { parseSubmit, SubmitHeaders, splitBody, splitTaskBody } from '../submit-request.ts';
 import { waitForEvent } from '../wait.ts';
 import { findTask } from './tasks.ts';
 
-const MAX_WAIT_S = 60;
-
-/** Seconds of `Prefer: wait=N`, at most 60; 0 when it is not asked for. */
-function preferredWait(header: string | undefined): number {
-  const match = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})/i.exec(header ?? '');
-  return match ? Math.min(Number(match[1]), MAX_WAIT_S) : 0;
-}
-
 // Straight from Node's parser: the Web headers of a request are built only when they are asked for.
 const headerOf = (c: ApiContext, name: string) => c.env.incoming.headers[name]?.toString();
-
-/** The weight an Accept header gives to a media type that it names; 0 when it does not. */
-function weight(header: string, type: string): number {
-  const part = header.split(',').find((range) => range.trim().toLowerCase().startsWith(type));
-  const q = /;\s*q=([\d.]+)/i.exec(part ?? '')?.[1];
-  return part === undefined ? 0 : Number(q ?? 1);
-}
-
-function wantsEvents(header = ''): boolean {
-  const events = weight(header, 'text/event-stream');
-  return events > 0 && events >= weight(header, 'application/json');
-}
 
 /** Whether a `Prefer: wait` ends here: the task has ended, or waits for a person. */
 const rests = (status: StoredStatus) => isEnd(status) || status === 'input_required';
@@ -111,7 +107,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
         status,
         created_at: new Date(createdAt).toISOString(),
         urls: taskUrls(id),
-      },
+      } satisfies Accepted,
       headers,
     );
   }
@@ -162,4 +158,62 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
       },
     });
   });
+}
+
+const submitProblems = [...ownerProblems, 'gone', 'idempotency_conflict', 'queue_full'] as const;
+const bodyProblems = ['payload_too_large', 'unsupported_media_type'] as const;
+
+/** The answers of all submits: the task finished in time, its events, or that it was accepted. */
+function submitted(task: z.ZodType) {
+  const headers = { Location: answerHeaders.location, 'Idempotency-Replayed': answerHeaders.replayed };
+  const links = taskLinks('$response.body#/task_id');
+  const finished = json('The finished task, with `Prefer: wait`; its events, with `Accept: text/event-stream`', task, {
+    ...headers,
+    'Preference-Applied': answerHeaders.preferenceApplied,
+    'X-Task-Id': answerHeaders.taskId,
+  });
+  return {
+    200: { ...finished, content: { ...finished.content, ...eventStream } },
+    202: { ...json('Accepted', Accepted, headers), links },
+  };
+}
+
+export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
+  const requestParams = { header: SubmitHeaders.extend(requestHeaders) };
+  const responses = submitted(task);
+  const body = (schema: z.ZodType) => ({ required: true, content: { 'application/json': { schema } } });
+  const own = [...catalog.values()].flatMap((type): [string, Paths[string]][] => {
+    if (!type.route) return [];
+    const operation = {
+      operationId: `submit${nameOf(type)}`,
+      summary: `Submits a task of type ${type.name}`,
+      tags: [TAGS.submit],
+      requestParams,
+      requestBody: body(bodyOf(type)),
+      responses: { ...responses, ...problems(...bodyProblems, ...submitProblems) },
+    };
+    return [[type.route, { post: operation }]];
+  });
+  return {
+    ...Object.fromEntries(own),
+    '/tasks': {
+      post: {
+        operationId: 'submitTask',
+        summary: 'Submits a task of any type',
+        tags: [TAGS.submit],
+        requestParams,
+        requestBody: body(taskBodyOf(catalog)),
+        responses: { ...responses, ...problems('unknown_type', ...bodyProblems, ...submitProblems) },
+      },
+    },
+    '/tasks/{id}/retry': {
+      post: {
+        operationId: 'retryTask',
+        summary: 'Submits a new task of the same input, linked by `retry_of`; only an ended task can be retried',
+        tags: [TAGS.submit],
+        requestParams: { ...requestParams, path: TaskPath },
+        responses: { ...responses, ...problems('not_found', 'conflict', ...submitProblems) },
+      },
+    },
+  };
 }

@@ -1,13 +1,26 @@
 /** Tasks: read, list, cancel. */
 import { cancelTask } from '@beanline/shared/cancel-task.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
-import { Cursor } from '@beanline/shared/event.ts';
-import { isEnd, statusAt, statuses, type TaskRecord, taskJson } from '@beanline/shared/task.ts';
+import { EventId } from '@beanline/shared/event.ts';
+import { isEnd, statusAt, type TaskRecord, taskJson } from '@beanline/shared/task.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
+import { Status } from '@beanline/shared/task-view.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { fieldErrors, invalid } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { CancelRequested, TaskList } from '../openapi/answers.ts';
+import {
+  answerHeaders,
+  headersWith,
+  json,
+  ownerProblems,
+  type Paths,
+  problems,
+  requestHeaders,
+  TAGS,
+  TaskPath,
+} from '../openapi/operation.ts';
 import { reply, replyJson } from '../reply.ts';
 import { hasMoved, waitForEvent } from '../wait.ts';
 
@@ -16,14 +29,38 @@ const MAX_SCANNED = 2_000;
 /** Records read at once for a filtered list, however short its pages. */
 const FILTERED_PAGE = 100;
 
-const whole = (max: number) =>
+/** A whole number of a query. */
+const whole = (min: number, max: number) =>
   z
     .string()
     .regex(/^\d{1,6}$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.number().max(max));
+    .pipe(z.number().min(min).max(max))
+    .meta({
+      override({ jsonSchema }) {
+        delete jsonSchema.pattern;
+        Object.assign(jsonSchema, { type: 'integer', minimum: min, maximum: max });
+      },
+    });
 
-const ReadQuery = z.object({ wait: whole(60).default(0), after: Cursor.optional() });
+const ReadQuery = z.object({
+  wait: whole(0, 60).default(0).meta({ description: 'Seconds to wait for the next change' }),
+  after: EventId.optional().meta({ description: 'The last event seen; answers at once if the task has moved on' }),
+});
+
+type Described = Pick<Api['deps'], 'catalog' | 'partitions'>;
+
+const listQuery = ({ catalog, partitions }: Described) =>
+  z.object({
+    type: z.enum([...catalog.keys()], 'there is no job type of this name').optional(),
+    status: Status.optional(),
+    limit: whole(1, 200).default(50),
+    cursor: z
+      .string()
+      .refine((id) => partitionOf(id, partitions) !== null, 'must be a next_cursor of this list')
+      .optional()
+      .meta({ description: 'The next_cursor of the page before' }),
+  });
 
 function parseQuery<Schema extends z.ZodType>(schema: Schema, c: ApiContext): z.output<Schema> {
   const parsed = schema.safeParse(c.req.query());
@@ -44,20 +81,9 @@ const isMove = (type: string) => type !== 'text' && type !== 'gap';
 
 export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
   const { deps } = api;
-  const { clock, tasks, catalog } = deps;
+  const { clock, tasks } = deps;
 
-  const ListQuery = z.object({
-    type: z
-      .string()
-      .refine((name) => catalog.has(name), 'there is no job type of this name')
-      .optional(),
-    status: z.enum(statuses).optional(),
-    limit: whole(200).pipe(z.number().min(1)).default(50),
-    cursor: z
-      .string()
-      .refine((id) => partitionOf(id, deps.partitions) !== null, 'must be a next_cursor of this list')
-      .optional(),
-  });
+  const ListQuery = listQuery(deps);
 
   const answer = (c: ApiContext, task: TaskRecord) =>
     replyJson(c, 200, taskJson(task, clock.now()), {
@@ -111,8 +137,65 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
     if (verdict.verdict === 'cancelled' || verdict.verdict === 'requested') {
       const status = verdict.verdict === 'cancelled' ? 'cancelled' : 'in_progress';
       const at = new Date(verdict.at).toISOString();
-      return replyJson(c, 202, { task_id: task.id, status, cancel_requested_at: at });
+      return replyJson(c, 202, { task_id: task.id, status, cancel_requested_at: at } satisfies CancelRequested);
     }
     return answer(c, await findTask(api, c));
   });
+}
+
+export function taskPaths(deps: Described, task: z.ZodType): Paths {
+  const whole = (description: string) => json(description, task, { ETag: answerHeaders.etag });
+  const header = z.object(requestHeaders);
+  return {
+    '/tasks': {
+      get: {
+        operationId: 'listTasks',
+        summary: 'Your tasks, newest first, without their outputs',
+        tags: [TAGS.tasks],
+        requestParams: { header, query: listQuery(deps) },
+        responses: {
+          200: {
+            ...json('A page; of a filtered list it may be short', TaskList),
+            links: { next: { operationId: 'listTasks', parameters: { cursor: '$response.body#/next_cursor' } } },
+          },
+          ...problems(...ownerProblems),
+        },
+      },
+    },
+    '/tasks/{id}': {
+      get: {
+        operationId: 'readTask',
+        summary: 'The task, at once or at its next change',
+        tags: [TAGS.tasks],
+        requestParams: {
+          header: header.extend({
+            'If-None-Match': z.string().optional().meta({ description: 'The ETag of an answer' }),
+          }),
+          path: TaskPath,
+          query: ReadQuery,
+        },
+        responses: {
+          200: whole('The task'),
+          304: {
+            description: 'Nothing but text has come since',
+            headers: headersWith({ ETag: answerHeaders.etag }),
+          },
+          ...problems('not_found', 'gone', ...ownerProblems),
+        },
+      },
+    },
+    '/tasks/{id}/cancel': {
+      post: {
+        operationId: 'cancelTask',
+        summary: 'Cancels the task, in any open state',
+        tags: [TAGS.tasks],
+        requestParams: { header, path: TaskPath },
+        responses: {
+          200: whole('The task had ended before'),
+          202: json('It is cancelled, or its attempt is told to stop', CancelRequested),
+          ...problems('not_found', 'gone', ...ownerProblems),
+        },
+      },
+    },
+  };
 }

@@ -1,0 +1,232 @@
+/** Drives every documented route of a live system, and holds each answer against what `/openapi.json` says of it. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { z } from 'zod';
+import { chat, events, followToEnd } from '../../../scripts/testing/client.ts';
+import { type System, startSystem } from '../../../scripts/testing/system.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document and answers hold
+type Json = any;
+
+let system: System;
+let document: Json;
+/** `GET /tasks/{id} 200` for every answer that was checked. */
+const seen = new Set<string>();
+before(async () => {
+  system = await startSystem();
+  document = await (await fetch(`${system.url}/openapi.json`)).json();
+});
+after(() => system.stop());
+
+/**
+ * The schemas with every object closed: the document lets answers grow, but what they hold today must stand in it.
+ * The parts of an `allOf` stay open, since each sees the fields of the others.
+ */
+function closed(schema: Json, open = false): Json {
+  if (Array.isArray(schema)) return schema.map((item) => closed(item, open));
+  if (schema === null || typeof schema !== 'object') return schema;
+  const copy = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, closed(value, key === 'allOf')]));
+  const isObject = copy.type === 'object' && copy.properties && copy.additionalProperties === undefined;
+  return isObject && !open ? { ...copy, additionalProperties: false } : copy;
+}
+
+const resolved = (node: Json): Json =>
+  node?.$ref
+    ? node.$ref
+        .slice(2)
+        .split('/')
+        .reduce((at: Json, key: string) => at[key], document)
+    : node;
+
+/** Checks a value against a schema of the document. */
+function check(schema: Json, value: unknown, what: string): void {
+  const whole = { ...schema, $defs: document.components.schemas };
+  const text = JSON.stringify(whole).replaceAll('#/components/schemas/', '#/$defs/');
+  const parsed = z.fromJSONSchema(closed(JSON.parse(text))).safeParse(value);
+  assert.ok(parsed.success, `${what}: ${parsed.error && z.prettifyError(parsed.error)}\n${JSON.stringify(value)}`);
+}
+
+function checkStream(schema: Json, text: string, what: string): void {
+  for (const block of text.split('\n\n').filter((piece) => piece.includes('data: '))) {
+    const [id = '', event = '', data = ''] = block.split('\n').map((line) => line.slice(line.indexOf(': ') + 2));
+    check(schema, { id, event, data }, what);
+    check({ $ref: '#/components/schemas/Event' }, JSON.parse(data), `${what} ${event}`);
+  }
+}
+
+type Request = { id?: string; file?: string; query?: string; headers?: Record<string, string>; body?: unknown };
+
+/** Asks, and checks the status, the headers and the body of the answer. */
+async function drive(name: string, request: Request = {}): Promise<{ status: number; headers: Headers; json: Json }> {
+  const [method = '', path = ''] = name.split(' ');
+  const operation = document.paths[path][method.toLowerCase()];
+  const filled = path.replace('{id}', request.id ?? '').replace('{file}', request.file ?? '');
+  const { body, headers = {} } = request;
+  const response = await fetch(`${system.url}${filled}${request.query ?? ''}`, {
+    method,
+    redirect: 'manual',
+    headers: { ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const what = `${name} ${response.status}`;
+  seen.add(what);
+  const answer = resolved(operation.responses[response.status]);
+  const text = await response.text();
+  assert.ok(answer, `${what} is not documented: ${text}`);
+  for (const [header, description] of Object.entries(answer.headers)) {
+    const { required, schema } = resolved(description);
+    const value = response.headers.get(header);
+    if (required || value !== null) check(schema, value, `${what} ${header}`);
+  }
+  const type = (response.headers.get('content-type') ?? '').split(';')[0] ?? '';
+  if (answer.content === undefined) {
+    assert.equal(text, '', what);
+    return { status: response.status, headers: response.headers, json: null };
+  }
+  const media = answer.content[type];
+  assert.ok(media, `${what}: ${type} is not documented`);
+  const json = type.endsWith('json') ? JSON.parse(text) : null;
+  if (json !== null) check(media.schema, json, what);
+  else if (type === 'text/event-stream') checkStream(media.schema, text, what);
+  return { status: response.status, headers: response.headers, json };
+}
+
+const LATER = { delay_ms: 600_000 };
+const approval = { type: 'test.approval', input: { questions: ['a'] } };
+
+test('submits', async () => {
+  for (const [name, body, more] of [
+    ['POST /api/chat', chat(), {}],
+    ['POST /tasks', { type: 'chat.request', input: chat() }, {}],
+  ] as const) {
+    assert.equal((await drive(name, { body })).status, 202);
+    assert.equal((await drive(name, { body: { ...body, ...more, ...LATER } })).json.status, 'scheduled');
+    const waited = await drive(name, { body, headers: { Prefer: 'wait=30' } });
+    assert.deepEqual([waited.status, waited.json.status], [200, 'completed']);
+    assert.equal((await drive(name, { body, headers: { Accept: 'text/event-stream' } })).status, 200);
+    const once = { 'Idempotency-Key': name.replace(' ', '') };
+    assert.equal((await drive(name, { body, headers: once })).headers.get('idempotency-replayed'), null);
+    assert.equal((await drive(name, { body, headers: once })).headers.get('idempotency-replayed'), 'true');
+    assert.equal((await drive(name, { body: { ...body, ...LATER }, headers: once })).status, 422);
+    assert.equal((await drive(name, { body: {} })).status, 400);
+    assert.equal((await drive(name, { body: '{' })).status, 400);
+    assert.equal((await drive(name, { body, headers: { 'Content-Type': 'text/plain' } })).status, 415);
+    assert.equal((await drive(name, { body: `"${'x'.repeat(11_000_000)}"` })).status, 413);
+  }
+  assert.equal((await drive('POST /tasks', { body: { type: 'nothing', input: {} } })).json.code, 'unknown_type');
+});
+
+test('tasks in every state, their events, cancel and retry', async () => {
+  const submit = async (body: unknown) => (await drive('POST /tasks', { body })).json.task_id as string;
+  const completed = await submit({ type: 'chat.request', input: chat(), metadata: { a: 'b' } });
+  const failed = await submit({ type: 'test.bad-output', input: {} });
+  const asking = await submit(approval);
+  const scheduled = await submit({ type: 'chat.request', input: chat(), ...LATER });
+  const running = await submit({ type: 'test.once', input: {} });
+  for (const id of [completed, failed]) await followToEnd(system.url, id);
+  for await (const { type } of events(system.url, asking)) if (type === 'human_approval') break;
+  for await (const { type } of events(system.url, running)) if (type === 'progress') break;
+
+  const statuses: Record<string, string> = {};
+  for (const id of [completed, failed, asking, scheduled, running]) {
+    const { json, headers } = await drive('GET /tasks/{id}', { id });
+    statuses[json.status] = id;
+    const tag = headers.get('etag') ?? '';
+    assert.equal((await drive('GET /tasks/{id}', { id, headers: { 'If-None-Match': tag } })).status, 304);
+  }
+  assert.deepEqual(Object.keys(statuses), ['completed', 'failed', 'input_required', 'scheduled', 'in_progress']);
+
+  assert.equal((await drive('POST /tasks/{id}/cancel', { id: completed })).status, 200);
+  assert.equal((await drive('POST /tasks/{id}/retry', { id: asking })).status, 409);
+  for (const id of [asking, scheduled, running]) {
+    assert.equal((await drive('POST /tasks/{id}/cancel', { id })).status, 202);
+    await followToEnd(system.url, id);
+    assert.equal((await drive('GET /tasks/{id}', { id })).json.status, 'cancelled');
+  }
+  for (const id of [completed, failed, asking, scheduled, running]) {
+    assert.equal((await drive('GET /tasks/{id}/events', { id })).status, 200);
+    const last = { 'Last-Event-ID': '999-1' };
+    assert.equal((await drive('GET /tasks/{id}/events', { id, headers: last })).status, 204);
+  }
+  const again = await drive('POST /tasks/{id}/retry', { id: failed });
+  assert.equal(again.status, 202);
+  assert.equal((await drive('GET /tasks/{id}', { id: again.json.task_id })).json.retry_of, failed);
+  const waited = { id: completed, headers: { Prefer: 'wait=30' } };
+  assert.equal((await drive('POST /tasks/{id}/retry', waited)).json.status, 'completed');
+  const once = { 'Idempotency-Key': 'retry' };
+  await drive('POST /tasks/{id}/retry', { id: completed, headers: once });
+  assert.equal((await drive('POST /tasks/{id}/retry', { id: failed, headers: once })).status, 422);
+  assert.equal(
+    (await drive('POST /tasks/{id}/retry', { id: failed, headers: { 'Idempotency-Key': ' ' } })).status,
+    400,
+  );
+
+  assert.equal((await drive('GET /tasks', { query: '?limit=2' })).json.tasks.length, 2);
+  assert.equal((await drive('GET /tasks', { query: '?limit=200&status=failed' })).json.next_cursor, null);
+  assert.equal((await drive('GET /tasks', { query: '?limit=0' })).status, 400);
+  assert.equal((await drive('GET /tasks/{id}', { id: completed, query: '?wait=61' })).status, 400);
+  assert.equal((await drive('GET /tasks/{id}/events', { id: completed, query: '?after=x' })).status, 400);
+  for (const name of Object.keys(document.paths).filter((path) => path.includes('{id}'))) {
+    for (const method of Object.keys(document.paths[name])) {
+      assert.equal((await drive(`${method.toUpperCase()} ${name}`, { id: 'task_0' })).status, 404);
+    }
+  }
+});
+
+test('the pages', async () => {
+  for (const [name, file] of [
+    ['GET /openapi.json'],
+    ['GET /docs'],
+    ['GET /docs/{file}', 'initializer.js'],
+    ['GET /docs/{file}', 'swagger-ui.css'],
+    ['GET /docs/{file}', 'favicon-32x32.png'],
+  ] as const) {
+    const { headers } = await drive(name, file ? { file } : {});
+    const tag = { 'If-None-Match': headers.get('etag') ?? '' };
+    assert.equal((await drive(name, { headers: tag, ...(file ? { file } : {}) })).status, 304);
+  }
+  assert.equal((await drive('GET /docs/{file}', { file: 'nothing' })).status, 404);
+  assert.equal((await drive('GET /')).status, 200);
+  assert.equal((await drive('GET /', { headers: { Accept: 'text/html' } })).status, 302);
+  assert.equal((await drive('GET /healthz')).status, 200);
+  assert.equal((await drive('GET /readyz')).status, 200);
+});
+
+test('while Redis is away', async () => {
+  system.redis.pause();
+  try {
+    while ((await drive('GET /readyz')).status !== 503);
+    const body = chat();
+    for (const [name, request] of [
+      ['POST /api/chat', { body }],
+      ['POST /tasks', { body: { type: 'chat.request', input: body } }],
+      ['GET /tasks', {}],
+      ['GET /tasks/{id}', { id: 'task_0' }],
+      ['GET /tasks/{id}/events', { id: 'task_0' }],
+      ['POST /tasks/{id}/cancel', { id: 'task_0' }],
+      ['POST /tasks/{id}/retry', { id: 'task_0' }],
+    ] as const) {
+      assert.equal((await drive(name, request)).status, 503);
+    }
+  } finally {
+    system.redis.resume();
+  }
+});
+
+test('no documented answer was left out but those that no request alone can bring about', () => {
+  /** Of other processes' doing, of slow clients, of retention and of owners; each has tests of its own. */
+  const elsewhere = new Set(['401', '403', '408', '410', '429', '500']);
+  const missing = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods as Json).flatMap(([method, operation]) =>
+      Object.keys((operation as Json).responses)
+        .filter((status) => !elsewhere.has(status))
+        .map((status) => `${method.toUpperCase()} ${path} ${status}`)
+        .filter((what) => !seen.has(what)),
+    ),
+  );
+  // A head that is too large: http.test.ts.
+  assert.deepEqual(
+    missing.filter((what) => !what.endsWith(' 400')),
+    [],
+  );
+});

@@ -1,0 +1,48 @@
+/** What follows from the job types: the bodies of submits, and a task with its output. */
+import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
+import { TaskView } from '@beanline/shared/task-view.ts';
+import { z } from 'zod';
+import { SubmitOptions } from '../submit-request.ts';
+
+/** The first letter of each word large: `chat.request` is `ChatRequest`. */
+export const nameOf = ({ name }: JobType) =>
+  name
+    .split(/[.-]/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('');
+
+/** A body with the fields, the options beside them, and what no option says alone. */
+const withOptions = <Fields extends z.core.$ZodShape>(fields: Fields) =>
+  z.strictObject({ ...fields, ...SubmitOptions.shape }).meta({ not: { required: ['delay_ms', 'run_at'] } });
+
+/** A schema of a job type under a name of the document, unless it has one. */
+const named = (schema: z.ZodType, name: string) => (schema.meta()?.id ? schema : schema.meta({ id: name }));
+
+/** The fields of an input and the options, side by side. Throws for an input that is no object. */
+function bodySchema(input: z.core.$ZodType): z.ZodType {
+  if (input instanceof z.ZodObject) return withOptions(input.shape);
+  if (input instanceof z.ZodUnion) return z.union(input.options.map(bodySchema) as [z.ZodType, ...z.ZodType[]]);
+  if (input instanceof z.ZodPipe) return bodySchema(input.in);
+  throw new TypeError('A job type with a route of its own takes an object.');
+}
+
+/** The body of a job type's own route. */
+export const bodyOf = (type: JobType): z.ZodType => bodySchema(type.input).meta({ id: `${nameOf(type)}Body` });
+
+/** The body of `POST /tasks`: `{type, input, …options}`, one shape per job type. */
+export function taskBodyOf(catalog: Catalog): z.ZodType {
+  const bodies = [...catalog.values()].map((type) =>
+    withOptions({ type: z.literal(type.name), input: named(type.input, `${nameOf(type)}Input`) }).meta({
+      id: `${nameOf(type)}Task`,
+    }),
+  );
+  const [first, ...more] = bodies;
+  return first ? z.discriminatedUnion('type', [first, ...more]).meta({ id: 'TaskBody' }) : z.never();
+}
+
+/** A task, its output one of those of the job types. */
+export function taskOf(catalog: Catalog) {
+  const outputs = [...catalog.values()].map((type) => named(type.output, `${nameOf(type)}Output`));
+  const description = 'The output of the job type. Of a failed or cancelled task a part of it, or null';
+  return TaskView.extend({ output: z.union([...outputs, z.null()]).meta({ description }) }).meta({ id: 'Task' });
+}

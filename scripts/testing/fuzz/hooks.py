@@ -1,0 +1,71 @@
+"""What a fuzzer cannot know of beanline: which waits would not end, and which refusals no schema can say."""
+
+import atexit
+import collections
+import json
+import os
+import random
+
+import schemathesis
+
+MAX_AHEAD_MS = 30 * 86_400_000
+# A reader of a scheduled task waits as long as the task does.
+SHORT_MS = 500
+# Of two times, one must come after the other, or after now; a cursor names a partition of these data.
+UNSAYABLE = {"run_at", "start_by", "cursor"}
+
+statuses = collections.Counter()
+tasks = []
+# Its own: Hypothesis watches over the shared one.
+dice = random.Random()
+
+
+def is_whole(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value)
+
+
+def is_fuzzed(case):
+    return case.meta is not None and case.meta.phase.name.value == "fuzzing" and case.meta.generation.mode.is_positive
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    # An id out of thin air is always 404; only the stateful phase finds real ones by itself.
+    if tasks and is_fuzzed(case) and "id" in (case.path_parameters or {}) and dice.random() < 0.6:
+        case.path_parameters["id"] = dice.choice(tasks)
+    if case.method != "POST":
+        return
+    body = case.body
+    if isinstance(body, dict):
+        delay = body.get("delay_ms")
+        if is_whole(delay) and SHORT_MS < delay <= MAX_AHEAD_MS:
+            body["delay_ms"] = int(delay) % SHORT_MS
+        # Times out of thin air are thousands of years away, and refused.
+        if is_fuzzed(case) and dice.random() < 0.7:
+            body.pop("run_at", None)
+            body.pop("start_by", None)
+    # OpenAPI leaves Accept to the media types of the answers, so nothing generates it.
+    if dice.random() < 0.25:
+        case.headers["Accept"] = dice.choice(["text/event-stream", "application/json", "*/*", "text/html"])
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    statuses[f"{case.method} {case.path} {response.status_code}"] += 1
+    if response.status_code == 202 and case.path != "/tasks/{id}/cancel":
+        tasks.append(response.json()["task_id"])
+
+
+@schemathesis.check
+def valid_requests_are_accepted(ctx, response, case):
+    """A request the document allows is refused only for what the document cannot say."""
+    if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code != 400:
+        return
+    wrong = {error["path"] for error in response.json().get("errors", [])}
+    assert wrong and wrong <= UNSAYABLE, f"refused for {sorted(wrong)}: {response.text[:500]}"
+
+
+@atexit.register
+def tell():
+    with open(os.environ["FUZZ_STATUSES"], "w", encoding="utf-8") as file:
+        json.dump(dict(sorted(statuses.items())), file)
