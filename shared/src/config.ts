@@ -57,6 +57,8 @@ const Environment = z.object({
   QUEUES: numberMap(1),
   GLOBAL_CONCURRENCY: numberMap(0),
   LOCK_DURATION_MS: int(500, 10 * MINUTE, 10_000),
+  CLOCK_TOLERANCE_MS: int(10, DAY, 1_000),
+  PROGRESS_TIMEOUT_MS: int(1_000, 60 * MINUTE, 30_000),
   DRAIN_MS: int(0, 10 * MINUTE, 8_000),
   CANCEL_GRACE_MS: int(500, 10 * MINUTE, 10_000),
   RETRY_BASE_MS: int(1, MINUTE, 1_000),
