@@ -1,8 +1,8 @@
 /** What `/readyz` tells of Redis beyond its being there: in two batches, whatever the number of tasks, readers and owners. */
 import type { Cluster, Redis } from 'ioredis';
+import { randomPartition } from '../task-id.ts';
 import type { Keys } from './keys.ts';
 import type { createPresence } from './presence.ts';
-import { isConnectionError } from './probe.ts';
 import { lowestCursor } from './schedule.ts';
 
 export type Readiness = {
@@ -30,7 +30,7 @@ export function createReadiness(
       await redis.del(keys.nothing(p));
       return true;
     } catch (error) {
-      if (isConnectionError(error)) return false;
+      if (error instanceof Error && error.name === 'ReplyError') return false;
       throw error;
     }
   }
@@ -42,7 +42,7 @@ export function createReadiness(
   }
 
   /** `now` in ms, Redis TIME. */
-  return async function read(types: string[], now: number): Promise<Readiness> {
+  async function read(types: string[], now: number): Promise<Readiness> {
     const names = types.flatMap((type) => [`${type}:tasks`, `${type}:bytes`]);
     const [runners, parts] = await Promise.all([
       presence.counts(now),
@@ -72,5 +72,11 @@ export function createReadiness(
         runners: runners.get(type) ?? 0,
       })),
     };
+  }
+
+  return {
+    read,
+    /** One round trip: whether Redis takes writes, for one partition of all. */
+    takesWrites: () => takesWrites(randomPartition(partitions)),
   };
 }

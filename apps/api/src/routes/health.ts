@@ -19,7 +19,7 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, config, drain }: Api) {
   /** Null when it cannot be read. */
   function state(): Promise<Readiness | null> {
     if (!cached || performance.now() - cached.at > CACHE_MS) {
-      const read = clock.guard(() => readiness(types, clock.now())).catch(() => null);
+      const read = clock.guard(() => readiness.read(types, clock.now())).catch(() => null);
       cached = { at: performance.now(), read };
     }
     return cached.read;
@@ -31,10 +31,19 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, config, drain }: Api) {
   app.get('/healthz', (c) => replyJson(c, 200, { status: 'ok' }));
 
   app.get('/readyz', async (c) => {
-    const known = clock.available() ? await state() : null;
+    // One round trip for each who asks: what was known a second ago must not hide that Redis is frozen now.
+    const [known, writable] = clock.available()
+      ? await Promise.all([state(), clock.guard(readiness.takesWrites).catch(() => undefined)])
+      : [null, undefined];
     // Only now: while Redis was asked, it may have turned out to be away.
     const redis = clock.available();
-    const writes = !redis ? 'unreachable' : clock.full() ? 'full' : known?.writable === false ? 'refused' : 'ok';
+    const writes = !redis
+      ? 'unreachable'
+      : clock.full()
+        ? 'full'
+        : known?.writable === false || writable === false
+          ? 'refused'
+          : 'ok';
     const ready = writes === 'ok' && !drain.aborted;
     const check = (good: boolean | undefined, bad: string) => (good === undefined ? 'unknown' : good ? 'ok' : bad);
     return replyJson(
