@@ -60,6 +60,7 @@ const Environment = z.object({
   CLOCK_TOLERANCE_MS: int(10, DAY, 1_000),
   PROGRESS_TIMEOUT_MS: int(1_000, 60 * MINUTE, 30_000),
   DRAIN_MS: int(0, 10 * MINUTE, 8_000),
+  LEAVE_MS: int(0, 10 * MINUTE, 0),
   CANCEL_GRACE_MS: int(500, 10 * MINUTE, 10_000),
   RETRY_BASE_MS: int(1, MINUTE, 1_000),
   RETRY_MAX_MS: int(1, 60 * MINUTE, MINUTE),

@@ -36,7 +36,10 @@ export async function runProgram({ name, start }: Program): Promise<void> {
     });
   }
   const asked = Promise.withResolvers<string>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => asked.resolve(signal));
+  // A second SIGTERM, as process groups and wrappers send it, must not cut the drain short, which is bounded anyway. A
+  // second Ctrl-C is a person's who does not want to wait.
+  process.on('SIGTERM', () => asked.resolve('SIGTERM'));
+  process.once('SIGINT', () => asked.resolve('SIGINT'));
   if (process.env.BEANLINE_PARENT === '1') {
     process.stdin.once('close', () => asked.resolve('the parent is gone'));
     process.stdin.resume();
