@@ -94,14 +94,17 @@ test('a rolling restart of every role, five times under load, fails no request a
     }
   }
 
-  /** Replaces the processes of one role, one after the other. */
-  async function roll<P extends Program>(programs: P[], replace: (old: P, index: number) => Promise<P>) {
+  /** Replaces the processes of one role, one after the other; one that needs no port of the old one starts meanwhile. */
+  async function roll<P extends Program>(programs: P[], replace: (old: P, stopped: Promise<void>) => Promise<P>) {
     for (let round = 0; round < ROUNDS; round++) {
       for (const [index, old] of programs.entries()) {
         if (leaving) return;
-        await old.signal('SIGTERM');
+        // As process groups and wrappers do, which pass a signal on that came to all.
+        old.child.kill('SIGTERM');
+        const stopped = old.signal('SIGTERM');
+        programs[index] = await replace(old, stopped);
+        await stopped;
         assert.deepEqual([old.child.exitCode, old.child.signalCode], [0, null], old.log());
-        programs[index] = await replace(old, index);
       }
     }
   }
@@ -113,7 +116,8 @@ test('a rolling restart of every role, five times under load, fails no request a
   };
   const load = Promise.all(Array.from({ length: CLIENTS }, (_, number) => client(number))).finally(leave);
   const rolls = Promise.all([
-    roll([...system.apis], async ({ port }) => {
+    roll([...system.apis], async ({ port }, stopped) => {
+      await stopped;
       const api = await system.startApi(port);
       await until('the balancer knows', () => balancer.ready(port));
       return api;
