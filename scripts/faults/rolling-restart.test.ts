@@ -9,10 +9,10 @@ import { numberedWords, slowWords } from '../testing/upstream.ts';
 import { checkClean, startFaults, until } from './checks.ts';
 
 const ROUNDS = 5;
-const CLIENTS = 10;
+const CLIENTS = 6;
 const DRAIN_MS = 1_000;
 /** Several of the balancer's health checks. */
-const LEAVE_MS = 400;
+const LEAVE_MS = 500;
 const PATIENCE_MS = 40_000;
 /** Words and their pace: from tasks that end within the drain time to those that are handed back. */
 const PACES = [
@@ -25,7 +25,12 @@ const PACES = [
 type Done = { id: string; prompt: string; count: number; calls: unknown[] };
 
 test('a rolling restart of every role, five times under load, fails no request and loses, repeats and spends nothing', async (t) => {
-  const env = { DRAIN_MS: String(DRAIN_MS), LEAVE_MS: String(LEAVE_MS), QUEUES: 'chat.request:20' };
+  const env = {
+    DRAIN_MS: String(DRAIN_MS),
+    LEAVE_MS: String(LEAVE_MS),
+    LOCK_DURATION_MS: '10000',
+    QUEUES: 'chat.request:20',
+  };
   const system = await startFaults({ apis: 2, runners: 2, relays: 2, env });
   t.after(system.stop);
   const ports = system.apis.map(({ port }) => port);

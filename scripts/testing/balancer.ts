@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-const HEALTH_MS = 50;
+const HEALTH_MS = 100;
 const ROUNDS = 5;
 const ROUND_MS = 200;
 
