@@ -95,12 +95,16 @@ export type Faults = Awaited<ReturnType<typeof startFaults>>;
 export async function follow(
   url: string | (() => string),
   id: string,
-  { see, timeoutMs = 40_000 }: { see?: (event: ClientEvent) => unknown; timeoutMs?: number } = {},
+  {
+    see,
+    after,
+    timeoutMs = 40_000,
+  }: { see?: (event: ClientEvent) => unknown; after?: string | undefined; timeoutMs?: number } = {},
 ): Promise<ClientEvent[]> {
   const seen: ClientEvent[] = [];
   const signal = AbortSignal.timeout(timeoutMs);
   while (!signal.aborted) {
-    const last = seen.at(-1)?.id;
+    const last = seen.at(-1)?.id ?? after;
     try {
       const base = typeof url === 'string' ? url : url();
       const response = await fetch(`${base}/tasks/${id}/events`, {

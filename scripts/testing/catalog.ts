@@ -79,7 +79,10 @@ const testBadOutput = defineJobType({
   },
 });
 
-/** Has the version its program is told: an old and a new release of one job type. */
+/** An event of a later release. */
+export const HOLOGRAM = { depth: 12.5, layers: [], nested: { empty: {}, text: '홀로그램\n' } };
+
+/** Has the version its program is told: an old and a new release of one job type. The new one says what the old does not know. */
 const testVersioned = defineJobType({
   name: 'test.versioned',
   version: Number(process.env.TEST_VERSION ?? '1'),
@@ -88,7 +91,8 @@ const testVersioned = defineJobType({
   timeoutMs: 60_000,
   input: Nothing,
   output: z.object({ version: z.number() }),
-  async run() {
+  async run(_input, { emit }) {
+    if (process.env.TEST_VERSION === '2') await emit('hologram' as 'tool_start', { tool: 'projector', ...HOLOGRAM });
     return { version: Number(process.env.TEST_VERSION ?? '1') };
   },
 });

@@ -1,5 +1,8 @@
-/** Imported before a program (`node --import`): its wall clock is CLOCK_AHEAD_MS ahead of the machine's. */
-const ahead = Number(process.env.CLOCK_AHEAD_MS ?? '0');
+/** Imported before a program (`node --import`): its wall clock is CLOCK_AHEAD_MS ahead of the machine's, until SIGUSR2. */
+let ahead = Number(process.env.CLOCK_AHEAD_MS ?? '0');
+process.on('SIGUSR2', () => {
+  ahead = 0;
+});
 const MachineDate = globalThis.Date;
 
 globalThis.Date = class extends MachineDate {

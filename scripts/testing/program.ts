@@ -27,6 +27,7 @@ await runProgram({
             );
     await deps.clock.ready();
     return {
+      stuck: 'stuck' in started ? (started.stuck as Promise<void>) : undefined,
       async stop() {
         await started.stop();
         await close();

@@ -80,7 +80,7 @@ export async function startSystem(options: SystemOptions = {}) {
   const env = { ...TEST_ENV, REDIS_URL: redis.url, ...options.env };
   const programs: Program[] = [];
 
-  async function startApi(port?: number) {
+  async function startApi(port?: number): Promise<Program & { url: string; port: number }> {
     const listen = port ?? (await freePort());
     const program = startProgram('api', { ...env, PORT: String(listen) });
     programs.push(program);
@@ -90,7 +90,13 @@ export async function startSystem(options: SystemOptions = {}) {
         (response) => response.ok,
         () => false,
       );
-    await until('the API', ready, program);
+    try {
+      await until('the API', ready, program);
+    } catch (error) {
+      // Somebody else was faster to take the free port.
+      if (port === undefined && program.log().includes('EADDRINUSE')) return startApi();
+      throw error;
+    }
     return { ...program, url, port: listen };
   }
   async function startRunner(more: Record<string, string> = {}) {

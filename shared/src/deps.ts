@@ -3,8 +3,12 @@ import type { Catalog } from './job-type.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { Clock } from './redis/clock.ts';
+import type { createClockCheck } from './redis/clock-check.ts';
 import type { createLive } from './redis/live.ts';
+import type { createPresence } from './redis/presence.ts';
 import type { TaskQueue } from './redis/queue.ts';
+import type { createQueueState } from './redis/queue-state.ts';
+import type { createReadiness } from './redis/readiness.ts';
 import type { createSchedule } from './redis/schedule.ts';
 import type { createTaskReads } from './redis/task-reads.ts';
 import type { createTaskScripts } from './redis/task-scripts.ts';
@@ -24,9 +28,13 @@ export type Deps = {
   tasks: Tasks;
   schedule: ReturnType<typeof createSchedule>;
   queue: TaskQueue;
+  queueState: ReturnType<typeof createQueueState>;
   live: ReturnType<typeof createLive>;
   catalog: Catalog;
   clock: Clock;
+  clockCheck: Pick<ReturnType<typeof createClockCheck>, 'off'>;
+  presence: ReturnType<typeof createPresence>;
+  readiness: ReturnType<typeof createReadiness>;
   log: Log;
   limits: ProcessLimits;
   /** Names this process in `started` events and logs. */

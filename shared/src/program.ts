@@ -5,11 +5,16 @@ import { RedisSettingsError } from './redis/fitness.ts';
 
 /** Exit code of a program whose configuration or Redis is not fit: restarting it would not help. */
 const EXIT_UNFIT = 78;
+/** Exit code of a program that gave itself up after it had stopped in order: a new process is the cure (EX_TEMPFAIL). */
+const EXIT_STUCK = 75;
 
 type Program = {
   name: 'api' | 'runner' | 'relay';
-  /** Starts the program; gives how to stop it. `stop` must end within the drain time. */
-  start(config: Environment, log: Log): Promise<{ stop(): Promise<void> }>;
+  /**
+   * Starts the program; gives how to stop it. `stop` must end within the drain time. `stuck` resolves when the
+   * program finds itself broken: it is stopped then as by a signal, and exits with a code of its own.
+   */
+  start(config: Environment, log: Log): Promise<{ stop(): Promise<void>; stuck?: Promise<void> | undefined }>;
 };
 
 /** Runs a program until SIGTERM, SIGINT, or the end of the parent that started it; then stops it and exits 0. */
@@ -31,7 +36,10 @@ export async function runProgram({ name, start }: Program): Promise<void> {
     });
   }
   const asked = Promise.withResolvers<string>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => asked.resolve(signal));
+  // A second SIGTERM, as process groups and wrappers send it, must not cut the drain short, which is bounded anyway. A
+  // second Ctrl-C is a person's who does not want to wait.
+  process.on('SIGTERM', () => asked.resolve('SIGTERM'));
+  process.once('SIGINT', () => asked.resolve('SIGINT'));
   if (process.env.BEANLINE_PARENT === '1') {
     process.stdin.once('close', () => asked.resolve('the parent is gone'));
     process.stdin.resume();
@@ -39,12 +47,16 @@ export async function runProgram({ name, start }: Program): Promise<void> {
   try {
     const running = await Promise.race([start(config, log), asked.promise.then(() => null)]);
     if (running === null) process.exit(0);
-    log.info({ reason: await asked.promise }, 'stopping');
+    const end = await Promise.race([
+      asked.promise.then((reason) => ({ reason, code: 0 })),
+      ...(running.stuck ? [running.stuck.then(() => ({ reason: 'stuck', code: EXIT_STUCK }))] : []),
+    ]);
+    log.info({ reason: end.reason }, 'stopping');
     await running.stop();
+    process.exit(end.code);
   } catch (error) {
     if (!(error instanceof RedisSettingsError)) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exit(EXIT_UNFIT);
   }
-  process.exit(0);
 }

@@ -9,11 +9,15 @@ import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { Provider } from './provider.ts';
 import { createClock } from './redis/clock.ts';
+import { createClockCheck } from './redis/clock-check.ts';
 import { type ConnectOptions, connect, connected, onLost } from './redis/connect.ts';
 import { claimRedis } from './redis/fitness.ts';
 import { createKeys } from './redis/keys.ts';
 import { createLive } from './redis/live.ts';
+import { createPresence } from './redis/presence.ts';
 import { createQueue } from './redis/queue.ts';
+import { createQueueState } from './redis/queue-state.ts';
+import { createReadiness } from './redis/readiness.ts';
 import { createSchedule } from './redis/schedule.ts';
 import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
@@ -78,6 +82,8 @@ export function wire(
   };
   const clock = createClock(probeRedis, { keys, partitions, log, admit });
 
+  const clockCheck = createClockCheck(clock, { toleranceMs: config.CLOCK_TOLERANCE_MS, log });
+
   const reads = createTaskReads(tasksRedis, keys, partitions);
   const scripts = createTaskScripts(tasksRedis, keys, partitions, {
     maxQueueTasks: config.MAX_QUEUE_TASKS,
@@ -92,13 +98,19 @@ export function wire(
   const queue = createQueue(queueRedis, config.KEY_PREFIX);
   const live = createLive({ subscriber: liveRedis, publisher: tasksRedis, keys, partitions, reads, log });
 
+  const presence = createPresence(tasksRedis, keys);
+
   const deps: Deps = {
     tasks: { ...scripts, ...reads },
     schedule: createSchedule(tasksRedis, keys),
     queue,
+    queueState: createQueueState(tasksRedis, config.KEY_PREFIX),
     live,
     catalog: options.catalog ?? builtinCatalog,
     clock,
+    clockCheck,
+    presence,
+    readiness: createReadiness(tasksRedis, keys, partitions, presence),
     log,
     partitions,
     worker: `${hostname()}:${process.pid}`,
@@ -117,6 +129,7 @@ export function wire(
     keys,
     async close() {
       clock.stop();
+      clockCheck.stop();
       live.stop();
       await queue.close();
       for (const redis of [liveRedis, queueRedis, tasksRedis, probeRedis]) redis.disconnect();

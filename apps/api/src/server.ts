@@ -1,5 +1,5 @@
 /** The HTTP server around the application: slow clients answered 408, and a drain that loses no stream. */
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
@@ -8,7 +8,9 @@ import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { newRequestId, problemBody, problemHeaders } from './problem.ts';
 
+/** What is under way at the end of the drain time may take this much longer. */
 const LAST_CALL_MS = 500;
+const LOOK_MS = 20;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -28,7 +30,11 @@ function refuse(socket: Socket, error: TaskError, status: string) {
   socket.destroySoon();
 }
 
-/** Listens on HOST:PORT. `stop` ends streams at event boundaries over the drain time, then closes. */
+/**
+ * Listens on HOST:PORT. `stop` drains: `/readyz` is 503 at once, so that load balancers leave; streams end at event
+ * boundaries over the drain time; who comes meanwhile is still served, and told to close the connection. It stops listening
+ * when nothing is under way, LEAVE_MS have passed at least, and DRAIN_MS at most.
+ */
 export async function startServer(deps: Deps, config: Environment) {
   const draining = new AbortController();
   const app = createApp({ deps, config, drain: draining.signal });
@@ -42,6 +48,13 @@ export async function startServer(deps: Deps, config: Environment) {
       noDelay: true,
     },
   }) as Server;
+  const underWay = new Set<ServerResponse>();
+  // Before the application: a response that is written at once must know already.
+  server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
+    if (draining.signal.aborted) response.shouldKeepAlive = false;
+    underWay.add(response);
+    response.on('close', () => underWay.delete(response));
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
       refuse(socket, new TaskError('request_timeout', 'The request arrived too slowly.'), '408 Request Timeout');
@@ -64,10 +77,14 @@ export async function startServer(deps: Deps, config: Environment) {
   return {
     port,
     async stop() {
+      const startedAt = performance.now();
+      const since = () => performance.now() - startedAt;
       draining.abort();
+      for (const response of underWay) if (!response.headersSent) response.shouldKeepAlive = false;
+      while (since() < config.DRAIN_MS && (underWay.size > 0 || since() < config.LEAVE_MS)) await sleep(LOOK_MS);
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
-      await Promise.race([closed, sleep(config.DRAIN_MS + LAST_CALL_MS)]);
+      await Promise.race([closed, sleep(LAST_CALL_MS)]);
       server.closeAllConnections();
     },
   };

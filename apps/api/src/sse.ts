@@ -45,7 +45,8 @@ export async function streamEvents(
     const timer = setTimeout(() => leaving.abort(), Math.random() * config.DRAIN_MS * 0.9);
     gone.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   };
-  if (drain.aborted) leave();
+  // Who comes while the API drains goes on at another one at once.
+  if (drain.aborted) leaving.abort();
   else drain.addEventListener('abort', leave, { once: true });
 
   const heartbeat = setInterval(() => {

@@ -32,6 +32,7 @@ export function consume(options: {
   const { type, lockDurationMs, queue, log } = options;
   const running = new Map<string, { controller: AbortController; renewedAt: number }>();
   let resumeTimer: NodeJS.Timeout | undefined;
+  let taken = 0;
   let stopping = false;
 
   async function park(job: Job, id: string, token: string | undefined, until: number, dueAt?: number): Promise<never> {
@@ -54,6 +55,7 @@ export function consume(options: {
 
   async function process(job: Job, token: string | undefined) {
     const id = job.id ?? '';
+    taken++;
     const old = running.get(id);
     if (old) {
       // Our own lost job again. The old run's end would stop the renewal of the new one's lock.
@@ -119,6 +121,12 @@ export function consume(options: {
 
   return {
     type,
+    /** Tasks that may run here at once. */
+    slots: options.concurrency,
+    /** How many jobs it has taken so far. */
+    taken: () => taken,
+    /** True while it takes nothing by its own decision: Redis refuses, or it stops. */
+    resting: () => resumeTimer !== undefined || stopping,
     /** Ids of the tasks running here. */
     running: () => [...running.keys()],
     /** Stops one task, if it runs here. */

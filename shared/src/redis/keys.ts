@@ -14,6 +14,10 @@ export function createKeys(prefix: string) {
     kept: (p: number) => `${prefix}:{${p}}:kept`,
     owner: (p: number, owner: string) => `${prefix}:{${p}}:owner:${owner}`,
     idempotency: (p: number, hash: string) => `${prefix}:{${p}}:idem:${hash}`,
+    /** Never there. */
+    nothing: (p: number) => `${prefix}:{${p}}:nothing`,
+    /** Which runner takes which job types, by when it last said so. */
+    runners: `${prefix}:runners`,
     meta: `${prefix}:meta`,
     control: `${prefix}:control`,
     prefix,

@@ -90,3 +90,20 @@ test('a release that is sent again after the next attempt began changes nothing'
   await begin(ref.id);
   assert.deepEqual(await unchanged(() => tasks.release(ref, retry(lastId))), first);
 });
+
+test('what is released or answered is checked by the sweep as soon after its time as a new task is after its creation', async (t) => {
+  const { tasks, running, parking, retry, reply, record, redis, keys } = setup(t, { limits: { firstCheckMs: 700 } });
+  const checkAt = async (id: string) => Number(await redis.zscore(keys.open(0), id));
+  const retried = await running();
+  await redis.zadd(keys.open(0), 9e12, retried.ref.id);
+  const released = await tasks.release(retried.ref, { ...retry(retried.lastId), delayMs: 300 });
+  assert.ok(released.verdict === 'released');
+  assert.equal(await checkAt(retried.ref.id), released.until + 700);
+
+  const parked = await running();
+  await tasks.release(parked.ref, parking(parked.lastId));
+  await redis.zadd(keys.open(0), 9e12, parked.ref.id);
+  const { approvalId, ...answer } = reply();
+  assert.equal(await tasks.answer(parked.ref.id, { approvalId, ...answer }), 'answered');
+  assert.equal(await checkAt(parked.ref.id), Number((await record(parked.ref.id)).due_at) + 700);
+});

@@ -34,6 +34,15 @@ for i = 1, #ARGV, 3 do
   end
 end`;
 
+/** The position of the slowest sink. */
+export function lowestCursor(cursors: string[]): string | undefined {
+  return cursors.sort((a, b) => {
+    const [msA = '0', seqA = '0'] = a.split('-');
+    const [msB = '0', seqB = '0'] = b.split('-');
+    return Number(msA) - Number(msB) || Number(seqA) - Number(seqB);
+  })[0];
+}
+
 const checks = (flat: string[]): Check[] =>
   flat.flatMap((id, index) => (index % 2 === 0 ? [{ id, at: Number(flat[index + 1]) }] : []));
 
@@ -129,19 +138,9 @@ export function createSchedule(redis: RedisConnection, keys: Keys) {
     /** Confirms all up to an entry for a sink, and trims what every sink has confirmed. */
     async confirmBus(p: number, sink: string, entryId: string): Promise<void> {
       await redis.hset(keys.cursors(p), sink, entryId);
-      const cursors = Object.values(await redis.hgetall(keys.cursors(p)));
-      const [lowest] = cursors.sort((a, b) => {
-        const [msA = '0', seqA = '0'] = a.split('-');
-        const [msB = '0', seqB = '0'] = b.split('-');
-        return Number(msA) - Number(msB) || Number(seqA) - Number(seqB);
-      });
+      const lowest = lowestCursor(Object.values(await redis.hgetall(keys.cursors(p))));
       // MINID keeps the entry itself, which costs nothing and keeps the rule simple.
       if (lowest) await redis.xtrim(keys.bus(p), 'MINID', lowest);
-    },
-
-    /** Entries of the bus that wait for the slowest sink, at most. */
-    async busLength(p: number): Promise<number> {
-      return redis.xlen(keys.bus(p));
     },
 
     /** Marks ended tasks for removal at a time. */

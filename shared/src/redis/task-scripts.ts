@@ -165,6 +165,7 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
         approval ? json(approval.view) : '',
         approval?.expiresAt ?? 0,
         approval?.onExpiry ?? '',
+        limits.firstCheckMs,
         ...flat(options.entries),
       ]);
       return verdict === 'released'
@@ -241,6 +242,7 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
         options.nonce,
         json(options.answer),
         json(options.resumed),
+        limits.firstCheckMs,
       ]);
       return verdict as 'answered' | 'conflict' | 'unknown';
     },

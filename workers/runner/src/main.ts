@@ -10,6 +10,7 @@ await runProgram({
     await deps.clock.ready();
     const runner = await startRunner({ ...deps, providers: await createProviders(config) }, queueRedis, config);
     return {
+      stuck: runner.stuck,
       async stop() {
         await runner.stop();
         await close();

@@ -7,13 +7,16 @@ import { AttemptStop } from '@beanline/shared/context.ts';
 import type { RunnerDeps } from '@beanline/shared/deps.ts';
 import { keepHealthFile } from '@beanline/shared/health-file.ts';
 import { type Consumer, consume } from '@beanline/shared/redis/consume.ts';
+import { ANNOUNCE_MS } from '@beanline/shared/redis/presence.ts';
 import { runTask } from '@beanline/shared/run-task.ts';
+import { watchProgress } from './progress.ts';
 
 /** How often tasks running here are checked for a cancel or a takeover that no hint told of. */
 const CHECK_MS = 1_000;
 /** How long handed-back tasks may take to be released after the drain time. */
 const RELEASE_MS = 1_000;
 const CLOSE_MS = 500;
+const RETIRE_MS = 100;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -98,11 +101,30 @@ export async function startRunner(
     while (busy() && clock.available() && performance.now() < until) await sleep(20);
   }
 
+  const types = consumers.map(({ type }) => type);
+  const announce = () => deps.presence.announce(deps.worker, types, clock.now()).catch(() => undefined);
+  const announcer = setInterval(() => {
+    if (clock.available()) void announce();
+  }, ANNOUNCE_MS);
+  await announce();
+  const progress = watchProgress({
+    consumers,
+    state: deps.queueState,
+    available: () => clock.available(),
+    timeoutMs: config.PROGRESS_TIMEOUT_MS,
+    log,
+  });
+
   const endHealth = keepHealthFile(config.HEALTH_FILE, () => clock.available(), log);
-  log.info({ queues: consumers.map(({ type }) => type) }, 'the runner is ready');
+  log.info({ queues: types }, 'the runner is ready');
   return {
+    /** Resolves when this process does not get its jobs although they wait, and should be replaced. */
+    stuck: progress.stuck,
     async stop() {
       endHealth();
+      progress.stop();
+      clearInterval(announcer);
+      await Promise.race([deps.presence.retire(deps.worker, types).catch(() => undefined), sleep(RETIRE_MS)]);
       await Promise.all(consumers.map((consumer) => consumer.pause()));
       await settled(config.DRAIN_MS);
       for (const consumer of consumers) consumer.abort();

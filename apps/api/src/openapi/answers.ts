@@ -47,11 +47,28 @@ export const Readiness = z
     status: z.enum(['ready', 'draining', 'unavailable']),
     checks: z.object({
       redis: z.enum(['ok', 'unreachable']),
-      queues: z.enum(['ok', 'full', 'unreachable']),
+      writes: z.enum(['ok', 'full', 'refused', 'unreachable']),
+      queues: z.enum(['ok', 'full', 'unknown']),
+      runners: z.enum(['ok', 'absent', 'unknown']),
+      relay: z.enum(['ok', 'absent', 'unknown']),
+      bus: z.enum(['ok', 'behind', 'unknown']),
       clock: z.enum(['ok', 'off']),
     }),
     clock_offset_ms: z.int(),
     bus_backlog: z.int().min(0).nullable(),
+    bus_lag_ms: z.number().min(0).nullable(),
+    queues: z
+      .array(
+        z.object({
+          type: z.string(),
+          waiting: z.int().min(0),
+          max_waiting: z.int().min(0),
+          waiting_bytes: z.int().min(0),
+          max_waiting_bytes: z.int().min(0),
+          runners: z.int().min(0),
+        }),
+      )
+      .nullable(),
     followed_tasks: z.int().min(0),
   })
   .meta({ id: 'Readiness' });

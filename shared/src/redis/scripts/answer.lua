@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- answer: a person's answer to an approval, once, in time, and to the one that is asked now. The task is queued again.
--- ARGV 2 approval id, 3 nonce, 4 answer, 5 resumed event.
+-- ARGV 2 approval id, 3 nonce, 4 answer, 5 resumed event, 6 first check ms.
 local status = field('status')
 if not status then return { 'unknown' } end
 if field('answered_by') == ARGV[3] then return { 'answered' } end
@@ -11,5 +11,5 @@ redis.call('HSET', task, 'answer:' .. ARGV[2], ARGV[4], 'answered_by', ARGV[3], 
 redis.call('HDEL', task, 'approval_id')
 emit('resumed', ARGV[5])
 move('queued')
-check_by(now + 5000)
+check_by(now + ARGV[6])
 return { 'answered' }

@@ -1,0 +1,84 @@
+/**
+ * A load balancer as operators run them: round-robin over the APIs that `/readyz` calls ready, one connection per request,
+ * and the next API when one refuses the connection or answers 503, which means that nothing was accepted. When all have, it
+ * goes around again, a few times.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const HEALTH_MS = 100;
+const ROUNDS = 5;
+const ROUND_MS = 200;
+
+export async function startBalancer(ports: number[]) {
+  const ready = new Map(ports.map((port) => [port, true]));
+  let turn = 0;
+  const passedOn: string[] = [];
+
+  const checks = ports.map((port) =>
+    setInterval(async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(2_000) }).catch(
+        () => null,
+      );
+      await answer?.body?.cancel();
+      ready.set(port, answer?.ok ?? false);
+    }, HEALTH_MS),
+  );
+
+  /** All APIs, the ready ones first, beginning with another one each time. */
+  function order(): number[] {
+    turn = (turn + 1) % ports.length;
+    const turned = [...ports.slice(turn), ...ports.slice(0, turn)];
+    return [...turned.filter((port) => ready.get(port)), ...turned.filter((port) => !ready.get(port))];
+  }
+
+  function pass(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer, tries = 0, left = order()) {
+    const { method, url, headers } = incoming;
+    const [port, ...others] = left;
+    const next = (why: string) => {
+      passedOn.push(`${method} ${url?.split('/')[1]}: ${why}`);
+      if (others.length > 0) pass(incoming, outgoing, body, tries + 1, others);
+      else setTimeout(() => pass(incoming, outgoing, body, tries + 1), ROUND_MS);
+    };
+    const last = tries + 1 >= ROUNDS * ports.length;
+    const forward = request({ host: '127.0.0.1', port, method, path: url, headers, agent: false }, (answer) => {
+      if (answer.statusCode === 503 && !last) {
+        answer.resume();
+        return next('503');
+      }
+      outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, connection: 'close' });
+      outgoing.flushHeaders();
+      answer.pipe(outgoing);
+      answer.on('error', () => outgoing.destroy());
+    });
+    outgoing.on('close', () => forward.destroy());
+    forward.on('error', (error: NodeJS.ErrnoException) => {
+      if (outgoing.headersSent || outgoing.destroyed) return outgoing.destroy();
+      if (error.code === 'ECONNREFUSED' && !last) return next('refused');
+      outgoing.writeHead(502, { connection: 'close' }).end(String(error));
+    });
+    forward.end(body);
+  }
+
+  const server = createServer(async (incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    pass(incoming, outgoing, Buffer.concat(chunks));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** True while it takes this API for ready. */
+    ready: (port: number) => ready.get(port) ?? false,
+    /** Requests for which an API had to be asked again, and why. */
+    passedOn,
+    async stop() {
+      for (const check of checks) clearInterval(check);
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,81 @@
+/** What `/readyz` tells of Redis beyond its being there: in two batches, whatever the number of tasks, readers and owners. */
+import type { RedisConnection } from './connect.ts';
+import type { Keys } from './keys.ts';
+import type { createPresence } from './presence.ts';
+import { lowestCursor } from './schedule.ts';
+
+export type Readiness = {
+  /** False when Redis answers but takes no writes: a replica, a full disk, too few replicas. */
+  writable: boolean;
+  /** Partitions that no relay holds: nothing of them is repaired or removed. */
+  untended: number;
+  /** Entries of the bus that the slowest sink has not read, at most, and the age of the oldest in ms. */
+  bus: { backlog: number; lagMs: number };
+  /** Waiting tasks and their input bytes, as the limits count them, and the runners that take them. */
+  queues: { type: string; waiting: number; waitingBytes: number; runners: number }[];
+};
+
+const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
+
+export function createReadiness(
+  redis: RedisConnection,
+  keys: Keys,
+  partitions: number,
+  presence: Pick<ReturnType<typeof createPresence>, 'counts'>,
+) {
+  /** Removing what is not there writes nothing, and is refused where writes are. */
+  async function takesWrites(p: number): Promise<boolean> {
+    try {
+      await redis.del(keys.nothing(p));
+      return true;
+    } catch (error) {
+      if (error instanceof Error && error.name === 'ReplyError') return false;
+      throw error;
+    }
+  }
+
+  async function oldestUnread(p: number): Promise<number | null> {
+    const cursor = lowestCursor(Object.values(await redis.hgetall(keys.cursors(p)))) ?? '0-0';
+    const [entry] = await redis.xrange(keys.bus(p), `(${cursor}`, '+', 'COUNT', 1);
+    return entry ? Number.parseInt(entry[0], 10) : null;
+  }
+
+  /** `now` in ms, Redis TIME. */
+  async function read(types: string[], now: number): Promise<Readiness> {
+    const names = types.flatMap((type) => [`${type}:tasks`, `${type}:bytes`]);
+    const [runners, parts] = await Promise.all([
+      presence.counts(now),
+      Promise.all(
+        Array.from({ length: partitions }, async (_, p) => {
+          const [writable, held, backlog, oldest, counts] = await Promise.all([
+            takesWrites(p),
+            redis.exists(keys.lease(p)),
+            redis.xlen(keys.bus(p)),
+            oldestUnread(p),
+            redis.hmget(keys.counts(p), ...names),
+          ]);
+          return { writable, held: held === 1, backlog, oldest, counts: counts.map(Number) };
+        }),
+      ),
+    ]);
+    const oldest = Math.min(...parts.map((part) => part.oldest ?? now));
+    const total = (index: number) => sum(parts.map(({ counts }) => counts[index] ?? 0));
+    return {
+      writable: parts.every((part) => part.writable),
+      untended: parts.filter(({ held }) => !held).length,
+      bus: { backlog: sum(parts.map(({ backlog }) => backlog)), lagMs: Math.max(0, now - oldest) },
+      queues: types.map((type, index) => ({
+        type,
+        waiting: total(2 * index),
+        waitingBytes: total(2 * index + 1),
+        runners: runners.get(type) ?? 0,
+      })),
+    };
+  }
+
+  return {
+    read,
+    /** One round trip: whether Redis takes writes, for one partition of all. */
+    takesWrites: () => takesWrites(Math.floor(Math.random() * partitions)),
+  };
+}
