@@ -75,7 +75,7 @@ export function rawGet(
 ): RawConnection {
   const connection = rawConnection(port);
   connection.read();
-  const lines = Object.entries({ Host: 'test', ...headers }).map(([name, value]) => `${name}: ${value}`);
+  const lines = Object.entries({ Host: '127.0.0.1', ...headers }).map(([name, value]) => `${name}: ${value}`);
   connection.send([`GET ${path} HTTP/${version}`, ...lines, '', ''].join('\r\n'));
   return connection;
 }

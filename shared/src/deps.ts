@@ -2,9 +2,11 @@
 import type { Catalog } from './job-type.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
+import type { ApiKeys } from './redis/api-keys.ts';
 import type { createLive } from './redis/live.ts';
 import type { Probe } from './redis/probe.ts';
 import type { TaskQueue } from './redis/queue.ts';
+import type { RateLimit } from './redis/rate-limit.ts';
 import type { createSchedule } from './redis/schedule.ts';
 import type { createTaskReads } from './redis/task-reads.ts';
 import type { createTaskScripts } from './redis/task-scripts.ts';
@@ -27,6 +29,8 @@ export type Deps = {
   live: ReturnType<typeof createLive>;
   catalog: Catalog;
   clock: Probe;
+  apiKeys: ApiKeys;
+  rateLimit: RateLimit;
   log: Log;
   limits: ProcessLimits;
   /** Names this process in `started` events and logs. */

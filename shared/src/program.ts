@@ -42,7 +42,7 @@ export async function runProgram({ name, start }: Program): Promise<void> {
     log.info({ reason: await asked.promise }, 'stopping');
     await running.stop();
   } catch (error) {
-    if (!(error instanceof RedisSettingsError)) throw error;
+    if (!(error instanceof RedisSettingsError || error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exit(EXIT_UNFIT);
   }

@@ -7,11 +7,13 @@ import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { Provider } from './provider.ts';
+import { createApiKeys } from './redis/api-keys.ts';
 import { claimRedis, connect } from './redis/connect.ts';
 import { createKeys } from './redis/keys.ts';
 import { createLive } from './redis/live.ts';
 import { createProbe } from './redis/probe.ts';
 import { createQueue } from './redis/queue.ts';
+import { createRateLimit } from './redis/rate-limit.ts';
 import { createSchedule } from './redis/schedule.ts';
 import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
@@ -21,8 +23,8 @@ const PROBE_SILENCE_MS = 3_000;
 /** BullMQ blocks on its connections for up to 10 s. */
 const BLOCKING_SILENCE_MS = 15_000;
 
-/** Rank each waiting task of the same owner adds. There is one owner while there are no API keys: nobody to be fair to. */
-const SPREAD_MS = 0;
+/** Rank each waiting task of the same owner adds, where there is more than one owner to be fair to. */
+const SPREAD_MS = 1_000;
 
 /** The providers of a configuration. SDKs are loaded only where model calls are made. */
 export async function createProviders(config: Environment): Promise<Providers> {
@@ -90,6 +92,8 @@ export function wire(
     live,
     catalog: options.catalog ?? builtinCatalog,
     clock,
+    apiKeys: createApiKeys(tasksRedis, keys),
+    rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
     log,
     partitions,
     worker: `${hostname()}:${process.pid}`,

@@ -1,6 +1,7 @@
 /** The HTTP application: request ids, errors as problem+json, and the routes. It checks and enqueues; it runs nothing. */
 import { TaskError } from '@beanline/shared/errors.ts';
 import { Hono } from 'hono';
+import { authenticate } from './authenticate.ts';
 import type { Api, ApiContext, ApiEnv } from './context.ts';
 import { newRequestId, problemBody, problemHeaders } from './problem.ts';
 import { reply } from './reply.ts';
@@ -9,9 +10,6 @@ import { healthRoutes } from './routes/health.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { taskRoutes } from './routes/tasks.ts';
 
-/** The one owner there is while no API keys exist. */
-const OPEN_OWNER = 'local';
-
 export function createApp(api: Api): Hono<ApiEnv> {
   const { log } = api.deps;
   const app = new Hono<ApiEnv>();
@@ -19,7 +17,8 @@ export function createApp(api: Api): Hono<ApiEnv> {
   function fail(c: ApiContext, thrown: unknown, extra: Record<string, string> = {}): Response {
     const requestId = c.get('requestId') ?? newRequestId();
     const { error, body } = problemBody(thrown, requestId);
-    if (error.code === 'internal') log.error({ error, request_id: requestId }, 'a request failed');
+    if (error.code === 'internal')
+      log.error({ error, request_id: requestId, owner: c.get('owner') }, 'a request failed');
     const headers = { ...problemHeaders(error), 'X-Request-Id': requestId, ...extra };
     // No `Connection: close` for an unread body: the server would cut a client that still sends before it has read this.
     // Left open, the adapter reads the rest for half a second or 64 MB, and cuts then.
@@ -29,9 +28,9 @@ export function createApp(api: Api): Hono<ApiEnv> {
   app.use((c, next) => {
     const given = c.env.incoming.headers['x-request-id'];
     c.set('requestId', typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : newRequestId());
-    c.set('owner', OPEN_OWNER);
     return next();
   });
+  app.use(authenticate(api));
   app.onError((error, c) => fail(c, error));
 
   submitRoutes(app, api);

@@ -5,8 +5,10 @@ import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { createAdaptorServer } from '@hono/node-server';
+import { createAccess } from './access.ts';
 import { createApp } from './app.ts';
 import { newRequestId, problemBody, problemHeaders } from './problem.ts';
+import { createStreams } from './streams.ts';
 
 const LAST_CALL_MS = 500;
 
@@ -28,10 +30,13 @@ function refuse(socket: Socket, error: TaskError, status: string) {
   socket.destroySoon();
 }
 
-/** Listens on HOST:PORT. `stop` ends streams at event boundaries over the drain time, then closes. */
+/** Listens on HOST:PORT, unless that would let in the world without a key. `stop` ends streams at event boundaries over the drain time, then closes. */
 export async function startServer(deps: Deps, config: Environment) {
   const draining = new AbortController();
-  const app = createApp({ deps, config, drain: draining.signal });
+  const access = createAccess(deps, config);
+  await access.checkHost();
+  const streams = createStreams(deps, access, config);
+  const app = createApp({ deps, config, drain: draining.signal, access, streams });
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {

@@ -15,6 +15,10 @@ export function createKeys(prefix: string) {
     owner: (p: number, owner: string) => `${prefix}:{${p}}:owner:${owner}`,
     idempotency: (p: number, hash: string) => `${prefix}:{${p}}:idem:${hash}`,
     meta: `${prefix}:meta`,
+    /** SHA-256 of each API key → what it may do. */
+    apiKeys: `${prefix}:keys`,
+    /** Begins the counters of requests per second; `:<owner>` follows. */
+    rate: `${prefix}:rate`,
     control: `${prefix}:control`,
     prefix,
   };

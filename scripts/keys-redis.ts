@@ -1,0 +1,87 @@
+/**
+ * The Redis that holds the keys: that of REDIS_URL, else that of `npm start`. When it runs, its own is used; when it does
+ * not, Redis is started for the moment: the first key must come before a start that the world may reach.
+ */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Environment } from '../shared/src/config.ts';
+import { createLog } from '../shared/src/log.ts';
+import { connect } from '../shared/src/redis/connect.ts';
+import { holdDataDir } from './data-dir.ts';
+import { ownRedis } from './own-redis.ts';
+import { waitForRedis } from './redis-server.ts';
+
+const ANSWER_MS = 5_000;
+
+/** Where the running `npm start` of this directory has its Redis; waits for it, as it may only just be starting. */
+async function runningUrl(dataDir: string): Promise<string> {
+  const file = join(dataDir, 'redis', 'start.json');
+  for (const deadline = performance.now() + ANSWER_MS; performance.now() < deadline; await delay(100)) {
+    try {
+      const { port } = JSON.parse(readFileSync(file, 'utf8')) as { port: number };
+      await waitForRedis(port, { timeoutMs: 500 });
+      return `redis://127.0.0.1:${port}`;
+    } catch {
+      // Not yet.
+    }
+  }
+  throw new Error(
+    `npm start runs with ${dataDir}, but no Redis of its own answers. If it uses another, set REDIS_URL.`,
+  );
+}
+
+/** Rejects unless Redis answers in time; without it a command would wait for as long as Redis is away. */
+async function checkAnswers(url: string): Promise<void> {
+  const redis = connect(url, { name: 'keys', for: 'worker', log: createLog({ level: 'silent', name: 'keys' }) });
+  const late = AbortSignal.timeout(ANSWER_MS);
+  const { host } = new URL(url);
+  const away = new Promise<never>((_, reject) =>
+    late.addEventListener('abort', () => reject(new Error(`Redis at ${host} does not answer (REDIS_URL).`))),
+  );
+  try {
+    await Promise.race([redis.ping(), away]);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** Calls `use` with the address of the Redis. */
+export async function withRedis(
+  config: Environment,
+  env: NodeJS.ProcessEnv,
+  use: (url: string) => Promise<void>,
+): Promise<void> {
+  if (env.REDIS_URL) {
+    await checkAnswers(config.REDIS_URL);
+    return use(config.REDIS_URL);
+  }
+  const held = holdIfFree(config.DATA_DIR);
+  if (!held) return use(await runningUrl(resolve(config.DATA_DIR)));
+  const say = (line: string) => process.stderr.write(`beanline: ${line}\n`);
+  try {
+    say(`npm start is not running; starting its Redis in ${held.path} for this`);
+    const redis = await ownRedis(held.path, say, new AbortController().signal);
+    const child = redis.spawn();
+    try {
+      await use(redis.url);
+    } finally {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      await ended;
+    }
+  } finally {
+    held.release();
+  }
+}
+
+/** The data directory, held; null when `npm start` has it. */
+function holdIfFree(dataDir: string) {
+  try {
+    return holdDataDir(dataDir, `process ${process.pid}, npm run keys`);
+  } catch (error) {
+    if (/is running with the data directory/.test((error as Error).message)) return null;
+    throw error;
+  }
+}
