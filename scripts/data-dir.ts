@@ -3,6 +3,9 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSyn
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
+/** Thrown when another process holds the directory. */
+export class DirInUseError extends Error {}
+
 export type HeldDir = {
   /** Absolute. */
   path: string;
@@ -31,7 +34,7 @@ export function holdDataDir(dir: string, note: string): HeldDir {
     } catch {
       // It has only just taken the lock.
     }
-    throw new Error(
+    throw new DirInUseError(
       `Another beanline${holder} is running with the data directory ${path}. Stop it first, or set DATA_DIR to another directory.`,
       { cause: error },
     );

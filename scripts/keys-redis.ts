@@ -7,9 +7,9 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '../shared/src/config.ts';
-import { createLog } from '../shared/src/log.ts';
+import { createLog, scrub } from '../shared/src/log.ts';
 import { connect } from '../shared/src/redis/connect.ts';
-import { holdDataDir } from './data-dir.ts';
+import { DirInUseError, holdDataDir } from './data-dir.ts';
 import { ownRedis } from './own-redis.ts';
 import { waitForRedis } from './redis-server.ts';
 
@@ -36,9 +36,8 @@ async function runningUrl(dataDir: string): Promise<string> {
 async function checkAnswers(url: string): Promise<void> {
   const redis = connect(url, { name: 'keys', for: 'worker', log: createLog({ level: 'silent', name: 'keys' }) });
   const late = AbortSignal.timeout(ANSWER_MS);
-  const { host } = new URL(url);
   const away = new Promise<never>((_, reject) =>
-    late.addEventListener('abort', () => reject(new Error(`Redis at ${host} does not answer (REDIS_URL).`))),
+    late.addEventListener('abort', () => reject(new Error(`The Redis of REDIS_URL does not answer: ${scrub(url)}`))),
   );
   try {
     await Promise.race([redis.ping(), away]);
@@ -81,7 +80,7 @@ function holdIfFree(dataDir: string) {
   try {
     return holdDataDir(dataDir, `process ${process.pid}, npm run keys`);
   } catch (error) {
-    if (/is running with the data directory/.test((error as Error).message)) return null;
+    if (error instanceof DirInUseError) return null;
     throw error;
   }
 }

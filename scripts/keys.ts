@@ -37,7 +37,7 @@ function lifetimeMs(text: string): number {
 
 type Command = (apiKeys: ApiKeys) => Promise<void>;
 
-const day = (ms: number | undefined) => (ms === undefined ? 'never' : new Date(ms).toISOString().replace('.000Z', 'Z'));
+const day = (ms: number | undefined) => (ms === undefined ? 'never' : `${new Date(ms).toISOString().slice(0, 19)}Z`);
 
 function create(key: NewApiKey): Command {
   return async (apiKeys) => {

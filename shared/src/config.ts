@@ -56,12 +56,14 @@ const apiKeys = z
   })
   .default(new Map<string, string>());
 
+const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text && !text.includes('*');
+
 /** Exact origins, as browsers send them. */
 const origins = z
   .string()
   .transform((text, context) => {
     const list = listed(text);
-    for (const part of list.filter((origin) => !URL.canParse(origin) || new URL(origin).origin !== origin)) {
+    for (const part of list.filter((origin) => !isOrigin(origin))) {
       context.addIssue({ code: 'custom', message: `"${part}" is not an origin, such as https://app.example.com` });
     }
     return list;

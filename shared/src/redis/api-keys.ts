@@ -35,7 +35,8 @@ export function createApiKeys(redis: Redis | Cluster, keys: Keys) {
 
     /** Makes a key. `token` is the key itself, which nobody can learn later. */
     async create({ owner, scopes, expiresInMs, label }: NewApiKey): Promise<{ token: string; key: ApiKey }> {
-      const [seconds = 0] = (await redis.time()).map(Number);
+      const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
+      const now = seconds * 1_000 + Math.floor(micros / 1_000);
       const token = makeApiKey();
       const hash = hashApiKey(token);
       const key: ApiKey = {
@@ -43,8 +44,8 @@ export function createApiKeys(redis: Redis | Cluster, keys: Keys) {
         id: apiKeyId(hash),
         owner,
         scopes: [...scopes],
-        created_at: seconds * 1_000,
-        ...(expiresInMs === undefined ? {} : { expires_at: seconds * 1_000 + expiresInMs }),
+        created_at: now,
+        ...(expiresInMs === undefined ? {} : { expires_at: now + expiresInMs }),
         ...(label === undefined ? {} : { label }),
       };
       await redis.hset(keys.apiKeys, hash, JSON.stringify(key));
