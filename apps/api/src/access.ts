@@ -24,8 +24,8 @@ import {
 /** How long an answer about a key counts, and that there are no keys. Five seconds after a change everybody knows. */
 const KEY_MS = 2_000;
 const OPEN_MS = 3_000;
-/** Age from which the absence of keys is asked for again, behind the requests that it does not hold up. */
-const OPEN_REFRESH_MS = 1_000;
+/** How often the absence of keys is asked for, so that no request waits for the answer. */
+const OPEN_CHECK_MS = 1_000;
 const MAX_KNOWN = 10_000;
 
 export type Caller = {
@@ -77,6 +77,11 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
     return asking;
   }
 
+  const openCheck = setInterval(() => {
+    if (closed) clearInterval(openCheck);
+    else if (clock.available()) countKeys().catch(() => undefined);
+  }, OPEN_CHECK_MS).unref();
+
   function lookUp(hash: string): ApiKey | null | Promise<ApiKey | null> {
     const known = found.get(hash) ?? missing.get(hash);
     if (known && known.until > performance.now()) return known.key;
@@ -103,15 +108,11 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
   }
 
   return {
-    /** Whether requests need a key. At once, unless it was not asked for lately; `unavailable` when nobody can say. */
+    /** Whether requests need a key. At once, unless Redis has been away for a while; `unavailable` when nobody can say. */
     needsKey(): boolean | Promise<boolean> {
       if (closed) return true;
-      const age = performance.now() - openAt;
-      if (age < OPEN_REFRESH_MS) return false;
-      const asked = countKeys().then(() => closed);
-      if (age > OPEN_MS) return asked;
-      asked.catch(() => undefined);
-      return false;
+      if (performance.now() - openAt < OPEN_MS) return false;
+      return countKeys().then(() => closed);
     },
 
     /** Who speaks by this Authorization header. Throws `unauthorized`, for every reason in the same words. */
