@@ -20,6 +20,7 @@ import {
   type Scope,
   scopes,
 } from '@beanline/shared/owner.ts';
+import { recent } from './recent.ts';
 
 /** How long an answer about a key counts, and that there are no keys. Five seconds after a change everybody knows. */
 const KEY_MS = 2_000;
@@ -44,18 +45,11 @@ export const unauthorized = () =>
 
 type Known = { key: ApiKey | null; until: number };
 
-function remember(known: Map<string, Known>, hash: string, entry: Known) {
-  known.delete(hash);
-  known.set(hash, entry);
-  // The first of a map is the oldest.
-  if (known.size > MAX_KNOWN) known.delete(known.keys().next().value ?? '');
-}
-
 export type Access = ReturnType<typeof createAccess>;
 
 export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'clock' | 'log'>, config: Environment) {
-  const found = new Map<string, Known>();
-  const missing = new Map<string, Known>();
+  const found = recent<Known>(MAX_KNOWN);
+  const missing = recent<Known>(MAX_KNOWN);
   const flights = new Map<string, Promise<ApiKey | null>>();
   let closed = config.API_KEYS.size > 0;
   let openAt = Number.NEGATIVE_INFINITY;
@@ -92,7 +86,7 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
         .guard(() => apiKeys.find(hash))
         .then((key) => {
           (key ? missing : found).delete(hash);
-          remember(key ? found : missing, hash, { key, until });
+          (key ? found : missing).set(hash, { key, until });
           return key;
         })
         .finally(() => flights.delete(hash));

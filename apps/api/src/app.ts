@@ -25,12 +25,12 @@ export function createApp(api: Api): Hono<ApiEnv> {
     return reply(c, error.status, body, headers);
   }
 
+  const admit = authenticate(api);
   app.use((c, next) => {
     const given = c.env.incoming.headers['x-request-id'];
     c.set('requestId', typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : newRequestId());
-    return next();
+    return admit(c, next);
   });
-  app.use(authenticate(api));
   app.onError((error, c) => fail(c, error));
 
   submitRoutes(app, api);

@@ -1,7 +1,7 @@
 /** Says of each request who sent it, and lets it pass: key, scope, rate. Open mode costs no hop to Redis. */
 import { TaskError } from '@beanline/shared/errors.ts';
 import { allows, type Scope } from '@beanline/shared/owner.ts';
-import type { MiddlewareHandler } from 'hono';
+import type { MiddlewareHandler, Next } from 'hono';
 import { OPEN_CALLER } from './access.ts';
 import { corsHeaders, preflightHeaders, refuseForeign } from './browser.ts';
 import type { Api, ApiContext, ApiEnv } from './context.ts';
@@ -48,26 +48,30 @@ export function authenticate({ access, config, deps }: Api): MiddlewareHandler<A
   }
 
   /** A stock reader gives up for good at 503 and 429, so what will pass is told it in its own language. */
-  const orComeBack = (c: ApiContext) => (error: unknown) => {
+  function orComeBack(c: ApiContext, error: unknown): Response {
     const passes = error instanceof TaskError && (error.code === 'unavailable' || error.code === 'rate_limited');
     if (passes && c.req.method === 'GET' && EVENTS.test(c.req.path) && isEventSource(c)) return askToComeBack(c);
     throw error;
-  };
+  }
 
-  function admitOpen(c: ApiContext) {
+  function admitOpen(c: ApiContext): undefined {
     refuseForeign(c.env.incoming.headers);
     c.set('caller', OPEN_CALLER);
     c.set('owner', OPEN_CALLER.owner);
   }
 
-  return async (c, next) => {
+  async function admit(c: ApiContext, needsKey: boolean | Promise<boolean>, next: Next) {
+    const answer = await (async () => ((await needsKey) ? admitKeyed(c) : admitOpen(c)))().catch((error: unknown) =>
+      orComeBack(c, error),
+    );
+    return answer ?? next();
+  }
+
+  return (c, next) => {
     if (PUBLIC.test(c.req.path)) return next();
     const needsKey = access.needsKey();
-    if (needsKey === false) {
-      admitOpen(c);
-      return next();
-    }
-    const refused = await (async () => ((await needsKey) ? await admitKeyed(c) : admitOpen(c)))().catch(orComeBack(c));
-    return refused ?? next();
+    if (needsKey !== false) return admit(c, needsKey, next);
+    admitOpen(c);
+    return next();
   };
 }
