@@ -3,6 +3,9 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSyn
 import { join } from 'node:path';
 import { tryLock } from './file-lock.ts';
 
+/** Thrown when another process holds the directory. */
+export class DirInUseError extends Error {}
+
 export type HeldDir = {
   /** Absolute. */
   path: string;
@@ -27,7 +30,7 @@ export function holdDataDir(dir: string, note: string): HeldDir {
     } catch {
       // It has only just taken the lock.
     }
-    throw new Error(
+    throw new DirInUseError(
       `Another beanline${holder} is running with the data directory ${path}. Stop it first, or set DATA_DIR to another directory.`,
     );
   }

@@ -13,7 +13,7 @@ import { type OwnRedis, ownRedis } from './own-redis.ts';
 import { type StartOptions, startOptions, USAGE } from './start-options.ts';
 import { onStopSignals } from './stop-signals.ts';
 import { type Program, supervisor } from './supervisor.ts';
-import { waitUntilReady } from './wait-until-ready.ts';
+import { needsKey, waitUntilReady } from './wait-until-ready.ts';
 import { welcome } from './welcome.ts';
 
 /** Above DRAIN_MS, for closing connections after the drain; with Redis's own it stays below 10 s by default. */
@@ -133,10 +133,11 @@ async function runAll(
       start('relay', programs.relay);
     }
     const url = `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}`;
-    if (await waitUntilReady(url, over.signal, say))
-      process.stdout.write(
-        welcome({ url, config, runners, ownRedisPort: redis?.port, ms: performance.now() - startedAt }),
-      );
+    if (await waitUntilReady(url, over.signal, say)) {
+      const ms = performance.now() - startedAt;
+      const keyed = await needsKey(url).catch(() => false);
+      process.stdout.write(welcome({ url, config, runners, ownRedisPort: redis?.port, keyed, ms }));
+    }
     if (!over.signal.aborted) await new Promise((resolve) => over.signal.addEventListener('abort', resolve));
   } catch (error) {
     if (!over.signal.aborted) exitCode = complain(error);

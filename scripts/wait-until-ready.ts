@@ -17,6 +17,13 @@ async function readiness(url: string, stopped: AbortSignal): Promise<string | un
   }
 }
 
+/** Whether the API asks for a key. */
+export async function needsKey(url: string): Promise<boolean> {
+  const response = await fetch(`${url}/tasks?limit=1`, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+  await response.body?.cancel();
+  return response.status === 401;
+}
+
 /** True when `GET /readyz` answers 200, false when stopped before; says from time to time what it waits for. */
 export async function waitUntilReady(url: string, stopped: AbortSignal, say: (line: string) => void): Promise<boolean> {
   let wordMs = FIRST_WORD_MS;

@@ -17,11 +17,14 @@ export function welcome(facts: {
   config: Environment;
   runners: number;
   ownRedisPort: number | undefined;
+  /** Whether the API asks for a key. */
+  keyed: boolean;
   ms: number;
 }): string {
-  const { url, config, runners, ownRedisPort, ms } = facts;
+  const { url, config, runners, ownRedisPort, keyed, ms } = facts;
   const redis = ownRedisPort === undefined ? 'REDIS_URL' : `its own, port ${ownRedisPort}`;
-  const post = `${url}/api/chat -H 'Content-Type: application/json' -d '{"messages":[{"role":"user","content":"What is a queue?"}]}'`;
+  const auth = keyed ? ' -H "Authorization: Bearer $KEY"' : '';
+  const post = `${url}/api/chat${auth} -H 'Content-Type: application/json' -d '{"messages":[{"role":"user","content":"What is a queue?"}]}'`;
   return `
 beanline is ready at ${url} (${(ms / 1000).toFixed(1)} s)
   model    ${modelLine(config)}
@@ -29,11 +32,12 @@ beanline is ready at ${url} (${(ms / 1000).toFixed(1)} s)
   redis    ${redis}
   runners  ${runners}
   API      ${url}/docs
+  keys     ${keyed ? 'every request needs one; make another: npm run keys -- create <owner>' : 'none, so only this machine is answered; make one: npm run keys -- create <owner>'}
 
 Watch an answer as it is made:
   curl -N ${post} -H 'Accept: text/event-stream'
 Submit, then fetch the result:
-  id=$(curl -s ${post} | grep -o 'task_[A-Za-z0-9_-]\\{9,\\}' | head -1); curl -s "${url}/tasks/$id?wait=30"
+  id=$(curl -s ${post} | grep -o 'task_[A-Za-z0-9_-]\\{9,\\}' | head -1); curl -s "${url}/tasks/$id?wait=30"${auth}
 
 Ctrl-C stops everything.
 `;

@@ -80,7 +80,7 @@ const testBadOutput = defineJobType({
 });
 
 /** An event of a later release. */
-export const HOLOGRAM = { depth: 12.5, layers: [], nested: { empty: {}, text: '홀로그램\n' } };
+export const HOLOGRAM = { tool: 'projector', depth: 12.5, layers: [], nested: { empty: {}, text: '홀로그램\n' } };
 
 /** Has the version its program is told: an old and a new release of one job type. The new one says what the old does not know. */
 const testVersioned = defineJobType({
@@ -92,7 +92,7 @@ const testVersioned = defineJobType({
   input: Nothing,
   output: z.object({ version: z.number() }),
   async run(_input, { emit }) {
-    if (process.env.TEST_VERSION === '2') await emit('hologram' as 'tool_start', { tool: 'projector', ...HOLOGRAM });
+    if (process.env.TEST_VERSION === '2') await emit('hologram' as 'tool_start', HOLOGRAM);
     return { version: Number(process.env.TEST_VERSION ?? '1') };
   },
 });

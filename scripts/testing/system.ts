@@ -8,6 +8,7 @@ import { type TestRedis, testRedis } from '../test-redis.ts';
 
 const PROGRAM = fileURLToPath(new URL('program.ts', import.meta.url));
 const START_MS = 20_000;
+const READY_MS = 3_000;
 
 /** Short locks and checks, so that a recovery takes seconds. A test may override each. */
 export const TEST_ENV = {
@@ -86,7 +87,8 @@ export async function startSystem(options: SystemOptions = {}) {
     programs.push(program);
     const url = `http://127.0.0.1:${listen}`;
     const ready = () =>
-      fetch(`${url}/readyz`).then(
+      // Asked again when it takes long: on a busy machine a first fetch was seen never to settle, its connection gone.
+      fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_MS) }).then(
         (response) => response.ok,
         () => false,
       );

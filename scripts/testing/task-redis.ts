@@ -69,6 +69,7 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
       timeoutMs: 60_000,
       maxAttempts: 3,
       priority: 0,
+      spread: true,
       metadata: {},
       requestId: 'request-1',
       traceparent: undefined,

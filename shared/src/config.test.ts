@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { ConfigError, configVariables, readConfig } from './config.ts';
+import { ConfigError, configVariables, isLoopback, readConfig } from './config.ts';
+import { sha256 } from './task-id.ts';
 
 /** The message of a refused environment. */
 function refusal(env: Record<string, string>): string {
@@ -29,7 +30,8 @@ test('a default that is given as a value means the same', () => {
 test('every problem is told at once, each under its variable', () => {
   const wrong = {
     PORT: '70000',
-    HOST: '0.0.0.0',
+    API_KEYS: 'anna',
+    CORS_ORIGINS: '*',
     REDIS_URL: 'http://127.0.0.1',
     KEY_PREFIX: 'a:b',
     PARTITIONS: '0',
@@ -49,8 +51,8 @@ test('a problem never quotes a key', () => {
   assert.doesNotMatch(refusal({ OPENAI_API_KEY: 'sk-canary-1', PORT: 'x' }), /canary/);
 });
 
-describe('without API keys only a loopback HOST is allowed', () => {
-  for (const HOST of [
+describe('a host that only this machine reaches is told from others', () => {
+  for (const host of [
     '0.0.0.0',
     '::',
     '192.168.1.2',
@@ -58,11 +60,54 @@ describe('without API keys only a loopback HOST is allowed', () => {
     '128.0.0.1',
     '127.0.0.1.example.com',
     '1270.0.1',
+    'evil.localhost',
+    '',
   ]) {
-    test(`${HOST} is refused`, () => assert.match(refusal({ HOST }), /^ {2}HOST: .* loopback/m));
+    test(`"${host}" is not one`, () => assert.equal(isLoopback(host), false));
   }
-  for (const HOST of ['127.0.0.1', '127.0.0.53', 'localhost', '::1']) {
-    test(`${HOST} is taken`, () => assert.equal(readConfig({ HOST }).HOST, HOST));
+  for (const host of ['127.0.0.1', '127.0.0.53', 'localhost', '::1']) {
+    test(`"${host}" is one`, () => assert.equal(isLoopback(host), true));
+  }
+});
+
+test('API_KEYS are kept as hashes with their owners, and a refusal quotes none of them', () => {
+  const { API_KEYS } = readConfig({ API_KEYS: 'anna:canary-key-0123456789, team.b_2-x:bl_canary0123456789==' });
+  assert.deepEqual(
+    [...API_KEYS],
+    [
+      [sha256('canary-key-0123456789'), 'anna'],
+      [sha256('bl_canary0123456789=='), 'team.b_2-x'],
+    ],
+  );
+  for (const wrong of [
+    'canary-key-0123456789',
+    ':canary-key-0123456789',
+    'anna:canary',
+    'an na:canary-key-0123456789',
+    'anna:canary key-0123456789',
+    'anna:canary:key-0123456789',
+    `${'a'.repeat(65)}:canary-key-0123456789`,
+    'anna:canary-key-0123456789,ben:canary-key-0123456789',
+    'anna:canary-key-0123456789;ben:canary-key-9876543210',
+  ]) {
+    const message = refusal({ API_KEYS: wrong });
+    assert.match(message, /^ {2}API_KEYS: entry \d/m);
+    assert.doesNotMatch(message, /canary/);
+  }
+});
+
+test('CORS_ORIGINS are exact origins', () => {
+  const { CORS_ORIGINS } = readConfig({ CORS_ORIGINS: 'https://app.example.com, http://localhost:5173' });
+  assert.deepEqual(CORS_ORIGINS, ['https://app.example.com', 'http://localhost:5173']);
+  for (const wrong of [
+    '*',
+    'null',
+    'app.example.com',
+    'https://app.example.com/',
+    'https://App.example.com',
+    'https://*.a.b',
+  ]) {
+    assert.match(refusal({ CORS_ORIGINS: wrong }), /^ {2}CORS_ORIGINS: /m);
   }
 });
 

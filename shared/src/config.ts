@@ -1,6 +1,7 @@
 /** Configuration: one zod schema over the environment. Every problem is reported at once, and every variable has a default. */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { hashApiKey, OwnerName } from './owner.ts';
 import { parseRedisUrl, partitionsOf } from './redis-address.ts';
 import { MAX_PARTITIONS } from './task-id.ts';
 
@@ -34,6 +35,44 @@ const numberMap = (min: number) =>
     })
     .default(new Map<string, number>());
 
+const listed = (text: string) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+
+/** `owner:key,owner:key` as a map from the hash of each key to its owner: no key is kept, and no message quotes one. */
+const apiKeys = z
+  .string()
+  .transform((text, context) => {
+    const owners = new Map<string, string>();
+    for (const [index, part] of listed(text).entries()) {
+      const [, owner = '', key = ''] = /^([^:]*):([A-Za-z0-9._~+/-]{16,500}=*)$/.exec(part) ?? [];
+      const hash = hashApiKey(key);
+      if (!OwnerName.safeParse(owner).success) {
+        const message = `entry ${index + 1} is not owner:key, the key at least 16 letters, digits or -._~+/`;
+        context.addIssue({ code: 'custom', message });
+      } else if (owners.has(hash)) context.addIssue({ code: 'custom', message: `entry ${index + 1} repeats a key` });
+      else owners.set(hash, owner);
+    }
+    return owners;
+  })
+  .default(new Map<string, string>());
+
+const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text && !text.includes('*');
+
+/** Exact origins, as browsers send them. */
+const origins = z
+  .string()
+  .transform((text, context) => {
+    const list = listed(text);
+    for (const part of list.filter((origin) => !isOrigin(origin))) {
+      context.addIssue({ code: 'custom', message: `"${part}" is not an origin, such as https://app.example.com` });
+    }
+    return list;
+  })
+  .default([]);
+
 const MiB = 1024 * 1024;
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -62,6 +101,9 @@ const Environment = z.object({
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   HEALTH_FILE: z.string().default(''),
 
+  API_KEYS: apiKeys,
+  CORS_ORIGINS: origins,
+
   DEFAULT_MODEL: z.string().min(1).optional(),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: url(/^https?:/).optional(),
@@ -88,6 +130,8 @@ const Environment = z.object({
   MAX_QUEUE_TASKS: int(1, 10_000_000, 100_000),
   MAX_QUEUE_BYTES: int(1024, 64 * 1024 * MiB, 512 * MiB),
   MAX_OWNER_TASKS: int(1, 10_000_000, 100_000),
+  MAX_OWNER_STREAMS: int(1, 1_000_000, 10_000),
+  RATE_LIMIT: int(0, 1_000_000, 1_000),
   REQUEST_TIMEOUT_MS: int(100, 10 * MINUTE, 10_000),
   HEARTBEAT_MS: int(50, 10 * MINUTE, 15_000),
   READER_TIMEOUT_MS: int(100, 10 * MINUTE, 30_000),
@@ -109,7 +153,8 @@ export class ConfigError extends Error {
   }
 }
 
-const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+/** Whether only this machine reaches a host of this name or address. */
+export const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 
 /** Reads the configuration out of an environment. Empty variables count as absent. */
 export function readConfig(env: Record<string, string | undefined>): Environment {
@@ -118,9 +163,6 @@ export function readConfig(env: Record<string, string | undefined>): Environment
   const problems = parsed.success
     ? []
     : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  const host = given.HOST ?? '127.0.0.1';
-  if (!isLoopback(host))
-    problems.push(`HOST: ${host} is not a loopback address; without API keys only loopback is allowed`);
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   const PARTITIONS = parsed.data.PARTITIONS ?? partitionsOf(parseRedisUrl(parsed.data.REDIS_URL));
   return { ...parsed.data, PARTITIONS };

@@ -2,12 +2,14 @@
 import type { Catalog } from './job-type.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
+import type { ApiKeys } from './redis/api-keys.ts';
 import type { Clock } from './redis/clock.ts';
 import type { createClockCheck } from './redis/clock-check.ts';
 import type { createLive } from './redis/live.ts';
 import type { createPresence } from './redis/presence.ts';
 import type { TaskQueue } from './redis/queue.ts';
 import type { createQueueState } from './redis/queue-state.ts';
+import type { RateLimit } from './redis/rate-limit.ts';
 import type { createReadiness } from './redis/readiness.ts';
 import type { createSchedule } from './redis/schedule.ts';
 import type { createTaskReads } from './redis/task-reads.ts';
@@ -35,6 +37,8 @@ export type Deps = {
   clockCheck: Pick<ReturnType<typeof createClockCheck>, 'off'>;
   presence: ReturnType<typeof createPresence>;
   readiness: ReturnType<typeof createReadiness>;
+  apiKeys: ApiKeys;
+  rateLimit: RateLimit;
   log: Log;
   limits: ProcessLimits;
   /** Names this process in `started` events and logs. */

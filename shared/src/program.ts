@@ -55,7 +55,7 @@ export async function runProgram({ name, start }: Program): Promise<void> {
     await running.stop();
     process.exit(end.code);
   } catch (error) {
-    if (!(error instanceof RedisSettingsError)) throw error;
+    if (!(error instanceof RedisSettingsError || error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exit(EXIT_UNFIT);
   }

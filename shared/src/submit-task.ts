@@ -11,6 +11,8 @@ import { canonicalJson, makeTaskId, partitionOfKey, sha256 } from './task-id.ts'
 
 export type SubmitRequest = {
   owner: string;
+  /** Whether there may be other owners to be fair to. */
+  spread: boolean;
   type: JobType;
   /** The parsed input, as JSON text. */
   input: string;
@@ -61,6 +63,7 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
         timeoutMs: options.timeoutMs,
         maxAttempts: options.maxAttempts,
         priority: options.priority,
+        spread: request.spread,
         metadata: options.metadata,
         requestId: request.requestId,
         traceparent: request.traceparent,

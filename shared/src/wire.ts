@@ -1,5 +1,4 @@
 /** Wiring: configuration in, deps out. The only file that knows which implementation stands behind a seam. */
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Environment } from './config.ts';
 import type { Deps } from './deps.ts';
@@ -8,6 +7,7 @@ import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { Provider } from './provider.ts';
+import { createApiKeys } from './redis/api-keys.ts';
 import { createClock } from './redis/clock.ts';
 import { createClockCheck } from './redis/clock-check.ts';
 import { type ConnectOptions, connect, connected, onLost } from './redis/connect.ts';
@@ -17,6 +17,7 @@ import { createLive } from './redis/live.ts';
 import { createPresence } from './redis/presence.ts';
 import { createQueue } from './redis/queue.ts';
 import { createQueueState } from './redis/queue-state.ts';
+import { createRateLimit } from './redis/rate-limit.ts';
 import { createReadiness } from './redis/readiness.ts';
 import { createSchedule } from './redis/schedule.ts';
 import { createTaskReads } from './redis/task-reads.ts';
@@ -28,8 +29,8 @@ const PROBE_SILENCE_MS = 3_000;
 /** BullMQ blocks on its connections for up to 10 s. */
 const BLOCKING_SILENCE_MS = 15_000;
 
-/** Rank each waiting task of the same owner adds. There is one owner while there are no API keys: nobody to be fair to. */
-const SPREAD_MS = 0;
+/** Rank each waiting task of the same owner adds, where there is more than one owner to be fair to. */
+const SPREAD_MS = 1_000;
 
 /** The providers of a configuration. SDKs are loaded only where model calls are made. */
 export async function createProviders(config: Environment): Promise<Providers> {
@@ -61,9 +62,14 @@ export function wire(
   const { program, log } = options;
   const patience = program === 'api' ? 'api' : 'worker';
   const address = parseRedisUrl(config.REDIS_URL);
-  const ca = config.REDIS_CA_FILE === undefined ? undefined : readFileSync(config.REDIS_CA_FILE, 'utf8');
   const open = (name: string, role: ConnectOptions['for'] = patience, silenceMs?: number) =>
-    connect(address, { name: `${program}-${name}`, for: role, ca, log, ...(silenceMs ? { silenceMs } : {}) });
+    connect(address, {
+      name: `${program}-${name}`,
+      for: role,
+      caFile: config.REDIS_CA_FILE,
+      log,
+      ...(silenceMs ? { silenceMs } : {}),
+    });
 
   const keys = createKeys(config.KEY_PREFIX);
   const partitions = config.PARTITIONS;
@@ -111,6 +117,8 @@ export function wire(
     clockCheck,
     presence,
     readiness: createReadiness(tasksRedis, keys, partitions, presence),
+    apiKeys: createApiKeys(tasksRedis, keys),
+    rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
     log,
     partitions,
     worker: `${hostname()}:${process.pid}`,

@@ -1,6 +1,7 @@
 /** The HTTP application: request ids, errors as problem+json, and the routes. It checks and enqueues; it runs nothing. */
 import { TaskError } from '@beanline/shared/errors.ts';
 import { Hono } from 'hono';
+import { authenticate } from './authenticate.ts';
 import type { Api, ApiContext, ApiEnv } from './context.ts';
 import { type OpenApiDocument, openApiDocument } from './openapi/document.ts';
 import { taskOf } from './openapi/job-types.ts';
@@ -12,9 +13,6 @@ import { healthPaths, healthRoutes } from './routes/health.ts';
 import { submitPaths, submitRoutes } from './routes/submit.ts';
 import { taskPaths, taskRoutes } from './routes/tasks.ts';
 
-/** The one owner there is while no API keys exist. */
-const OPEN_OWNER = 'local';
-
 export function createApp(api: Api): Hono<ApiEnv> {
   const { log } = api.deps;
   const app = new Hono<ApiEnv>();
@@ -22,18 +20,19 @@ export function createApp(api: Api): Hono<ApiEnv> {
   function fail(c: ApiContext, thrown: unknown, extra: Record<string, string> = {}): Response {
     const requestId = c.get('requestId') ?? newRequestId();
     const { error, body } = problemBody(thrown, requestId);
-    if (error.code === 'internal') log.error({ error, request_id: requestId }, 'a request failed');
+    if (error.code === 'internal')
+      log.error({ error, request_id: requestId, owner: c.get('owner') }, 'a request failed');
     const headers = { ...problemHeaders(error), 'X-Request-Id': requestId, ...extra };
     // No `Connection: close` for an unread body: the server would cut a client that still sends before it has read this.
     // Left open, the adapter reads the rest for half a second or 64 MB, and cuts then.
     return reply(c, error.status, body, headers);
   }
 
+  const admit = authenticate(api);
   app.use((c, next) => {
     const given = c.env.incoming.headers['x-request-id'];
     c.set('requestId', typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : newRequestId());
-    c.set('owner', OPEN_OWNER);
-    return next();
+    return admit(c, next);
   });
   app.onError((error, c) => fail(c, error));
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { chat, followToEnd, post } from '../../../scripts/testing/client.ts';
+import { keyring, ownerClient } from '../../../scripts/testing/owners.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream, type UpstreamCall } from '../../../scripts/testing/upstream.ts';
 
@@ -78,8 +79,8 @@ function assertClean(what: string, text: string) {
 }
 
 /** All of Redis, as its own persistence holds it. */
-async function everyValue(): Promise<string> {
-  const keys = (await system.redis.cli('--scan')).split('\n');
+async function everyValue({ redis }: System = system): Promise<string> {
+  const keys = (await redis.cli('--scan')).split('\n');
   const dumps = await Promise.all(
     keys.map(async (key) => {
       const read: Record<string, string[]> = {
@@ -90,8 +91,8 @@ async function everyValue(): Promise<string> {
         set: ['SMEMBERS', key],
         list: ['LRANGE', key, '0', '-1'],
       };
-      const command = read[(await system.redis.cli('TYPE', key)).trim()] ?? ['EXISTS', key];
-      return { key, text: await system.redis.cli(...command) };
+      const command = read[(await redis.cli('TYPE', key)).trim()] ?? ['EXISTS', key];
+      return { key, text: await redis.cli(...command) };
     }),
   );
   return dumps.map(({ key, text }) => `${key}\n${text}`).join('\n');
@@ -180,4 +181,65 @@ test('Redis holds the prompt and the answer, but no key and no provider body', a
   assert.ok(all.includes(PROMPT) && all.includes(ANSWER));
   assertClean('Redis', all);
   assert.ok(sent.length > 0);
+});
+
+test('an API key is in no answer, no event and no log line, and Redis knows it by its hash only', async () => {
+  const configured = 'canaryownerkeyxqzt0123456789';
+  const keyed = await startSystem({
+    env: {
+      API_KEYS: `anna:${configured}`,
+      LOG_LEVEL: 'debug',
+      RATE_LIMIT: '30',
+      CORS_ORIGINS: 'https://app.example.com',
+    },
+  });
+  const keys = keyring(keyed.redis.url);
+  try {
+    const made = await keys.create('ben');
+    const weak = await keys.create('ben', { scopes: [] });
+    const revoked = await keys.create('ben');
+    await keys.revoke(revoked.id);
+    const wrong = `${made.token}x`;
+    const all = [configured, made.token, weak.token, revoked.token];
+    const answers: string[] = [];
+    for (const token of [...all, wrong]) {
+      const client = ownerClient(keyed.url, token);
+      const headers = { Origin: 'https://app.example.com' };
+      const submitted = await client.post('/api/chat', chat('hello'), { ...headers, Prefer: 'wait=30' });
+      const id = submitted.json.task_id ?? 'task_1';
+      for (const { status, headers: head, text } of [
+        submitted,
+        await client.get(`/tasks/${id}`, headers),
+        await client.get(`/tasks/${id}/events`, headers),
+        await client.get('/tasks'),
+        await client.post('/api/chat', { api_key: 'x', messages: [] }, headers),
+        await client.post(`/tasks/${id}/retry`, {}, { 'Idempotency-Key': 'canary' }),
+        await client.call('OPTIONS', '/api/chat', headers),
+        ...(await Promise.all(Array.from({ length: 40 }, () => client.get('/tasks')))),
+      ]) {
+        answers.push(`${status} ${JSON.stringify([...head])} ${text}`);
+      }
+    }
+    for (const status of ['200 ', '401 ', '403 ', '429 ', '400 ']) {
+      assert.ok(
+        answers.some((answer) => answer.startsWith(status)),
+        `no answer has ${status}`,
+      );
+    }
+    await keyed.runners[0]?.signal('SIGTERM');
+    await keyed.apis[0]?.signal('SIGTERM');
+    const logs = keyed.logs();
+    assert.match(logs, /a key was refused/);
+    const redis = await everyValue(keyed);
+    assert.ok(redis.includes('"owner":"ben"'), 'the keys are there');
+    for (const token of all) {
+      const secret = token.replace('bl_', '');
+      for (const [where, text] of Object.entries({ answers: answers.join('\n'), logs, redis })) {
+        assert.ok(!text.includes(secret), `a key is in ${where}`);
+      }
+    }
+  } finally {
+    keys.close();
+    await keyed.stop();
+  }
 });

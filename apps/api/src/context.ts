@@ -3,13 +3,26 @@ import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import type { Access, Caller } from './access.ts';
+import type { Streams } from './streams.ts';
 
 export type Api = {
   deps: Deps;
   config: Environment;
   /** Aborts when the API shuts down: streams end at an event boundary, waiting requests get what there is. */
   drain: AbortSignal;
+  access: Access;
+  streams: Streams;
 };
 
-export type ApiEnv = { Bindings: HttpBindings; Variables: { requestId: string; owner: string } };
+type Variables = {
+  requestId: string;
+  caller: Caller;
+  /** The caller's: every read and every verb takes it. */
+  owner: string;
+  /** On every answer to this request, streams included. */
+  headers?: Record<string, string>;
+};
+
+export type ApiEnv = { Bindings: HttpBindings; Variables: Variables };
 export type ApiContext = Context<ApiEnv>;

@@ -33,7 +33,7 @@ after(async () => {
 /** Asks for a task's events and never reads them. */
 function stuckReader(port: number, id: string): RawConnection {
   const connection = rawConnection(port);
-  connection.send(`GET /tasks/${id}/events HTTP/1.1\r\nHost: test\r\n\r\n`);
+  connection.send(`GET /tasks/${id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   return connection;
 }
 

@@ -209,7 +209,7 @@ test('readers that leave before their stream or their wait has begun are forgott
     const connection = rawConnection(port);
     await new Promise((resolve) => connection.socket.once('connect', resolve));
     const path = i % 2 ? `/tasks/${id}/events` : `/tasks/${id}?wait=60`;
-    await new Promise((resolve) => connection.socket.write(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`, resolve));
+    await new Promise((resolve) => connection.socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`, resolve));
     connection.close();
   }
   await eventually(

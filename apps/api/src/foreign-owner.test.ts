@@ -1,116 +1,110 @@
-/** Every documented route of a task, asked by somebody else: generated from the document, so that no new route is left out. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { readConfig } from '@beanline/shared/config.ts';
-import { chatRequest } from '@beanline/shared/jobs/chat-request.ts';
-import { createLog } from '@beanline/shared/log.ts';
-import { submitTask } from '@beanline/shared/submit-task.ts';
-import { wire } from '@beanline/shared/wire.ts';
-import { chat, getTask, submit } from '../../../scripts/testing/client.ts';
-import { ask } from '../../../scripts/testing/raw.ts';
+import { after, before, describe, test } from 'node:test';
+import { chat } from '../../../scripts/testing/client.ts';
+import { comparable, ownerClient } from '../../../scripts/testing/owners.ts';
+import { assertProblem } from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
+const ANNA = 'anna-key-0123456789';
+const BEN = 'ben-key-0123456789';
+
 let system: System;
+let anna: ReturnType<typeof ownerClient>;
+let ben: ReturnType<typeof ownerClient>;
 before(async () => {
-  system = await startSystem({ runners: 0, relays: 0 });
+  system = await startSystem({ relays: 0, env: { API_KEYS: `anna:${ANNA}, ben:${BEN}` } });
+  anna = ownerClient(system.url, ANNA);
+  ben = ownerClient(system.url, BEN);
 });
 after(() => system.stop());
 
-type Route = { method: string; path: string; hasBody: boolean };
-type Answer = Awaited<ReturnType<typeof ask>>;
+const UNKNOWN = `task_${'0'.repeat(24)}1`;
 
-/** The routes whose path names a task. */
-async function taskRoutes(): Promise<Route[]> {
-  const { json } = await ask(`${system.url}/openapi.json`);
-  return Object.entries(json.paths as Record<string, Record<string, { requestBody?: unknown }>>)
-    .filter(([path]) => path.startsWith('/tasks/{id}'))
-    .flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, { requestBody }]) => ({
-        method: method.toUpperCase(),
-        path,
-        hasBody: requestBody !== undefined,
-      })),
-    );
+/** A task of Anna's in each state that reads and verbs tell apart. */
+async function annasTasks(): Promise<Record<string, string>> {
+  const ended = await anna.post('/api/chat', chat('hello'), { Prefer: 'wait=30' });
+  assert.equal(ended.status, 200);
+  const approval = { type: 'test.approval', input: { questions: ['may I?'], expires_in_ms: 600_000 } };
+  const parked = await anna.post('/tasks', approval, { Prefer: 'wait=30' });
+  assert.equal(parked.json.status, 'input_required');
+  return {
+    scheduled: await anna.submit('later', { delay_ms: 600_000 }),
+    completed: ended.json.task_id,
+    input_required: parked.json.task_id,
+  };
 }
 
-/** What a stranger is answered for this id, in every way of asking. */
-async function askAll(route: Route, id: string, headers: Record<string, string>): Promise<Answer[]> {
-  const url = `${system.url}${route.path.replace('{id}', id)}`;
-  const body = route.hasBody ? { body: '{}' } : {};
-  const type: Record<string, string> = route.hasBody ? { 'Content-Type': 'application/json' } : {};
-  const ways = [
-    {},
-    { Accept: 'text/event-stream' },
-    { Prefer: 'wait=5' },
-    { 'Idempotency-Key': 'k' },
-    { 'If-None-Match': '"0-1"' },
-    { 'Last-Event-ID': '0-1' },
-  ];
-  const queries = route.method === 'GET' ? ['', '?wait=5&after=0-1'] : [''];
-  return Promise.all(
-    queries.flatMap((query) =>
-      ways.map((way) =>
-        ask(`${url}${query}`, { method: route.method, headers: { ...type, ...headers, ...way }, ...body }),
-      ),
-    ),
-  );
-}
-
-/** All of an answer but what names the request. */
-const bytes = ({ status, headers, text, json }: Answer) =>
-  JSON.stringify([
-    status,
-    text.replaceAll(json.request_id, ''),
-    [...headers].filter(([name]) => name !== 'x-request-id' && name !== 'date'),
-  ]);
-
-/** Nothing a stranger is answered tells whether the task exists. */
-async function assertUnknown(id: string, headers: Record<string, string> = {}): Promise<void> {
-  const unknown = `${id.slice(0, -1)}${id.endsWith('0') ? '1' : '0'}`;
-  const routes = await taskRoutes();
-  assert.ok(routes.length >= 4, JSON.stringify(routes));
-  for (const route of routes) {
-    const foreign = await askAll(route, id, headers);
-    const none = await askAll(route, unknown, headers);
-    const name = `${route.method} ${route.path}`;
-    for (const { status } of foreign) assert.ok(status === 404 || status === 401, `${name}: ${status}`);
-    assert.deepEqual(foreign.map(bytes), none.map(bytes), name);
-  }
-}
-
-test('on every documented route of a task, another owner’s answers in the same bytes as one that does not exist', async () => {
-  const config = readConfig({ REDIS_URL: system.redis.url });
-  const log = createLog({ level: 'silent', name: 'api' });
-  const { deps, close } = wire(config, { program: 'api', log });
-  await deps.clock.ready();
-  const { id } = await submitTask(deps, {
-    owner: 'somebody-else',
-    type: chatRequest,
-    input: JSON.stringify(chat()),
-    options: {
-      priority: 0,
-      timeoutMs: 1_000,
-      maxAttempts: 1,
-      metadata: {},
-      runAt: 0,
-      delayMs: 600_000,
-      startBy: undefined,
-    },
-    given: {},
-    idempotencyKey: undefined,
-    requestId: 'req',
-    traceparent: undefined,
+describe("another owner's task answers as one that does not exist, in the same bytes, and is left alone:", () => {
+  let tasks: Record<string, string> = {};
+  before(async () => {
+    tasks = await annasTasks();
   });
-  const before = await deps.tasks.read('somebody-else', id);
-  await assertUnknown(id);
-  assert.deepEqual(await deps.tasks.read('somebody-else', id), before, 'and nothing was done to it');
-  await close();
+  const requests: [string, string, Record<string, string>][] = [
+    ['GET', '', {}],
+    ['HEAD', '', {}],
+    ['GET', '?wait=5', {}],
+    ['GET', '?wait=5&after=1-1', {}],
+    ['GET', '', { 'If-None-Match': '"0-1"' }],
+    ['GET', '/events', {}],
+    ['GET', '/events', { 'Last-Event-ID': '1-1' }],
+    ['GET', '/events?after=9-9', { Accept: 'text/event-stream' }],
+    ['HEAD', '/events', {}],
+    ['POST', '/cancel', {}],
+    ['POST', '/retry', {}],
+    ['POST', '/retry', { 'Idempotency-Key': 'foreign' }],
+    ['POST', '/retry', { Accept: 'text/event-stream' }],
+    ['POST', '/retry', { Prefer: 'wait=5' }],
+  ];
+  for (const [method, suffix, headers] of requests) {
+    test(`${method} /tasks/<id>${suffix} ${JSON.stringify(headers)}`, async () => {
+      const ask = (id: string) => ben.call(method, `/tasks/${id}${suffix}`, headers);
+      const unknown = await ask(UNKNOWN);
+      if (method !== 'HEAD') assertProblem(unknown, 404, 'not_found');
+      for (const [status, id] of Object.entries(tasks)) {
+        const before = await anna.get(`/tasks/${id}`);
+        assert.equal(before.json.status, status);
+        assert.equal(comparable(await ask(id)), comparable(unknown));
+        assert.deepEqual((await anna.get(`/tasks/${id}`)).json, before.json);
+      }
+    });
+  }
+});
 
-  const own = await submit(system.url, chat('mine', { delay_ms: 600_000 }));
-  assert.equal((await getTask(system.url, own)).status, 200);
-  const { json } = await ask(`${system.url}/tasks`);
-  assert.deepEqual(
-    json.tasks.map(({ task_id }: { task_id: string }) => task_id),
-    [own],
-  );
+test('a list holds the own tasks only, also from a cursor that is a foreign id', async () => {
+  const foreign = await anna.submit('hers', { delay_ms: 600_000 });
+  const own = await ben.submit('his', { delay_ms: 600_000 });
+  const later = await anna.submit('hers', { delay_ms: 600_000 });
+  for (const query of ['', '?status=scheduled', '?type=chat.request', `?cursor=${later}`]) {
+    const { json } = await ben.get(`/tasks${query}`);
+    assert.deepEqual(
+      json.tasks.map(({ task_id }: { task_id: string }) => task_id),
+      [own],
+    );
+  }
+  assert.deepEqual((await ben.get(`/tasks?cursor=${foreign}`)).json, { tasks: [], next_cursor: null });
+  assert.ok((await anna.get('/tasks')).json.tasks.every(({ task_id }: { task_id: string }) => task_id !== own));
+});
+
+test('one Idempotency-Key of two owners is two keys', async () => {
+  const headers = { 'Idempotency-Key': 'the-same' };
+  const first = await anna.post('/api/chat', chat('hers', { delay_ms: 600_000 }), headers);
+  const second = await ben.post('/api/chat', chat('his'), headers);
+  assert.deepEqual([first.status, second.status], [202, 202]);
+  assert.notEqual(first.json.task_id, second.json.task_id);
+  assert.equal(second.headers.get('idempotency-replayed'), null);
+  const replay = await anna.post('/api/chat', chat('hers', { delay_ms: 600_000 }), headers);
+  assert.equal(replay.json.task_id, first.json.task_id);
+  assert.equal(replay.headers.get('idempotency-replayed'), 'true');
+});
+
+test('the owner of a task reads, follows, cancels and retries it with any of his keys', async () => {
+  const id = await ben.submit('his', { delay_ms: 600_000 });
+  const { json } = await ben.get(`/tasks/${id}`);
+  assert.equal(json.status, 'scheduled');
+  assert.equal((await ben.post(`/tasks/${id}/cancel`, {})).status, 202);
+  const text = await (await ben.stream(id)).text();
+  assert.match(text, /event: done\ndata: .*"cancelled"/);
+  const retried = await ben.post(`/tasks/${id}/retry`, {});
+  assert.equal(retried.status, 202);
+  assert.equal((await ben.get(`/tasks/${retried.json.task_id}?wait=30`)).json.retry_of, id);
 });

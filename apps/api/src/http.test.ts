@@ -113,8 +113,8 @@ test('HEAD answers with the head of GET and ends, so that the connection can be 
   ]) {
     const connection = rawConnection(port);
     connection.read();
-    connection.send(`HEAD ${path} HTTP/1.1\r\nHost: test\r\n\r\n`);
-    connection.send('GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
+    connection.send(`HEAD ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    connection.send('GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
     const [head, health] = (await connection.ended).split('\r\n\r\n');
     assert.match(head ?? '', /^HTTP\/1\.1 200 OK/, path);
     assert.match(health ?? '', /^HTTP\/1\.1 200 OK/, path);
@@ -123,7 +123,7 @@ test('HEAD answers with the head of GET and ends, so that the connection can be 
 });
 
 describe('a client that sends too slowly is answered 408 and cut, though it keeps its own side open', () => {
-  const head = 'POST /api/chat HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n';
+  const head = 'POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
   for (const [what, pieces] of [
     ['nothing but a part of the head', ['POST /api/chat HTTP/1.1\r\nHost:']],
     ['a head without its end', [head]],
@@ -155,7 +155,7 @@ describe('a client that sends too slowly is answered 408 and cut, though it keep
 test('what is not HTTP, and a head that is too large, are answered 400', async () => {
   const nonsense = await trickle('NONSENSE\r\n\r\n');
   assert.match(nonsense.text, /^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
-  const large = await trickle(`GET / HTTP/1.1\r\nHost: test\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`);
+  const large = await trickle(`GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`);
   assert.match(large.text, /^HTTP\/1\.1 400 [\s\S]*"path":"headers"/);
 });
 

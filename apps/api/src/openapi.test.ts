@@ -11,7 +11,9 @@ import { compileErrors, validate } from '@readme/openapi-parser';
 import { z } from 'zod';
 import { testRedis } from '../../../scripts/test-redis.ts';
 import { testCatalog } from '../../../scripts/testing/catalog.ts';
+import { createAccess } from './access.ts';
 import { createApp, describeApi } from './app.ts';
+import { createStreams } from './streams.ts';
 
 let redis: Awaited<ReturnType<typeof testRedis>>;
 before(async () => {
@@ -30,7 +32,9 @@ async function routes(jobTypes: Catalog): Promise<string[]> {
   const config = readConfig({ REDIS_URL: redis.url });
   const log = createLog({ level: 'silent', name: 'api' });
   const { deps, close } = wire(config, { program: 'api', log, catalog: jobTypes });
-  const app = createApp({ deps, config, drain: new AbortController().signal });
+  const access = createAccess(deps, config);
+  const streams = createStreams(deps, access, config);
+  const app = createApp({ deps, config, drain: new AbortController().signal, access, streams });
   await deps.clock.ready();
   await close();
   return app.routes

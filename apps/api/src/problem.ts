@@ -13,6 +13,7 @@ export function problemHeaders(error: TaskError): Record<string, string> {
     'Content-Type': 'application/problem+json',
     'Cache-Control': 'no-store',
     ...(error.retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.ceil(error.retryAfterMs / 1_000)) }),
+    ...(error.code === 'unauthorized' ? { 'WWW-Authenticate': 'Bearer' } : {}),
     ...(NO_RETRY.has(error.code) ? { 'x-should-retry': 'false' } : {}),
   };
 }

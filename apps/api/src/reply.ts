@@ -11,7 +11,10 @@ export function reply(
   body: string | Uint8Array<ArrayBuffer> | null,
   headers: Record<string, string> = {},
 ): Response {
-  return new Response(body, { status, headers: { 'X-Request-Id': c.get('requestId'), ...headers } });
+  return new Response(body, {
+    status,
+    headers: { 'X-Request-Id': c.get('requestId'), ...c.get('headers'), ...headers },
+  });
 }
 
 /** The same with a JSON body: a value, or JSON text that is ready. */

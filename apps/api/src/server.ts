@@ -5,8 +5,10 @@ import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { createAdaptorServer } from '@hono/node-server';
+import { createAccess } from './access.ts';
 import { createApp } from './app.ts';
 import { newRequestId, problemBody, problemHeaders } from './problem.ts';
+import { createStreams } from './streams.ts';
 
 /** What is under way at the end of the drain time may take this much longer. */
 const LAST_CALL_MS = 500;
@@ -31,13 +33,16 @@ function refuse(socket: Socket, error: TaskError, status: string) {
 }
 
 /**
- * Listens on HOST:PORT. `stop` drains: `/readyz` is 503 at once, so that load balancers leave; streams end at event
+ * Listens on HOST:PORT, unless that would let in the world without a key. `stop` drains: `/readyz` is 503 at once, so that load balancers leave; streams end at event
  * boundaries over the drain time; who comes meanwhile is still served, and told to close the connection. It stops listening
  * when nothing is under way, LEAVE_MS have passed at least, and DRAIN_MS at most.
  */
 export async function startServer(deps: Deps, config: Environment) {
   const draining = new AbortController();
-  const app = createApp({ deps, config, drain: draining.signal });
+  const access = createAccess(deps, config);
+  await access.checkHost();
+  const streams = createStreams(deps, access, config);
+  const app = createApp({ deps, config, drain: draining.signal, access, streams });
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {

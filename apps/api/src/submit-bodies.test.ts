@@ -5,7 +5,7 @@ import { assertProblem, badPaths, cpuMs, memoryMb, rawConnection } from '../../.
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const MAX_BODY_BYTES = 10 * 1024 * 1024;
-const JSON_HEAD = 'POST /api/chat HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n';
+const JSON_HEAD = 'POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
 
 let system: System;
 let port: number;

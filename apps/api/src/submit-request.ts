@@ -104,7 +104,7 @@ export function parseSubmit(
   type: JobType,
   { rawInput, rawOptions, inputPath }: Parts,
   headers: Headers,
-  context: { now: number; owner: string; requestId: string; taskTimeoutMs: number },
+  context: { now: number; owner: string; spread: boolean; requestId: string; taskTimeoutMs: number },
 ): SubmitRequest {
   const input = type.input.safeParse(rawInput);
   const options = Options.safeParse(rawOptions);
@@ -119,6 +119,7 @@ export function parseSubmit(
   const { delay_ms, run_at, start_by, timeout_ms, max_attempts, priority, metadata } = options.data;
   return {
     owner: context.owner,
+    spread: context.spread,
     type,
     input: JSON.stringify(input.data),
     options: {

@@ -1,4 +1,5 @@
 /** Connections to Redis: to one server, to a Sentinel's master, to a Cluster. */
+import { readFileSync } from 'node:fs';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Log } from '../log.ts';
 import type { RedisAddress } from '../redis-address.ts';
@@ -25,8 +26,8 @@ export type ConnectOptions = {
    */
   for: 'api' | 'worker';
   silenceMs?: number;
-  /** A private certificate authority, in PEM. */
-  ca?: string | undefined;
+  /** A file with a private certificate authority, in PEM. */
+  caFile?: string | undefined;
   log: Log;
 };
 
@@ -34,7 +35,8 @@ const backOff = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_
 
 export function connect(address: RedisAddress, options: ConnectOptions): RedisConnection {
   const patient = options.for === 'worker';
-  const tls = address.tls ? { tls: options.ca === undefined ? {} : { ca: options.ca } } : {};
+  const { caFile } = options;
+  const tls = address.tls ? { tls: caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') } } : {};
   const shared: CommonOptions = {
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),

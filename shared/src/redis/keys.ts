@@ -19,6 +19,10 @@ export function createKeys(prefix: string) {
     /** Which runner takes which job types, by when it last said so. */
     runners: `${prefix}:runners`,
     meta: `${prefix}:meta`,
+    /** SHA-256 of each API key → what it may do. */
+    apiKeys: `${prefix}:keys`,
+    /** Begins the counters of requests per second; `:<owner>` follows. */
+    rate: `${prefix}:rate`,
     control: `${prefix}:control`,
     prefix,
   };

@@ -32,14 +32,14 @@ test('priority moves a task by its minutes: high starts before tasks of the last
   assert.equal(await rank({ runAt: AHEAD, headStartMs: -10 * MINUTE }), normal + 10);
 });
 
-test('each waiting task of an owner moves his next one back by the spread, an hour at most', async (t) => {
+test('an owner with waiting tasks goes back a minute and the spread for each, an hour at most', async (t) => {
   const rank = ranks(setup(t, { limits: { spreadMs: 20_000 } }));
   const flood: number[] = [];
   for (let i = 0; i < 200; i++) flood.push(await rank({ runAt: AHEAD, owner: 'flood' }));
   const [first = 0] = flood;
   assert.deepEqual(
     flood.map((value) => value - first),
-    Array.from({ length: 200 }, (_, waiting) => Math.min(60, Math.floor(waiting / 3))),
+    Array.from({ length: 200 }, (_, waiting) => (waiting === 0 ? 0 : Math.min(60, 1 + Math.floor(waiting / 3)))),
   );
   assert.equal(await rank({ runAt: AHEAD, owner: 'quiet' }), first);
 });

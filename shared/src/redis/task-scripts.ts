@@ -76,7 +76,8 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
             task.headStartMs,
             task.runAt,
             task.delayMs,
-            limits.spreadMs,
+            // A partition counts its own tasks only.
+            task.spread ? limits.spreadMs * partitions : 0,
             share(limits.maxQueueTasks),
             share(limits.maxQueueBytes),
             share(limits.maxOwnerTasks),

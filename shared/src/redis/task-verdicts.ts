@@ -22,6 +22,8 @@ export type NewTask = {
   timeoutMs: number;
   maxAttempts: number;
   priority: number;
+  /** Whether it ranks behind the tasks of its owner that wait already. */
+  spread: boolean;
   metadata: Record<string, string>;
   requestId: string;
   traceparent: string | undefined;

@@ -18,7 +18,7 @@ import {
   TaskPath,
 } from '../openapi/operation.ts';
 import { reply } from '../reply.ts';
-import { comeBack, STREAM_HEADERS, streamEvents } from '../sse.ts';
+import { askToComeBack, isEventSource, STREAM_HEADERS, streamEvents } from '../sse.ts';
 import { findTask } from './tasks.ts';
 
 /** No stock reader sends an empty one, but some others do before their first event. */
@@ -37,9 +37,6 @@ function cursorOf(c: ApiContext): string {
   return header.data || query.data?.after || START;
 }
 
-/** An EventSource gives up for good at any status but 200, so an outage must not answer it 503: it is asked to come back. */
-const isEventSource = (c: ApiContext) => /\btext\/event-stream\b/i.test(c.env.incoming.headers.accept ?? '');
-
 export function eventRoutes(app: Hono<ApiEnv>, api: Api) {
   app.get('/tasks/:id/events', async (c) => {
     const cursor = cursorOf(c);
@@ -47,10 +44,10 @@ export function eventRoutes(app: Hono<ApiEnv>, api: Api) {
       if (error instanceof TaskError && error.code === 'unavailable' && isEventSource(c)) return null;
       throw error;
     });
-    if (!task) return reply(c, 200, comeBack(), STREAM_HEADERS);
+    if (!task) return askToComeBack(c);
     if (isEnd(task.status) && compareIds(cursor, task.lastId) >= 0) return reply(c, 204, null);
     if (c.env.incoming.method === 'HEAD') return reply(c, 200, null, STREAM_HEADERS);
-    void streamEvents(api, c.env.outgoing, task, cursor, { 'X-Request-Id': c.get('requestId') });
+    streamEvents(api, c, api.streams.open(c.get('caller')), task, cursor);
     return RESPONSE_ALREADY_SENT;
   });
 }

@@ -3,6 +3,7 @@
 import { TaskError } from '@beanline/shared/errors.ts';
 import { START } from '@beanline/shared/event.ts';
 import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
+import { allows } from '@beanline/shared/owner.ts';
 import { type SubmitRequest, submitTask } from '@beanline/shared/submit-task.ts';
 import {
   isEnd,
@@ -16,6 +17,8 @@ import {
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import type { z } from 'zod';
+import { OPEN_CALLER } from '../access.ts';
+import { requireScope } from '../authenticate.ts';
 import { readJson } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
 import { Accepted } from '../openapi/answers.ts';
@@ -53,6 +56,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
   const contextOf = (c: ApiContext) => ({
     now: clock.now(),
     owner: c.get('owner'),
+    spread: c.get('caller') !== OPEN_CALLER,
     requestId: c.get('requestId'),
     taskTimeoutMs: config.TASK_TIMEOUT_MS,
   });
@@ -62,7 +66,13 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
   });
 
   async function accept(c: ApiContext, request: SubmitRequest): Promise<Response> {
-    const submitted = await submitTask(deps, request);
+    const stream = wantsEvents(headerOf(c, 'accept'));
+    if (stream) requireScope(c, 'read');
+    const place = stream ? api.streams.open(c.get('caller')) : null;
+    const { submitted, found } = await submitOrAttach(c, request).catch((error: unknown) => {
+      place?.close();
+      throw error;
+    });
     const { id, replayed } = submitted;
     const headers: Record<string, string> = {
       Location: `/tasks/${id}`,
@@ -70,17 +80,14 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     };
     // A task just created needs no read: its record is known.
     const created = { id, lastId: '0-1', status: 'queued' as const };
-    let task: TaskRecord | undefined = replayed ? await replayedTask(c.get('owner'), id) : undefined;
+    let task: TaskRecord | undefined = found;
 
-    if (wantsEvents(headerOf(c, 'accept'))) {
-      void streamEvents(api, c.env.outgoing, task ?? created, START, {
-        ...headers,
-        'X-Request-Id': c.get('requestId'),
-        'X-Task-Id': id,
-      });
+    if (place) {
+      streamEvents(api, c, place, task ?? created, START, { ...headers, 'X-Task-Id': id });
       return RESPONSE_ALREADY_SENT;
     }
-    const seconds = preferredWait(headerOf(c, 'prefer'));
+    const { caller } = c.var;
+    const seconds = allows(caller.scopes, 'read') ? preferredWait(headerOf(c, 'prefer')) : 0;
     if (seconds > 0) {
       const from = task ?? created;
       // Only what comes after the record counts: an approval that was answered is no reason to stop waiting.
@@ -88,7 +95,9 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
       // The task is accepted, so an outage now must not answer as if it were not.
       const read = clock.guard(() => tasks.read(c.get('owner'), id), id);
       task = (await read.catch(() => null)) ?? task;
-      if (task && isEnd(task.status)) {
+      // The key may have gone while the request waited.
+      const mayRead = await api.access.isValid(caller).catch(() => false);
+      if (mayRead && task && isEnd(task.status)) {
         return replyJson(c, 200, taskJson(task, clock.now()), {
           ...headers,
           'Preference-Applied': `wait=${seconds}`,
@@ -110,6 +119,12 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
       } satisfies Accepted,
       headers,
     );
+  }
+
+  /** `found` is the task of an earlier request with the same Idempotency-Key. */
+  async function submitOrAttach(c: ApiContext, request: SubmitRequest) {
+    const submitted = await submitTask(deps, request);
+    return { submitted, found: submitted.replayed ? await replayedTask(c.get('owner'), submitted.id) : undefined };
   }
 
   async function replayedTask(owner: string, id: string): Promise<TaskRecord> {

@@ -2,11 +2,13 @@
 import { cancelTask } from '@beanline/shared/cancel-task.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { EventId } from '@beanline/shared/event.ts';
+import { allows } from '@beanline/shared/owner.ts';
 import { isEnd, statusAt, type TaskRecord, taskJson } from '@beanline/shared/task.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import { Status } from '@beanline/shared/task-view.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
+import { unauthorized } from '../access.ts';
 import { fieldErrors, invalid } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
 import { CancelRequested, TaskList } from '../openapi/answers.ts';
@@ -85,8 +87,8 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
 
   const ListQuery = listQuery(deps);
 
-  const answer = (c: ApiContext, task: TaskRecord) =>
-    replyJson(c, 200, taskJson(task, clock.now()), {
+  const answer = (c: ApiContext, task: TaskRecord, place: 'whole' | 'listed' = 'whole') =>
+    replyJson(c, 200, taskJson(task, clock.now(), place), {
       ETag: `"${task.lastStateId}"`,
       'Cache-Control': 'no-cache',
     });
@@ -101,6 +103,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
     if (wait > 0 && !isEnd(task.status) && !(seen !== undefined && hasMoved(task, seen))) {
       const from = seen ?? task.lastId;
       await waitForEvent(api, task, from, wait * 1_000, c.req.raw.signal, isMove);
+      if (!(await api.access.isValid(c.get('caller')))) throw unauthorized();
       task = await findTask(api, c);
     }
     if (tags.includes(task.lastStateId)) return reply(c, 304, null, { ETag: `"${task.lastStateId}"` });
@@ -131,15 +134,17 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
   });
 
   app.post('/tasks/:id/cancel', async (c) => {
-    const task = await findTask(api, c);
-    if (isEnd(task.status)) return answer(c, task);
+    // A key that may not read learns how it ended, not what came out.
+    const place = allows(c.get('caller').scopes, 'read') ? 'whole' : 'listed';
+    const task = await findTask(api, c, place);
+    if (isEnd(task.status)) return answer(c, task, place);
     const verdict = await cancelTask(deps, task);
     if (verdict.verdict === 'cancelled' || verdict.verdict === 'requested') {
       const status = verdict.verdict === 'cancelled' ? 'cancelled' : 'in_progress';
       const at = new Date(verdict.at).toISOString();
       return replyJson(c, 202, { task_id: task.id, status, cancel_requested_at: at } satisfies CancelRequested);
     }
-    return answer(c, await findTask(api, c));
+    return answer(c, await findTask(api, c, place), place);
   });
 }
 

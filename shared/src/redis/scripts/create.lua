@@ -43,11 +43,14 @@ if tonumber(counted[1] or '0') >= tonumber(ARGV[8]) then return refuse('full', '
 if tonumber(counted[2] or '0') + record.input_bytes > tonumber(ARGV[9]) then return refuse('full', 'bytes') end
 if waiting >= tonumber(ARGV[10]) then return refuse('full', 'owner') end
 
--- Lower ranks start first. Ageing costs nothing: a task's rank is its own time. A flood of one owner ranks itself back.
+-- Lower ranks start first. Ageing costs nothing: a task's rank is its own time. A flood of one owner ranks itself back:
+-- a whole minute from its second waiting task on, because ranks are minutes and the first of a flood would share the
+-- rank of whoever comes next, and the spread for each task that waits.
 local run_at = tonumber(ARGV[5])
 if tonumber(ARGV[6]) > 0 then run_at = now + ARGV[6] end
 local due_at = math.max(now, run_at)
-local spread = math.min(waiting * ARGV[7], 3600000)
+local spread = 0
+if waiting > 0 and tonumber(ARGV[7]) > 0 then spread = math.min(60000 + waiting * ARGV[7], 3600000) end
 local rank = math.floor((due_at - ARGV[4] + spread - ARGV[11]) / 60000)
 rank = math.max(1, math.min(2097151, rank))
 
