@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '../shared/src/config.ts';
 import { passLog } from './child-log.ts';
 import { holdDataDir } from './data-dir.ts';
+import { defaultModel } from './default-model.ts';
 import { cannotListen, freePort } from './free-port.ts';
 import { ownRedis } from './own-redis.ts';
 import { type StartOptions, startOptions, USAGE } from './start-options.ts';
@@ -103,10 +104,14 @@ async function runAll(
 
   try {
     const port = await choosePort(config, abandoned);
-    const redis = env.REDIS_URL ? undefined : await ownRedis(config.DATA_DIR, say, over.signal);
+    const [redis, model] = await Promise.all([
+      env.REDIS_URL ? undefined : ownRedis(config.DATA_DIR, say, over.signal),
+      defaultModel(config),
+    ]);
     if (redis) children.start({ name: 'redis', spawn: redis.spawn, last: true });
     const childEnv = {
       ...env,
+      ...model.env,
       REDIS_URL: redis?.url ?? config.REDIS_URL,
       PORT: String(port),
       HOST: config.HOST,
@@ -122,7 +127,14 @@ async function runAll(
     const url = `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}`;
     if (await waitUntilReady(url, over.signal, say))
       process.stdout.write(
-        welcome({ url, config, runners, ownRedisPort: redis?.port, ms: performance.now() - startedAt }),
+        welcome({
+          url,
+          config,
+          model: model.line,
+          runners,
+          ownRedisPort: redis?.port,
+          ms: performance.now() - startedAt,
+        }),
       );
     if (!over.signal.aborted) await new Promise((resolve) => over.signal.addEventListener('abort', resolve));
   } catch (error) {

@@ -38,7 +38,7 @@ function temporaryDir(): string {
 
 function run(args: string[], env: Record<string, string>) {
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, OLLAMA_HOST: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   cleanUps.push(() => child.kill('SIGTERM'));

@@ -1,5 +1,6 @@
 /** Configuration: one zod schema over the environment. Every problem is reported at once, and every variable has a default. */
 import { z } from 'zod';
+import { ApiKey, ModelServerUrl, OllamaHost, ProviderList, withKeys } from './config-models.ts';
 import { MAX_PARTITIONS } from './task-id.ts';
 
 const int = (min: number, max: number, fallback: number) =>
@@ -48,8 +49,11 @@ const Environment = z.object({
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 
   DEFAULT_MODEL: z.string().min(1).optional(),
-  OPENAI_API_KEY: z.string().min(1).optional(),
-  OPENAI_BASE_URL: url(/^https?:/).optional(),
+  OPENAI_API_KEY: ApiKey.optional(),
+  OPENAI_BASE_URL: ModelServerUrl.optional(),
+  PROVIDERS: ProviderList,
+  OLLAMA_HOST: OllamaHost.optional(),
+  OLLAMA_API_KEY: ApiKey.optional(),
   // Node's fetch gives up after five minutes of silence by itself.
   IDLE_TIMEOUT_MS: int(10, 5 * MINUTE, 60_000),
   TASK_TIMEOUT_MS: int(100, DAY, 5 * MINUTE),
@@ -102,8 +106,9 @@ export function readConfig(env: Record<string, string | undefined>): Environment
   const host = given.HOST ?? '127.0.0.1';
   if (!isLoopback(host))
     problems.push(`HOST: ${host} is not a loopback address; without API keys only loopback is allowed`);
+  const providers = withKeys(parsed.data?.PROVIDERS ?? [], given, problems);
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
-  return parsed.data;
+  return { ...parsed.data, PROVIDERS: providers };
 }
 
 /** The variables and their defaults, for the README's table and its test. */
@@ -111,6 +116,6 @@ export function configVariables(): { name: string; fallback: string }[] {
   const defaults = Environment.parse({}) as Record<string, unknown>;
   return Object.keys(Environment.shape).map((name) => {
     const value = defaults[name];
-    return { name, fallback: value === undefined || value instanceof Map ? '' : String(value) };
+    return { name, fallback: value === undefined || typeof value === 'object' ? '' : String(value) };
   });
 }
