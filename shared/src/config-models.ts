@@ -31,25 +31,28 @@ export const ModelServerUrl = z.string().superRefine((text, context) => {
  * OLLAMA_HOST in every form that Ollama itself takes (`host`, `host:port`, `:port`, `http://host:port/path`), as the URL
  * to call. A server that listens on all addresses is called on loopback.
  */
-export const OllamaHost = z.string().transform((text, context) => {
-  if (text.trim() === 'off') return 'off';
-  const [, scheme = text.trim() === 'ollama.com' ? 'https' : '', rest = ''] =
-    /^(?:(https?):\/\/)?(.*?)\/*$/i.exec(text.trim()) ?? [];
-  // Without brackets the colons of an IPv6 address are no port.
-  const host = /^[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:]*$/i.test(rest)
-    ? `[${rest}]`
-    : rest.replace(/^(?=:|\/|$)/, '127.0.0.1');
-  const url = URL.parse(`${scheme || 'http'}://${host}`);
-  const problem = addressProblem(url?.href ?? '');
-  if (!url || problem || url.search || url.hash) {
-    context.addIssue({ code: 'custom', message: problem ?? 'must be host, host:port, a URL, or off' });
-    return z.NEVER;
-  }
-  if (/^(0\.0\.0\.0|\[::\])$/.test(url.hostname)) url.hostname = url.hostname === '[::]' ? '[::1]' : '127.0.0.1';
-  // A URL drops the port that its scheme implies; without a scheme it is Ollama's own.
-  if (!scheme && url.port === '' && !/:80(\/|$)/.test(host)) url.port = '11434';
-  return url.href.replace(/\/+$/, '');
-});
+export const OllamaHost = z
+  .string()
+  .trim()
+  .transform((text, context) => {
+    if (text === 'off') return 'off';
+    const [, given, rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(text) ?? [];
+    const scheme = given ?? (text === 'ollama.com' ? 'https' : 'http');
+    // Without brackets the colons of an IPv6 address are no port.
+    const isBareIpv6 = /^[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*$/i.test(rest);
+    const host = isBareIpv6 ? `[${rest}]` : rest.replace(/^(?=:|\/|$)/, '127.0.0.1');
+    const url = URL.parse(`${scheme}://${host}`);
+    const problem = url ? addressProblem(url.href) : 'must be host, host:port, a URL, or off';
+    if (!url || problem) {
+      context.addIssue({ code: 'custom', message: problem ?? '' });
+      return z.NEVER;
+    }
+    if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1';
+    if (url.hostname === '[::]') url.hostname = '[::1]';
+    // A URL leaves out the port that its scheme implies; without a scheme it is Ollama's own.
+    if (!given && scheme === 'http' && url.port === '' && !/:80(\/|$)/.test(host)) url.port = '11434';
+    return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  });
 
 /** A further server that speaks like OpenAI's. `keyVariable` names the variable that holds its key. */
 export type ListedProvider = { name: string; baseURL: string; keyVariable?: string; apiKey?: string };

@@ -84,7 +84,7 @@ export async function createProviders(config: Environment, log: Log): Promise<Pr
     chooseModel(providers, model);
     log.info({ model, providers: [...providers.byName.keys()] }, 'the default model');
   } catch (error) {
-    log.warn({ error, provider: preferred.name }, 'the default model is not there yet');
+    log.warn({ error, provider: preferred.name }, 'the default model cannot answer yet');
   }
   return providers;
 }
