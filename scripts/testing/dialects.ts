@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { TestContext } from 'node:test';
 import { TaskError } from '../../shared/src/errors.ts';
 import type { ChatCall, ChatChunk, Provider } from '../../shared/src/provider.ts';
 import { ollamaProvider } from '../../shared/src/providers/ollama.ts';
@@ -61,8 +60,12 @@ export const ollamaDialect: Dialect = {
 
 export const dialects = [openaiDialect, ollamaDialect];
 
-/** A model server whose answers the test writes by hand. */
-export async function startRaw(t: TestContext, answer?: (response: ServerResponse) => void) {
+/** A model server whose answers the test writes by hand; `answer` may look at the last of `requests`. */
+export async function startRaw(
+  t: { after(close: () => void): unknown },
+  answer?: (response: ServerResponse) => void,
+  port = 0,
+) {
   const sockets = new Set<Socket>();
   const responses: ServerResponse[] = [];
   const requests: { url: string; body: string; headers: Record<string, unknown> }[] = [];
@@ -75,7 +78,7 @@ export async function startRaw(t: TestContext, answer?: (response: ServerRespons
     server.emit('answering');
   });
   server.on('connection', (socket) => sockets.add(socket));
-  await once(server.listen(0, '127.0.0.1'), 'listening');
+  await once(server.listen(port, '127.0.0.1'), 'listening');
   t.after(() => {
     server.closeAllConnections();
     server.close();
