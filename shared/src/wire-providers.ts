@@ -27,7 +27,7 @@ function within(ms: number): AbortSignal {
 }
 
 /** Every provider of a configuration, the most preferred first. SDKs are loaded only where they are needed. */
-async function providersOf(config: Environment): Promise<Provider[]> {
+async function providersOf(config: Environment, ollamaUrl: string): Promise<Provider[]> {
   const { OPENAI_API_KEY, OPENAI_BASE_URL, OLLAMA_HOST, PROVIDERS } = config;
   const providers: Provider[] = [];
   if (OPENAI_API_KEY || OPENAI_BASE_URL || PROVIDERS.length > 0) {
@@ -43,9 +43,9 @@ async function providersOf(config: Environment): Promise<Provider[]> {
   }
   if (OLLAMA_HOST !== 'off') {
     const { ollamaProvider } = await import('./providers/ollama.ts');
-    const where = `It was looked for at ${OLLAMA_DEFAULT_URL}; OLLAMA_HOST names another address.`;
+    const where = `It was looked for at ${ollamaUrl}; OLLAMA_HOST names another address.`;
     const hint = `Is it running?${OLLAMA_HOST ? '' : ` ${where}`}`;
-    const url = OLLAMA_HOST ?? OLLAMA_DEFAULT_URL;
+    const url = OLLAMA_HOST ?? ollamaUrl;
     providers.push(ollamaProvider({ name: 'ollama', url, apiKey: config.OLLAMA_API_KEY, hint }));
   }
   const { builtinProvider } = await import('./providers/builtin.ts');
@@ -66,9 +66,16 @@ async function preferredOf(providers: Provider[], config: Environment): Promise<
   return found ? first : builtin;
 }
 
-/** The providers of a configuration. Logs the default model, or why it is not known yet. */
-export async function createProviders(config: Environment, log: Log): Promise<Providers> {
-  const all = await providersOf(config);
+/**
+ * The providers of a configuration. Logs the default model, or why it cannot answer. `ollamaUrl` is where an Ollama nobody
+ * told of is looked for.
+ */
+export async function createProviders(
+  config: Environment,
+  log: Log,
+  ollamaUrl: string = OLLAMA_DEFAULT_URL,
+): Promise<Providers> {
+  const all = await providersOf(config, ollamaUrl);
   const preferred = await preferredOf(all, config);
   let known = config.DEFAULT_MODEL;
   const providers: Providers = {
