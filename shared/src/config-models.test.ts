@@ -46,7 +46,7 @@ describe('OLLAMA_HOST is taken in every form that Ollama takes', () => {
 
 test('PROVIDERS names servers, each with the variable that holds its key', () => {
   const { PROVIDERS } = readConfig({
-    PROVIDERS: 'vllm=http://gpu:8000/v1, groq=https://api.groq.com/openai/v1|GROQ_API_KEY,',
+    PROVIDERS: 'vllm=http://gpu:8000/v1, groq=GROQ_API_KEY@https://api.groq.com/openai/v1,',
     GROQ_API_KEY: ' gsk_1\n',
   });
   assert.deepEqual(PROVIDERS, [
@@ -66,10 +66,10 @@ describe('an entry of PROVIDERS that is wrong is named, and nothing of it that m
     ['gpu=', /entry 2 \("gpu"\) must be a URL/],
     ['gpu=gpu:8000/canary', /entry 2 \("gpu"\) must be a URL/],
     ['gpu=http://user:canary@gpu', /entry 2 \("gpu"\) must hold no user name or password/],
-    ['gpu=http://gpu|', /entry 2 \("gpu"\) must give the name of the variable/],
-    ['gpu=http://gpu|sk-canary-1', /entry 2 \("gpu"\) must give the name of the variable.*not the key/],
-    ['gpu=http://gpu|GPU_KEY', /"gpu" needs GPU_KEY, which is not set/],
-    ['gpu=http://gpu|BAD_KEY', /"gpu" needs BAD_KEY, which has characters that cannot be sent/],
+    ['gpu=@http://gpu', /entry 2 \("gpu"\) must give the name of the variable/],
+    ['gpu=sk-canary-1@http://gpu', /entry 2 \("gpu"\) must give the name of the variable.*not the key/],
+    ['gpu=GPU_KEY@http://gpu', /"gpu" needs GPU_KEY, which is not set/],
+    ['gpu=BAD_KEY@http://gpu', /"gpu" needs BAD_KEY, which has characters that cannot be sent/],
   ] as const) {
     test(entry, () => {
       const message = refusal({ PROVIDERS: `good=http://good/v1,${entry}`, BAD_KEY: 'canary\ncanary' });

@@ -57,7 +57,7 @@ export const OllamaHost = z
 /** A further server that speaks like OpenAI's. `keyVariable` names the variable that holds its key. */
 export type ListedProvider = { name: string; baseURL: string; keyVariable?: string; apiKey?: string };
 
-/** `name=url,name=url|KEY_VARIABLE`. An entry that is wrong is named by its place and, when it has one, its name. */
+/** `name=url,name=KEY_VARIABLE@url`: no sign in it means anything to a shell or an env file. An entry that is wrong is named by its place and, when it has one, its name. */
 export const ProviderList = z
   .string()
   .transform((text, context) => {
@@ -65,19 +65,19 @@ export const ProviderList = z
     const entries = text.split(',').map((entry) => entry.trim());
     for (const [index, entry] of entries.entries()) {
       if (entry === '') continue;
-      const [, name, baseURL = '', keyVariable] = /^([a-z][a-z0-9_.-]{0,31})=([^|]*)(?:\|(.*))?$/s.exec(entry) ?? [];
+      const [, name, keyVariable, baseURL = ''] = /^([a-z][a-z0-9_.-]{0,31})=(?:([^@:/]*)@)?(.*)$/s.exec(entry) ?? [];
       const complain = (message: string) => {
         const which = name === undefined ? `entry ${index + 1}` : `entry ${index + 1} ("${name}")`;
         context.addIssue({ code: 'custom', message: `${which} ${message}` });
       };
       const problem = addressProblem(baseURL);
       if (name === undefined)
-        complain('is not name=url or name=url|KEY_VARIABLE, the name in lower case, such as vllm=http://gpu:8000/v1');
+        complain('is not name=url or name=KEY_VARIABLE@url, the name in lower case, such as vllm=http://gpu:8000/v1');
       else if (TAKEN.includes(name)) complain(`has a name that is taken: ${TAKEN.join(', ')}`);
       else if (providers.some((provider) => provider.name === name)) complain('has the name of an entry before it');
       else if (problem) complain(problem);
       else if (keyVariable !== undefined && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(keyVariable))
-        complain('must give the name of the variable that holds the key after |, not the key');
+        complain('must give the name of the variable that holds the key before @, not the key');
       else providers.push({ name, baseURL, ...(keyVariable === undefined ? {} : { keyVariable }) });
     }
     return providers;

@@ -103,7 +103,7 @@ test('a provider of PROVIDERS gets the key of its own variable and no other', as
     ...OFF,
     OPENAI_API_KEY: 'sk-of-openai',
     OWN_KEY: 'sk-of-its-own',
-    PROVIDERS: `keyed=${own}/v1|OWN_KEY,open=${own}/v1`,
+    PROVIDERS: `keyed=OWN_KEY@${own}/v1,open=${own}/v1`,
   });
   for (const name of ['keyed', 'open']) await collect(byName.get(name)?.chat(callOf()) ?? assert.fail());
   assert.deepEqual(
