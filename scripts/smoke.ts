@@ -26,6 +26,7 @@ async function start(): Promise<number> {
   output = '';
   running = spawn('npm', ['start', '--', '--runners', '2'], {
     cwd: ROOT,
+    // Whatever models there are: the answer is checked word for word.
     env: { ...process.env, DEFAULT_MODEL: 'builtin/extract', PORT: String(port), DATA_DIR: dataDir },
     // A terminal's foreground group: Ctrl-C goes to all of it.
     detached: true,

@@ -57,7 +57,10 @@ export const OllamaHost = z
 /** A further server that speaks like OpenAI's. `keyVariable` names the variable that holds its key. */
 export type ListedProvider = { name: string; baseURL: string; keyVariable?: string; apiKey?: string };
 
-/** `name=url,name=KEY_VARIABLE@url`: no sign in it means anything to a shell or an env file. An entry that is wrong is named by its place and, when it has one, its name. */
+/**
+ * `name=url,name=KEY_VARIABLE@url`: no sign in it means anything to a shell or an env file. An entry that is wrong is named
+ * by its place and, when it has one, its name.
+ */
 export const ProviderList = z
   .string()
   .transform((text, context) => {

@@ -112,6 +112,18 @@ test('a provider of PROVIDERS gets the key of its own variable and no other', as
   );
 });
 
+test('the key of Ollama goes to the server that was told of, never to what listens at the default address', async () => {
+  const { url: own, requests } = await startServer();
+  for (const env of [{ OLLAMA_API_KEY: 'sk-x', OLLAMA_HOST: own }, { OLLAMA_API_KEY: 'sk-x' }]) {
+    const { byName } = await createProviders(readConfig({ ...env, DEFAULT_MODEL: 'ollama/x' }), log, own);
+    await collect(byName.get('ollama')?.chat(callOf()) ?? assert.fail());
+  }
+  assert.deepEqual(
+    requests.map(({ headers }) => headers.authorization),
+    ['Bearer sk-x', undefined],
+  );
+});
+
 for (const [what, env] of [
   ['OLLAMA_HOST', (to: string) => ({ OLLAMA_HOST: to })],
   ['OPENAI_BASE_URL', (to: string) => ({ ...OFF, OPENAI_BASE_URL: `${to}/v1` })],

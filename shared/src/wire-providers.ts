@@ -45,8 +45,9 @@ async function providersOf(config: Environment, ollamaUrl: string): Promise<Prov
     const { ollamaProvider } = await import('./providers/ollama.ts');
     const where = `It was looked for at ${ollamaUrl}; OLLAMA_HOST names another address.`;
     const hint = `Is it running?${OLLAMA_HOST ? '' : ` ${where}`}`;
-    const url = OLLAMA_HOST ?? ollamaUrl;
-    providers.push(ollamaProvider({ name: 'ollama', url, apiKey: config.OLLAMA_API_KEY, hint }));
+    // A key is for the server that was told of, not for whoever listens at the default address.
+    const server = OLLAMA_HOST ? { url: OLLAMA_HOST, apiKey: config.OLLAMA_API_KEY } : { url: ollamaUrl };
+    providers.push(ollamaProvider({ name: 'ollama', hint, ...server }));
   }
   const { builtinProvider } = await import('./providers/builtin.ts');
   return [...providers, builtinProvider()];
