@@ -11,10 +11,8 @@ import { chooseModel, type Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { Provider } from './provider.ts';
 
-/** How long the start waits for a server that is configured to name its models. */
-const ASK_MS = 2_000;
-/** How long it waits for an Ollama nobody has told of. */
-const LOOK_MS = 500;
+/** How long the start waits for a server to name its models. Where none listens it is known at once. */
+const ASK_MS = 3_000;
 const OPENAI_URL = 'https://api.openai.com/v1';
 const OPENAI_MODEL = 'gpt-4o-mini';
 
@@ -60,7 +58,7 @@ async function preferredOf(providers: Provider[], config: Environment): Promise<
   if (named) return named;
   const [first, builtin] = [providers[0], providers.at(-1)] as [Provider, Provider];
   if (first.name !== 'ollama' || OLLAMA_HOST || DEFAULT_MODEL) return first;
-  const found = await first.defaultModel(within(LOOK_MS)).then(
+  const found = await first.defaultModel(within(ASK_MS)).then(
     () => true,
     () => false,
   );
