@@ -90,7 +90,12 @@ async function submit(redis: TestRedis) {
 
 async function startRelayed(redis: TestRedis): Promise<Record<'direct' | 'proxy' | 'beanline', Target>> {
   const upstream = await open(startBenchProgram('upstream', [], profile));
-  const env = { ...programEnv(redis), OPENAI_BASE_URL: `${upstream.url}/v1`, OPENAI_API_KEY: 'bench' };
+  const env = {
+    ...programEnv(redis),
+    OPENAI_BASE_URL: `${upstream.url}/v1`,
+    OPENAI_API_KEY: 'bench',
+    DEFAULT_MODEL: 'openai/bench',
+  };
   const proxy = await open(startBenchProgram('proxy', [upstream.url], profile));
   const api = await open(startApi(env, profile));
   await open(startRunner(env, profile));

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '../shared/src/config.ts';
 import { type PassedLog, passLog } from './child-log.ts';
 import { holdDataDir } from './data-dir.ts';
+import { defaultModel } from './default-model.ts';
 import { cannotListen, freePort } from './free-port.ts';
 import { type OwnRedis, ownRedis } from './own-redis.ts';
 import { type StartOptions, startOptions, USAGE } from './start-options.ts';
@@ -117,10 +118,15 @@ async function runAll(
 
   try {
     const port = await choosePort(config, abandoned);
-    redis = env.REDIS_URL ? undefined : await ownRedis(config.DATA_DIR, say, over.signal);
+    const [own, model] = await Promise.all([
+      env.REDIS_URL ? undefined : ownRedis(config.DATA_DIR, say, over.signal),
+      defaultModel(config),
+    ]);
+    redis = own;
     if (redis) children.start({ name: 'redis', spawn: redis.spawn, lastWords: redis.lastWords, last: true });
     const childEnv = {
       ...env,
+      ...model.env,
       REDIS_URL: redis?.url ?? config.REDIS_URL,
       PORT: String(port),
       HOST: config.HOST,
@@ -136,7 +142,8 @@ async function runAll(
     if (await waitUntilReady(url, over.signal, say)) {
       const ms = performance.now() - startedAt;
       const keyed = await needsKey(url).catch(() => false);
-      process.stdout.write(welcome({ url, config, runners, ownRedisPort: redis?.port, keyed, ms }));
+      const facts = { url, config, model: model.line, runners, ownRedisPort: redis?.port, keyed, ms };
+      process.stdout.write(welcome(facts));
     }
     if (!over.signal.aborted) await new Promise((resolve) => over.signal.addEventListener('abort', resolve));
   } catch (error) {

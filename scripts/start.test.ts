@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +39,7 @@ function temporaryDir(): string {
 
 function run(args: string[], env: Record<string, string>) {
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, OLLAMA_HOST: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   cleanUps.push(() => child.kill('SIGTERM'));
@@ -122,7 +123,7 @@ test('a port in use is named', async () => {
 test('it says where it is, stops everything on SIGTERM and comes back on the same Redis port', async () => {
   const { env, start, readyz } = await setup();
   const first = start();
-  assert.match(await first.says(/Ctrl-C/), /ready at http:\/\/127.0.0.1:\d+ .*built-in responder.*curl -N/s);
+  assert.match(await first.says(/Ctrl-C/), /ready at http:\/\/127.0.0.1:\d+ .*builtin\/extract \(not an LLM.*curl -N/s);
   const before = await readyz();
   assert.equal(before.data, env.DATA_DIR);
   const redis = redisPid(env.DATA_DIR);
@@ -180,6 +181,31 @@ test('a program that dies in a loop is told with the last lines of its log, the 
   await started.says(/ {4}runner-1 info: opening the model path=\/models\/a/);
   started.child.kill('SIGTERM');
   assert.equal(await started.exitCode(), 0);
+});
+
+test('the default model is told, and its runners are told the same', async () => {
+  const tags = JSON.stringify({ models: [{ name: 'bean:latest' }], capabilities: ['completion'] });
+  const server = createHttpServer((_, response) => response.end(tags)).listen(0, '127.0.0.1');
+  cleanUps.push(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const runner = ['-e', `console.log('runs', process.env.DEFAULT_MODEL); ${WORKER[1]}`];
+  const env = { DATA_DIR: temporaryDir(), PORT: String(await freePort()), OLLAMA_HOST: `:${port}` };
+  const start = runEmbedded(env, { runner });
+  await start.says(new RegExp(`model +ollama/bean:latest \\(at http://127.0.0.1:${port}\\)`));
+  await start.says(/^runs ollama\/bean:latest$/m);
+  start.child.kill('SIGTERM');
+  assert.equal(await start.exitCode(), 0);
+});
+
+test('a model server that is configured and not there yet is told, and does not keep the start', async () => {
+  const runner = ['-e', `console.log('runs', process.env.DEFAULT_MODEL); ${WORKER[1]}`];
+  const env = { DATA_DIR: temporaryDir(), PORT: String(await freePort()), OLLAMA_HOST: `:${await freePort()}` };
+  const start = runEmbedded(env, { runner });
+  await start.says(/model +not known yet, ollama \(at http:.*\): ollama is not reachable.* Is it running\?/);
+  await start.says(/^runs undefined$/m);
+  start.child.kill('SIGTERM');
+  assert.equal(await start.exitCode(), 0);
 });
 
 test('a second Ctrl-C kills at once what does not drain', async () => {

@@ -1,33 +1,25 @@
 /** What `npm start` prints when everything is up. */
 import type { Environment } from '../shared/src/config.ts';
 
-function modelLine(config: Environment): string {
-  // Without a user name or password.
-  const { origin, pathname } = new URL(config.OPENAI_BASE_URL ?? 'https://api.openai.com/v1');
-  const openai = config.OPENAI_API_KEY !== undefined || config.OPENAI_BASE_URL !== undefined;
-  const provider = openai
-    ? `openai at ${origin}${pathname}`
-    : 'the built-in responder, which is not an LLM; set OPENAI_API_KEY or OPENAI_BASE_URL for one';
-  return config.DEFAULT_MODEL ? `${config.DEFAULT_MODEL} (default provider: ${provider})` : provider;
-}
-
 /** The lines that say where it is, what answers, and what to try first. */
 export function welcome(facts: {
   url: string;
   config: Environment;
+  /** The default model and where it is. */
+  model: string;
   runners: number;
   ownRedisPort: number | undefined;
   /** Whether the API asks for a key. */
   keyed: boolean;
   ms: number;
 }): string {
-  const { url, config, runners, ownRedisPort, keyed, ms } = facts;
+  const { url, config, model, runners, ownRedisPort, keyed, ms } = facts;
   const redis = ownRedisPort === undefined ? 'REDIS_URL' : `its own, port ${ownRedisPort}`;
   const auth = keyed ? ' -H "Authorization: Bearer $KEY"' : '';
   const post = `${url}/api/chat${auth} -H 'Content-Type: application/json' -d '{"messages":[{"role":"user","content":"What is a queue?"}]}'`;
   return `
 beanline is ready at ${url} (${(ms / 1000).toFixed(1)} s)
-  model    ${modelLine(config)}
+  model    ${model}
   data     ${config.DATA_DIR}
   redis    ${redis}
   runners  ${runners}

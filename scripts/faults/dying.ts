@@ -4,7 +4,8 @@
  */
 import type { Deps } from '@beanline/shared/deps.ts';
 import { runProgram } from '@beanline/shared/program.ts';
-import { createProviders, wire } from '@beanline/shared/wire.ts';
+import { wire } from '@beanline/shared/wire.ts';
+import { createProviders } from '@beanline/shared/wire-providers.ts';
 import { startServer } from '../../apps/api/src/server.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
 import { startRunner } from '../../workers/runner/src/runner.ts';
@@ -38,6 +39,6 @@ await runProgram({
     await deps.clock.ready();
     if (name === 'api') return startServer(deps, config);
     if (name === 'relay') return startRelay(deps, config);
-    return startRunner({ ...deps, providers: await createProviders(config) }, wired.queueRedis, config);
+    return startRunner({ ...deps, providers: await createProviders(config, log) }, wired.queueRedis, config);
   },
 });

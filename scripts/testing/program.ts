@@ -1,7 +1,8 @@
 /** The real programs with the tests' job types: `node program.ts api|runner|relay`. */
 
 import { runProgram } from '@beanline/shared/program.ts';
-import { createProviders, wire } from '@beanline/shared/wire.ts';
+import { wire } from '@beanline/shared/wire.ts';
+import { createProviders } from '@beanline/shared/wire-providers.ts';
 import { startServer } from '../../apps/api/src/server.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
 import { startRunner } from '../../workers/runner/src/runner.ts';
@@ -23,7 +24,7 @@ await runProgram({
             .then(async () =>
               name === 'relay'
                 ? startRelay(deps, config)
-                : startRunner({ ...deps, providers: await createProviders(config) }, queueRedis, config),
+                : startRunner({ ...deps, providers: await createProviders(config, log) }, queueRedis, config),
             );
     await deps.clock.ready();
     return {

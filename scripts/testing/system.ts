@@ -13,6 +13,7 @@ const READY_MS = 3_000;
 /** Short locks and checks, so that a recovery takes seconds. A test may override each. */
 export const TEST_ENV = {
   LOG_LEVEL: 'info',
+  OLLAMA_HOST: 'off',
   LOCK_DURATION_MS: '2000',
   SWEEP_INTERVAL_MS: '200',
   SWEEP_FIRST_CHECK_MS: '1000',

@@ -17,7 +17,14 @@ function refusal(env: Record<string, string>): string {
 
 test('an empty environment is valid, and every variable but the optional ones has a default', () => {
   const config = readConfig({}) as Record<string, unknown>;
-  const optional = ['DEFAULT_MODEL', 'OPENAI_API_KEY', 'OPENAI_BASE_URL', 'REDIS_CA_FILE'];
+  const optional = [
+    'DEFAULT_MODEL',
+    'OPENAI_API_KEY',
+    'OPENAI_BASE_URL',
+    'OLLAMA_HOST',
+    'OLLAMA_API_KEY',
+    'REDIS_CA_FILE',
+  ];
   for (const { name } of configVariables()) assert.equal(config[name] === undefined, optional.includes(name), name);
   assert.deepEqual(readConfig(Object.fromEntries(configVariables().map(({ name }) => [name, '']))), readConfig({}));
 });
@@ -37,6 +44,9 @@ test('every problem is told at once, each under its variable', () => {
     PARTITIONS: '0',
     LOG_LEVEL: 'loud',
     OPENAI_BASE_URL: 'ftp://models',
+    OLLAMA_HOST: 'ftp://models',
+    OLLAMA_API_KEY: 'two words',
+    PROVIDERS: 'vllm',
     QUEUES: 'chat.request,rag.query:0',
     DRAIN_MS: '1s',
     MAX_BODY_BYTES: '1e6',

@@ -1,6 +1,7 @@
 /** Configuration: one zod schema over the environment. Every problem is reported at once, and every variable has a default. */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { ApiKey, ModelServerUrl, OllamaHost, ProviderList, withKeys } from './config-models.ts';
 import { hashApiKey, OwnerName } from './owner.ts';
 import { parseRedisUrl, partitionsOf } from './redis-address.ts';
 import { MAX_PARTITIONS } from './task-id.ts';
@@ -13,9 +14,6 @@ const whole = (min: number, max: number) =>
     .pipe(z.number().min(min).max(max));
 
 const int = (min: number, max: number, fallback: number) => whole(min, max).default(fallback);
-
-const url = (protocols: RegExp) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.test(text), 'must be a URL');
 
 /** `name:number,name:number` as a map; the numbers at least `min`. */
 const numberMap = (min: number) =>
@@ -105,8 +103,11 @@ const Environment = z.object({
   CORS_ORIGINS: origins,
 
   DEFAULT_MODEL: z.string().min(1).optional(),
-  OPENAI_API_KEY: z.string().min(1).optional(),
-  OPENAI_BASE_URL: url(/^https?:/).optional(),
+  OPENAI_API_KEY: ApiKey.optional(),
+  OPENAI_BASE_URL: ModelServerUrl.optional(),
+  PROVIDERS: ProviderList,
+  OLLAMA_HOST: OllamaHost.optional(),
+  OLLAMA_API_KEY: ApiKey.optional(),
   // Node's fetch gives up after five minutes of silence by itself.
   IDLE_TIMEOUT_MS: int(10, 5 * MINUTE, 60_000),
   TASK_TIMEOUT_MS: int(100, DAY, 5 * MINUTE),
@@ -163,9 +164,10 @@ export function readConfig(env: Record<string, string | undefined>): Environment
   const problems = parsed.success
     ? []
     : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const providers = withKeys(parsed.data?.PROVIDERS ?? [], given, problems);
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   const PARTITIONS = parsed.data.PARTITIONS ?? partitionsOf(parseRedisUrl(parsed.data.REDIS_URL));
-  return { ...parsed.data, PARTITIONS };
+  return { ...parsed.data, PARTITIONS, PROVIDERS: providers };
 }
 
 /** The variables and their defaults, for the README's table and its test. */
@@ -173,6 +175,6 @@ export function configVariables(): { name: string; fallback: string }[] {
   const defaults = Environment.parse({}) as Record<string, unknown>;
   return Object.keys(Environment.shape).map((name) => {
     const value = defaults[name];
-    return { name, fallback: value === undefined || value instanceof Map ? '' : String(value) };
+    return { name, fallback: value === undefined || typeof value === 'object' ? '' : String(value) };
   });
 }

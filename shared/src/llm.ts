@@ -3,23 +3,30 @@ import type { Llm } from './context.ts';
 import { TaskError } from './errors.ts';
 import type { ChatMessage, Provider, Usage } from './provider.ts';
 
-/** Providers by name, and the one that serves names without a known prefix. */
-export type Providers = { byName: ReadonlyMap<string, Provider>; default: Provider; defaultModel: string };
+/** Providers by name, the one that serves names without a provider's prefix, and the model of calls that name none. */
+export type Providers = {
+  byName: ReadonlyMap<string, Provider>;
+  default: Provider;
+  /** Asks the default provider, until it has answered once, where nobody set a model. */
+  defaultModel(signal: AbortSignal): Promise<string>;
+};
 
 /** Names that always mean a provider, so that a missing one is said plainly. */
 const KNOWN = ['openai', 'ollama', 'builtin'];
 
-export function chooseModel(providers: Providers, name: string | undefined): { provider: Provider; model: string } {
-  const wanted = name ?? providers.defaultModel;
+/**
+ * Whose model a name is. Names of models may hold slashes themselves (`meta-llama/Llama-3`), so a prefix that is no
+ * provider's name belongs to the name, unless the default provider is the built-in one, which has no such models.
+ */
+export function chooseModel(providers: Providers, wanted: string): { provider: Provider; model: string } {
   const slash = wanted.indexOf('/');
   const prefix = slash > 0 ? wanted.slice(0, slash) : '';
   const provider = providers.byName.get(prefix);
   if (provider) return { provider, model: wanted.slice(slash + 1) };
-  if (KNOWN.includes(prefix)) {
-    throw new TaskError(
-      'provider_not_configured',
-      `The model ${wanted} needs the provider ${prefix}, which is not configured.`,
-    );
+  if (KNOWN.includes(prefix) || (prefix !== '' && providers.default.name === 'builtin')) {
+    const configured = [...providers.byName.keys()].join(', ');
+    const message = `The model ${wanted} needs the provider ${prefix}, which is not configured. Configured: ${configured}.`;
+    throw new TaskError('provider_not_configured', message);
   }
   return { provider: providers.default, model: wanted };
 }
@@ -57,10 +64,9 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
 
   const llm: Llm = {
     async *chat({ model: name, ...request }) {
-      const { provider, model } = chooseModel(providers, name);
       const call: Call = { messages: request.messages, text: '', reported: undefined };
-      last = { model, provider: provider.name, finish_reason: 'incomplete', note: provider.note };
       const ended = new AbortController();
+      const stop = AbortSignal.any([signal, ended.signal]);
       let waiting = true;
       // Counts only the time in which we wait for the model: a slow Redis is not a silent model.
       const idle = setTimeout(() => {
@@ -68,11 +74,9 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
         ended.abort(new TaskError('provider_busy', `The model sent nothing for ${idleTimeoutMs} ms.`));
       }, idleTimeoutMs);
       try {
-        for await (const chunk of provider.chat({
-          ...request,
-          model,
-          signal: AbortSignal.any([signal, ended.signal]),
-        })) {
+        const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(stop)));
+        last = { model, provider: provider.name, finish_reason: 'incomplete', note: provider.note };
+        for await (const chunk of provider.chat({ ...request, model, signal: stop })) {
           waiting = false;
           // A call that was refused before its first chunk used nothing.
           if (!calls.includes(call)) calls.push(call);

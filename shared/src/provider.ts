@@ -42,8 +42,8 @@ export type ChatOutcome = {
  */
 export type Provider = {
   name: string;
-  /** The model used when a request names none; undefined when the backend has no sensible default. */
-  defaultModel: string | undefined;
+  /** The model of calls that name none; where nobody set one the backend is asked. Throws as `chat` does. */
+  defaultModel(signal: AbortSignal): Promise<string>;
   /** Shown in the output's metadata, for example that the built-in responder is not an LLM. */
   note?: string;
   chat(call: ChatCall): AsyncIterable<ChatChunk>;

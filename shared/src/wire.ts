@@ -4,9 +4,7 @@ import type { Environment } from './config.ts';
 import type { Deps } from './deps.ts';
 import type { Catalog } from './job-type.ts';
 import { catalog as builtinCatalog } from './jobs/catalog.ts';
-import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
-import type { Provider } from './provider.ts';
 import { createApiKeys } from './redis/api-keys.ts';
 import { createClock } from './redis/clock.ts';
 import { createClockCheck } from './redis/clock-check.ts';
@@ -31,25 +29,6 @@ const BLOCKING_SILENCE_MS = 15_000;
 
 /** Rank each waiting task of the same owner adds, where there is more than one owner to be fair to. */
 const SPREAD_MS = 1_000;
-
-/** The providers of a configuration. SDKs are loaded only where model calls are made. */
-export async function createProviders(config: Environment): Promise<Providers> {
-  const { builtinProvider } = await import('./providers/builtin.ts');
-  const builtin = builtinProvider();
-  const byName = new Map<string, Provider>([[builtin.name, builtin]]);
-  let preferred: Provider = builtin;
-  if (config.OPENAI_API_KEY || config.OPENAI_BASE_URL) {
-    const { openaiProvider } = await import('./providers/openai.ts');
-    preferred = openaiProvider({
-      name: 'openai',
-      apiKey: config.OPENAI_API_KEY,
-      baseURL: config.OPENAI_BASE_URL,
-      defaultModel: config.OPENAI_BASE_URL ? undefined : 'gpt-4o-mini',
-    });
-    byName.set(preferred.name, preferred);
-  }
-  return { byName, default: preferred, defaultModel: config.DEFAULT_MODEL ?? preferred.defaultModel ?? 'default' };
-}
 
 /**
  * Connects one program. `deps.clock.ready()` resolves when Redis is there, and rejects with RedisSettingsError when it is

@@ -21,7 +21,7 @@ const phrases = {
       'I am the built-in responder of beanline, not a language model: I can only quote the text of the conversation, and nothing in it answers this.',
     asked: 'You asked:',
     configure:
-      'For answers of a real model, set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, and start beanline again.',
+      'For answers of a real model, run Ollama or set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, and start beanline again.',
   },
   ko: {
     found: '대화에 이렇게 나와 있습니다:',
@@ -29,7 +29,7 @@ const phrases = {
       '저는 언어 모델이 아니라 beanline의 내장 응답기입니다. 대화에 있는 글을 인용할 수만 있는데, 이 질문에 답이 되는 글이 없습니다.',
     asked: '질문:',
     configure:
-      '실제 모델의 답을 받으려면 OPENAI_API_KEY를, 직접 운영하는 서버라면 OPENAI_BASE_URL을 설정하고 beanline을 다시 시작하세요.',
+      '실제 모델의 답을 받으려면 Ollama를 실행하거나 OPENAI_API_KEY를, 직접 운영하는 서버라면 OPENAI_BASE_URL을 설정하고 beanline을 다시 시작하세요.',
   },
 };
 
@@ -170,7 +170,7 @@ async function* chat(call: ChatCall, delayMs: number): AsyncGenerator<ChatChunk>
 export function builtinProvider({ delayMs = 0 }: { delayMs?: number } = {}): Provider {
   return {
     name: 'builtin',
-    defaultModel: MODEL,
+    defaultModel: async () => MODEL,
     note: 'built-in extractive responder: not a language model',
     chat: (call) => chat(call, delayMs),
   };

@@ -1,6 +1,7 @@
 /** The runner program. */
 import { runProgram } from '@beanline/shared/program.ts';
-import { createProviders, wire } from '@beanline/shared/wire.ts';
+import { wire } from '@beanline/shared/wire.ts';
+import { createProviders } from '@beanline/shared/wire-providers.ts';
 import { startRunner } from './runner.ts';
 
 await runProgram({
@@ -8,7 +9,7 @@ await runProgram({
   async start(config, log) {
     const { deps, queueRedis, close } = wire(config, { program: 'runner', log });
     await deps.clock.ready();
-    const runner = await startRunner({ ...deps, providers: await createProviders(config) }, queueRedis, config);
+    const runner = await startRunner({ ...deps, providers: await createProviders(config, log) }, queueRedis, config);
     return {
       stuck: runner.stuck,
       async stop() {
