@@ -40,8 +40,12 @@ type Hub = {
   wakes: number;
   /** The readers that wait, and the cursor each has come to. */
   waiters: Map<() => void, string>;
+  /** Whether the waiters are being called at the end of this turn. */
+  waking: boolean;
   /** Log reads begun since the last wake, shared by the readers at the same cursor. */
   reads: Map<string, Promise<Frame[]>>;
+  /** What the ring last gave, and from where: readers at the same cursor share it. */
+  given: { cursor: string; frames: Frame[] } | undefined;
 };
 
 /** The promise, or `fallback` as soon as the signal aborts. */
@@ -70,7 +74,16 @@ export function createLive(options: {
     hub.wakes++;
     // A read that began before may not know what woke us.
     hub.reads.clear();
-    for (const resolve of [...hub.waiters.keys()]) resolve();
+    hub.given = undefined;
+    if (hub.waking) return;
+    hub.waking = true;
+    // What else is heard in this turn goes along.
+    queueMicrotask(() => {
+      hub.waking = false;
+      const waiters = hub.waiters;
+      hub.waiters = new Map();
+      for (const resolve of waiters.keys()) resolve();
+    });
   }
 
   function forget(hub: Hub) {
@@ -151,7 +164,9 @@ export function createLive(options: {
       heardAt: performance.now(),
       wakes: 0,
       waiters: new Map(),
+      waking: false,
       reads: new Map(),
+      given: undefined,
     };
     hub.subscribed.catch(() => undefined);
     hubs.set(id, hub);
@@ -160,7 +175,12 @@ export function createLive(options: {
   }
 
   function fromRing(hub: Hub, cursor: string): Frame[] {
-    for (let i = hub.ring.length - 1; i >= 0; i--) if (hub.ring[i]?.prev === cursor) return hub.ring.slice(i);
+    if (hub.given?.cursor === cursor) return hub.given.frames;
+    for (let i = hub.ring.length - 1; i >= 0; i--) {
+      if (hub.ring[i]?.prev !== cursor) continue;
+      hub.given = { cursor, frames: hub.ring.slice(i) };
+      return hub.given.frames;
+    }
     return [];
   }
 
@@ -175,8 +195,12 @@ export function createLive(options: {
   }
 
   return {
-    /** Opens a task for one reader. `next` gives the frames after a cursor, waiting for the first; none when aborted. */
-    async follow(id: string, signal: AbortSignal) {
+    /**
+     * Opens a task for one reader. `pull` gives the frames after a cursor, at once when they are in memory; none: there
+     * are no more yet, and `wake` is called, once, when that changes. Readers at the same cursor get the same array.
+     * `next` waits for the first frame; it gives none when aborted.
+     */
+    async follow(id: string, signal?: AbortSignal) {
       const hub = hubs.get(id) ?? open(id);
       hub.readers++;
       let closed = false;
@@ -191,40 +215,51 @@ export function createLive(options: {
         subscriber.sunsubscribe(hub.name).catch(() => undefined);
       };
 
+      function pull(cursor: string, wake: () => void): Frame[] | Promise<Frame[]> {
+        const live = fromRing(hub, cursor);
+        if (live.length > 0) return live;
+        if (hub.ring.at(-1)?.id !== cursor) return readOn(cursor, wake);
+        hub.waiters.set(wake, cursor);
+        return live;
+      }
+
+      async function readOn(cursor: string, wake: () => void): Promise<Frame[]> {
+        const wakes = hub.wakes;
+        const logged = await fromLog(hub, cursor, page);
+        if (logged.length > 0) {
+          const each = logged.reduce((sum, { bytes }) => sum + bytes.length, 0) / logged.length;
+          page = Math.max(1, Math.min(MAX_PAGE, 2 * page, Math.round(PAGE_BYTES / each)));
+        } else if (!closed) {
+          if (hub.wakes !== wakes) return pull(cursor, wake);
+          hub.waiters.set(wake, cursor);
+        }
+        return logged;
+      }
+
       async function next(cursor: string, signal: AbortSignal): Promise<Frame[]> {
         for (;;) {
           if (signal.aborted) return [];
-          const live = fromRing(hub, cursor);
-          if (live.length > 0) return live;
-          if (hub.ring.at(-1)?.id !== cursor) {
-            const wakes = hub.wakes;
-            const logged = await orAborted(fromLog(hub, cursor, page), signal, []);
-            if (logged.length > 0) {
-              const each = logged.reduce((sum, { bytes }) => sum + bytes.length, 0) / logged.length;
-              page = Math.max(1, Math.min(MAX_PAGE, 2 * page, Math.round(PAGE_BYTES / each)));
-              return logged;
-            }
-            if (hub.wakes !== wakes || signal.aborted) continue;
-          }
-          await new Promise<void>((resolve) => {
-            const done = () => {
-              signal.removeEventListener('abort', done);
-              hub.waiters.delete(done);
-              resolve();
-            };
-            hub.waiters.set(done, cursor);
-            signal.addEventListener('abort', done, { once: true });
-          });
+          const woken = Promise.withResolvers<void>();
+          const frames = await orAborted(Promise.resolve(pull(cursor, woken.resolve)), signal, []);
+          if (frames.length > 0) return frames;
+          await orAborted(woken.promise, signal, undefined);
+          hub.waiters.delete(woken.resolve);
         }
       }
 
       try {
-        await orAborted(hub.subscribed, signal, null);
+        await (signal ? orAborted(hub.subscribed, signal, null) : hub.subscribed);
       } catch (error) {
         close();
         throw error;
       }
-      return { next, close };
+      return {
+        next,
+        pull,
+        /** Forgets a `wake` that was not called yet. */
+        unwait: (wake: () => void) => void hub.waiters.delete(wake),
+        close,
+      };
     },
 
     /** Tells all runners that a task was cancelled. A lost hint costs time, not truth: the mark is on the record. */
