@@ -22,6 +22,9 @@ const nodeArgs = ({ profileDir, settles }: How) => [
   ...(settles ? ['--expose-gc', '--import', path('settle.ts')] : []),
 ];
 
+/** For a load that no limit should stop. */
+export const NO_LIMITS = { MAX_QUEUE_TASKS: '1000000', MAX_QUEUE_BYTES: '60000000000', MAX_OWNER_TASKS: '1000000' };
+
 /** Ends a child and waits until it is gone. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -53,7 +56,7 @@ export async function startBenchProgram(
   args: string[],
   how: How,
 ) {
-  const child = fork(path(`${name}.ts`), args, { execArgv: [...nodeArgs(how), '--heapsnapshot-signal=SIGUSR2'] });
+  const child = fork(path(`${name}.ts`), args, { execArgv: nodeArgs(how) });
   const next = <Answer>() => nextMessage<Answer>(child, `${name} of the bench`);
   const port = await next<number>();
   return {

@@ -27,7 +27,9 @@ function possibleReaders(): number {
   const limit = execFileSync('/bin/sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }).trim();
   const most = limit === 'unlimited' ? READERS : Number(limit) - OTHER_FILES;
   if (most < READERS) {
-    console.log(`!! the file limit (ulimit -n) is ${limit}: ${most} readers instead of ${READERS}; no goal is judged\n`);
+    console.log(
+      `!! the file limit (ulimit -n) is ${limit}: ${most} readers instead of ${READERS}; no goal is judged\n`,
+    );
   }
   return Math.min(READERS, most);
 }
@@ -57,7 +59,8 @@ export async function readers(bench: Bench): Promise<Section[]> {
   const redis = await open(testRedis());
   const tasks = await open(benchTasks(redis.url));
   const settling = { ...how, settles: true };
-  const api = await open(startApi({ REDIS_URL: redis.url, DRAIN_MS: '0' }, settling));
+  const startSettling = () => open(startApi({ REDIS_URL: redis.url, DRAIN_MS: '0' }, settling));
+  const api = await startSettling();
   const bare = await open(startBenchProgram('sse-bare', [], settling));
   const hono = await open(startBenchProgram('sse-hono', [], settling));
   const startClients = () => open(startBenchProgram('sse-clients', [], how));
@@ -93,7 +96,7 @@ export async function readers(bench: Bench): Promise<Section[]> {
   await apiClients.ask({ disconnect: true });
   const many = await Promise.all(Array.from({ length: TASKS }, () => tasks.running(input)));
   const paths = many.map(({ ref }) => `/tasks/${ref.id}/events`);
-  const spreadBytes = await bytesPerReader(api, apiClients, paths, count);
+  const spreadBytes = await bytesPerReader(await startSettling(), apiClients, paths, count);
   const spread = await inTurns(
     { beanline: () => reach(apiClients, (content) => Promise.all(many.map(({ say }) => say(content)))) },
     turns,
@@ -106,6 +109,7 @@ export async function readers(bench: Bench): Promise<Section[]> {
   return [
     {
       title: `Memory per SSE reader, ${count.toLocaleString('en')} connected`,
+      about: 'Growth of the server’s resident memory per connection, its garbage collected before and after.',
       rows: [
         { name: 'beanline, all on one task', unit: 'kB', values: [apiBytes.rss], ...judged({ atMost: 16 }) },
         { name: '  of these on the heap and in buffers', unit: 'kB', values: [apiBytes.heap] },
@@ -118,6 +122,8 @@ export async function readers(bench: Bench): Promise<Section[]> {
     },
     {
       title: `One event to ${count.toLocaleString('en')} SSE readers, to the last`,
+      about:
+        'From just before the event is appended (or handed to the other servers) to when the last reader has it in its process.',
       rows: [
         { name: 'beanline, from the append on', unit: 'ms', values: all.beanline, ...judged({ atMost: 150 }) },
         { name: `beanline, an event on each of ${TASKS} tasks`, unit: 'ms', values: spread.beanline },

@@ -3,7 +3,8 @@
 export type Goal = { atLeast: number } | { atMost: number };
 /** Measurements of one row, per round or one value. `goal` is what its median should be, or its `judged` value. */
 export type Row = { name: string; unit: string; values: number[]; goal?: Goal; judged?: 'max' };
-export type Section = { title: string; rows: Row[] };
+/** `about` says, in a sentence or two, how the rows are measured. */
+export type Section = { title: string; about?: string; rows: Row[] };
 
 export const median = (values: number[]): number => {
   const sorted = values.toSorted((a, b) => a - b);
@@ -44,7 +45,7 @@ export function asText({ title, rows }: Section): string {
 }
 
 /** The same as Markdown. */
-export function asMarkdown({ title, rows }: Section): string {
+function asMarkdown({ title, about, rows }: Section): string {
   const table = [
     [title, 'min', 'median', 'max', 'unit', 'goal'],
     ...rows.map((row) => [row.name.trim(), ...spread(row.values), row.unit, verdict(row)]),
@@ -55,5 +56,29 @@ export function asMarkdown({ title, rows }: Section): string {
     `| ${row.map((cell, column) => (isNumber(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join(' | ')} |`;
   const rule = `|${widths.map((width, column) => `${'-'.repeat(width + 1)}${isNumber(column) ? ':' : '-'}`).join('|')}|`;
   const [head = [], ...body] = table;
-  return [cells(head), rule, ...body.map(cells), ''].join('\n');
+  return [...(about ? [about, ''] : []), cells(head), rule, ...body.map(cells), ''].join('\n');
+}
+
+/** docs/benchmarks.md. */
+export function page(sections: Section[], { machine, date, tookS }: { machine: string; date: Date; tookS: number }) {
+  const judged = sections.flatMap(({ rows }) => rows).filter(({ goal }) => goal);
+  const missed = judged.filter((row) => !reached(row));
+  return [
+    '# Benchmarks',
+    '',
+    '<!-- Written by `npm run bench -- --write`; changes by hand are lost. -->',
+    '',
+    `\`npm run bench -- --write\`, ${date.toISOString().slice(0, 10)}, ${tookS.toFixed(0)} s. ${machine}.`,
+    '',
+    'Everything runs on this one machine and shares its cores: Redis (append-only file, synced each second), the API, the',
+    'runners, the model server, what is compared with, and the clients, each a process of its own. Variants take turns, so that',
+    'a noisy moment is unfair to none, and ratios compare within one turn. Minimum, median and maximum are over the rounds;',
+    'the median is judged unless the goal says otherwise. Absolute numbers are those of this machine; ratios travel better.',
+    '',
+    `${judged.length - missed.length} of ${judged.length} goals are reached${missed.length > 0 ? `; missed: ${missed.map(({ name }) => name).join(', ')}` : ''}.`,
+    '',
+    ...sections.map(asMarkdown),
+  ]
+    .join('\n')
+    .replace(/\n+$/, '\n');
 }
