@@ -31,7 +31,7 @@ function verdict(row: Row): string {
   return `${reached(row) ? '✓' : '✗'} ${goal}${row.judged === 'max' ? ' (max)' : ''}`;
 }
 
-const WIDTHS = [50, 10, 10, 10];
+const WIDTHS = [64, 10, 10, 10];
 const line = (cells: string[], rest: string) =>
   `${cells.map((cell, index) => (index === 0 ? cell.padEnd(WIDTHS[0] ?? 0) : cell.padStart(WIDTHS[index] ?? 0))).join('')}  ${rest}`.trimEnd();
 
