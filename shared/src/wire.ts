@@ -8,7 +8,6 @@ import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { Provider } from './provider.ts';
 import { claimRedis, connect } from './redis/connect.ts';
-import { gatherWrites } from './redis/gather-writes.ts';
 import { createKeys } from './redis/keys.ts';
 import { createLive } from './redis/live.ts';
 import { createProbe } from './redis/probe.ts';
@@ -60,7 +59,7 @@ export function wire(
   const keys = createKeys(config.KEY_PREFIX);
   const partitions = config.PARTITIONS;
   const probeRedis = open('probe', 'api', PROBE_SILENCE_MS);
-  const tasksRedis = gatherWrites(open('tasks'));
+  const tasksRedis = open('tasks');
   const queueRedis = open('queue', patience, BLOCKING_SILENCE_MS);
   const liveRedis = open('live', 'worker');
   // The probe asks all the time, so it is the first to find the way dead: the others need not find out for themselves.
