@@ -54,7 +54,7 @@ function asMarkdown({ title, about, rows }: Section): string {
   const isNumber = (column: number) => column >= 1 && column <= 3;
   const cells = (row: string[]) =>
     `| ${row.map((cell, column) => (isNumber(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join(' | ')} |`;
-  const rule = `|${widths.map((width, column) => `${'-'.repeat(width + 1)}${isNumber(column) ? ':' : '-'}`).join('|')}|`;
+  const rule = `| ${widths.map((width, column) => (isNumber(column) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width))).join(' | ')} |`;
   const [head = [], ...body] = table;
   return [...(about ? [about, ''] : []), cells(head), rule, ...body.map(cells), ''].join('\n');
 }
