@@ -3,17 +3,27 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../free-port.ts';
+import type { Settled } from './settle.ts';
 
 const START_MS = 20_000;
 const KEPT_LOG_CHARACTERS = 10_000;
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** `--cpu-prof <dir>` of the bench: every process started here leaves a profile there. */
-export type Profile = { dir: string } | undefined;
-const nodeArgs = (profile: Profile) => (profile ? ['--cpu-prof', `--cpu-prof-dir=${profile.dir}`] : []);
+/** How a process of a bench is started. */
+export type How = {
+  /** `--cpu-prof <dir>` of the bench: every process leaves a profile there. */
+  profileDir?: string | undefined;
+  /** It can be asked to settle. */
+  settles?: boolean;
+};
+const nodeArgs = ({ profileDir, settles }: How) => [
+  ...(profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`] : []),
+  ...(settles ? ['--expose-gc', '--import', path('settle.ts')] : []),
+];
 
-export type BenchProgram = Awaited<ReturnType<typeof startBenchProgram>>;
+/** For a load that no limit should stop. */
+export const NO_LIMITS = { MAX_QUEUE_TASKS: '1000000', MAX_QUEUE_BYTES: '60000000000', MAX_OWNER_TASKS: '1000000' };
 
 /** Ends a child and waits until it is gone. */
 async function end(child: ChildProcess): Promise<void> {
@@ -25,58 +35,90 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(kill);
 }
 
-/** One of the small programs of this directory. `ask` sends it a message and gives its answer. */
+/** The next message of a child; rejects when it ends instead. */
+async function nextMessage<Message>(child: ChildProcess, name: string): Promise<Message> {
+  const listening = new AbortController();
+  const { signal } = listening;
+  try {
+    const [message] = await Promise.race([
+      once(child, 'message', { signal }),
+      once(child, 'exit', { signal }).then(() => Promise.reject(new Error(`${name} ended`))),
+    ]);
+    return message as Message;
+  } finally {
+    listening.abort();
+  }
+}
+
+/** One of the small programs of this directory. Its first message is the port it listens on, or that it is ready. */
 export async function startBenchProgram(
-  name: 'upstream' | 'proxy' | 'bare' | 'raw-add',
+  name: 'upstream' | 'proxy' | 'bare' | 'raw-add' | 'sse-bare' | 'sse-hono' | 'sse-clients',
   args: string[],
-  profile: Profile,
+  how: How,
 ) {
-  const child = fork(path(`${name}.ts`), args, { execArgv: nodeArgs(profile) });
-  const answer = async () => {
-    const [message] = (await Promise.race([
-      once(child, 'message'),
-      once(child, 'exit').then(() => Promise.reject(new Error(`the ${name} of the bench ended`))),
-    ])) as [number];
-    return message;
-  };
-  const port = await answer();
+  const child = fork(path(`${name}.ts`), args, { execArgv: nodeArgs(how) });
+  const next = <Answer>() => nextMessage<Answer>(child, `${name} of the bench`);
+  const port = await next<number>();
   return {
     url: `http://127.0.0.1:${port}`,
     port,
-    ask(message: number): Promise<number> {
+    pid: child.pid,
+    tell: (message: object | number | string) => void child.send(message),
+    next,
+    /** Sends a message and gives the answer. */
+    ask<Answer>(message: object | number | string): Promise<Answer> {
       child.send(message);
-      return answer();
+      return next();
+    },
+    settle(): Promise<Settled> {
+      child.send('settle');
+      return next();
     },
     stop: () => end(child),
   };
 }
 
+export type BenchProgram = Awaited<ReturnType<typeof startBenchProgram>>;
+
 /** A real program of beanline. It must say on its log that it is ready. */
-async function startReal(main: string, ready: string, env: Record<string, string>, profile: Profile) {
-  const child = spawn(process.execPath, [...nodeArgs(profile), path(main)], {
+async function startReal(main: string, ready: string, env: Record<string, string>, how: How) {
+  const child = spawn(process.execPath, [...nodeArgs(how), path(main)], {
     env: { PATH: process.env.PATH, ...env, BEANLINE_PARENT: '1' },
-    stdio: ['pipe', 'ignore', 'pipe'],
+    stdio: ['pipe', 'ignore', 'pipe', 'ipc'],
   });
   let log = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     log = `${log}${text}`.slice(-KEPT_LOG_CHARACTERS);
   });
   for (const deadline = performance.now() + START_MS; !log.includes(ready); ) {
     if (child.exitCode !== null || performance.now() > deadline) throw new Error(`${main} did not start:\n${log}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return { stop: () => end(child) };
+  return {
+    pid: child.pid,
+    settle(): Promise<Settled> {
+      child.send('settle');
+      return nextMessage(child, main);
+    },
+    /** Ends it as a crash would. */
+    async kill(): Promise<void> {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    },
+    stop: () => end(child),
+  };
 }
 
 /** The real API, listening. */
-export async function startApi(env: Record<string, string>, profile: Profile) {
+export async function startApi(env: Record<string, string>, how: How) {
   const port = await freePort();
   const main = '../../apps/api/src/main.ts';
-  const api = await startReal(main, 'redis is reachable', { ...env, PORT: String(port) }, profile);
+  const api = await startReal(main, 'redis is reachable', { ...env, PORT: String(port) }, how);
   return { ...api, port, url: `http://127.0.0.1:${port}` };
 }
 
 /** A real runner, taking tasks. */
-export function startRunner(env: Record<string, string>, profile: Profile) {
-  return startReal('../../workers/runner/src/main.ts', 'the runner is ready', env, profile);
+export function startRunner(env: Record<string, string>, how: How) {
+  return startReal('../../workers/runner/src/main.ts', 'the runner is ready', env, how);
 }

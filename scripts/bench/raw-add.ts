@@ -1,12 +1,12 @@
 /**
- * BullMQ alone: one process that calls `queue.add` as often as it can, 100 calls in flight, with the job options
- * beanline uses. Argument: the URL of Redis. Asked with a number of ms, it answers with the adds per second.
+ * BullMQ alone: one process that calls `queue.add` as often as it can, with the job options beanline uses. Arguments: the
+ * URL of Redis, and the calls in flight. Asked with a number of ms, it answers with the adds per second.
  */
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { IN_FLIGHT } from './submit-load.ts';
 
 const redis = new Redis(process.argv[2] ?? '', { maxRetriesPerRequest: null });
+const inFlight = Number(process.argv[3]);
 const queue = new Queue('{bench.raw}', { connection: redis, prefix: 'bl', streams: { events: { maxLen: 100 } } });
 let number = 0;
 
@@ -30,7 +30,7 @@ async function adds(forMs: number): Promise<number> {
       done++;
     }
   }
-  await Promise.all(Array.from({ length: IN_FLIGHT }, () => addUntil(startedAt + forMs)));
+  await Promise.all(Array.from({ length: inFlight }, () => addUntil(startedAt + forMs)));
   return (1_000 * done) / (performance.now() - startedAt);
 }
 

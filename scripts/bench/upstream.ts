@@ -1,10 +1,12 @@
 /**
  * The model server of a bench: streams `max_tokens` equal tokens as fast as they are taken, from bytes made beforehand.
- * Each token is a write of its own, as model servers flush; with the model `joined` 50 tokens share a write.
+ * Each token is a write of its own, as model servers flush; with the model `joined` 50 tokens share a write, and the model
+ * `wait-<ms>` says nothing for so long.
  */
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const TOKENS_PER_JOINED_WRITE = 50;
 
@@ -22,6 +24,8 @@ const ending = (tokens: number) =>
 
 async function stream(response: ServerResponse, tokens: number, model: string) {
   const [bytes, step] = model === 'joined' ? [joined, TOKENS_PER_JOINED_WRITE] : [token, 1];
+  const waitMs = Number(/^wait-(\d+)$/.exec(model)?.[1] ?? 0);
+  if (waitMs > 0) await delay(waitMs);
   response.writeHead(200, { 'Content-Type': 'text/event-stream' });
   for (let sent = 0; sent < tokens && !response.destroyed; sent += step) {
     if (!response.write(bytes)) await Promise.race([once(response, 'drain'), once(response, 'close')]);

@@ -92,6 +92,70 @@ test('readers that never read are cut after the reader timeout, cost little memo
   assert.equal(rest.at(-1)?.type, 'done');
 });
 
+test('a reader that never takes the end of a task is cut like any other', async () => {
+  upstream.answer = (call) => {
+    for (let i = 0; i < LARGE_OUTPUT / 8_192; i++) call.text('x'.repeat(8_192));
+    call.finish();
+  };
+  const id = await submit(system.url, chat('a large end'));
+  const log = await followToEnd(system.url, id);
+  const connection = rawConnection(system.apis[0]?.port ?? 0);
+  const startedAt = performance.now();
+  connection.send(`GET /tasks/${id}/events?after=${log.at(-2)?.id} HTTP/1.1\r\nHost: test\r\n\r\n`);
+  await eventually(
+    () => followedTasks(system.url),
+    (followed) => followed === 1,
+  );
+  await eventually(
+    () => followedTasks(system.url),
+    (followed) => followed === 0,
+  );
+  assert.ok(performance.now() - startedAt >= READER_TIMEOUT_MS, 'not before its time');
+  connection.read();
+  assert.doesNotMatch(await connection.ended, /\r\n0\r\n\r\n$/);
+});
+
+test('streams asked for ahead on one connection come one after the other, each whole', async () => {
+  upstream.answer = (call) => {
+    call.text('of the second');
+    call.finish();
+  };
+  const ended = await submit(system.url, chat('second'));
+  await followToEnd(system.url, ended);
+  upstream.answer = () => undefined;
+  const number = upstream.calls.length + 1;
+  const live = await submit(system.url, chat('first'));
+  const call = await upstream.call(number);
+  const connection = rawConnection(system.apis[0]?.port ?? 0);
+  connection.read();
+  for (const id of [live, ended]) connection.send(`GET /tasks/${id}/events HTTP/1.1\r\nHost: test\r\n\r\n`);
+  for (let i = 0; i < 20; i++) {
+    call.text(`piece-${i} `);
+    await connection.has(new RegExp(`piece-${i} `));
+  }
+  assert.doesNotMatch(connection.text(), /of the second/);
+  call.finish();
+  await connection.has(/of the second[\s\S]*event: done[\s\S]*\r\n0\r\n\r\n$/);
+  const streams = connection.text().split('HTTP/1.1 200 OK').slice(1);
+  assert.equal(streams.length, 2);
+  for (const stream of streams) {
+    const body = stream.slice(stream.indexOf('\r\n\r\n') + 4);
+    assert.equal(body.match(/event: done\n/g)?.length, 1);
+    // Every chunk is as long as it says, and the last one is empty.
+    let at = 0;
+    for (let length = -1; length !== 0; ) {
+      const head = /^([0-9a-f]+)\r\n/.exec(body.slice(at));
+      assert.ok(head, `a chunk begins at ${at}`);
+      length = Number.parseInt(head[1] ?? '', 16);
+      at += head[0].length + length;
+      assert.equal(body.slice(at, at + 2), '\r\n');
+      at += 2;
+    }
+    assert.equal(at, body.length);
+  }
+  connection.close();
+});
+
 test('a reader slower than the model gets everything, without gap or repeat', async () => {
   upstream.answer = (call) => {
     for (let i = 0; i < 2_000; i++) call.text(`${i} `.padEnd(4_096, 'y'));

@@ -1,47 +1,21 @@
 /**
- * Live: what a task says now, carried by sharded pub/sub, and the hub that lets any number of readers of this process
- * follow it without gap or repeat.
+ * Live: what a task says now, carried by sharded pub/sub, so that any number of readers of this process follow it without
+ * gap or repeat.
  *
- * Pub/sub may lose messages, the log does not. Each followed task has one channel with a ring of encoded frames, chained
- * by `prev`. A reader at cursor c takes the frames of the ring that continue c, and waits when c is its newest; when the
- * chain is broken (a message was lost or too large, the reader is slow, it just came) it reads the log instead, and is
- * told of a gap when the log does not go on from c either. It
- * subscribes before its first read, so nothing falls between. A tail that a lost message hid is found by a check of silent
- * tasks, each once a second, all that are due in one batch.
+ * Pub/sub may lose messages, the log does not. Each followed task has one channel and one hub. It subscribes before its
+ * first read, so nothing falls between. A tail that a lost message hid is found by a check of silent tasks, each once a
+ * second, all that are due in one batch.
  */
-import { encodeFrame, type Frame } from '../event.ts';
+import type { Frame } from '../event.ts';
 import type { Log } from '../log.ts';
 import { partitionOf } from '../task-id.ts';
 import type { RedisConnection } from './connect.ts';
+import { createHub, type Hub, type Pulled } from './hub.ts';
 import type { Keys } from './keys.ts';
-import { type LogReads, type Reading, readOn } from './read-on.ts';
+import type { LogReads } from './read-on.ts';
 
-const RING_BYTES = 256 * 1024;
-/** What one read of the log should give: more events when they are small, fewer when they are large. */
-const PAGE_BYTES = 64 * 1024;
-const FIRST_PAGE = 16;
-const MAX_PAGE = 512;
 const SILENCE_MS = 1_000;
 const CHECK_MS = 250;
-
-type Hub = {
-  id: string;
-  name: string;
-  subscribed: Promise<unknown>;
-  readers: number;
-  ring: Frame[];
-  ringBytes: number;
-  /** When it last said something, or was checked. */
-  heardAt: number;
-  /** Counts wakes, so that a reader knows whether one came while it read the log. */
-  wakes: number;
-  /** The readers that wait, and the cursor each has come to. */
-  waiters: Map<() => void, string>;
-  /** Log reads begun since the last wake, shared by the readers at the same cursor. */
-  reads: Map<string, Promise<Reading>>;
-};
-
-const NOTHING: Reading = { frames: [], tail: null };
 
 /** The promise, or `fallback` as soon as the signal aborts. */
 function orAborted<T>(work: Promise<T>, signal: AbortSignal, fallback: T): Promise<T> {
@@ -53,6 +27,8 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal, fallback: T): Promi
   });
 }
 
+type Followed = { hub: Hub; channel: string; subscribed: Promise<unknown> };
+
 export function createLive(options: {
   subscriber: RedisConnection;
   publisher: RedisConnection;
@@ -62,73 +38,33 @@ export function createLive(options: {
   log: Log;
 }) {
   const { subscriber, publisher, keys, partitions, reads, log } = options;
-  const hubs = new Map<string, Hub>();
+  const followed = new Map<string, Followed>();
+  const byChannel = new Map<string, Hub>();
   const hints = new Set<(taskId: string | null) => void>();
 
-  function wake(hub: Hub) {
-    hub.wakes++;
-    // A read that began before may not know what woke us.
-    hub.reads.clear();
-    for (const resolve of [...hub.waiters.keys()]) resolve();
-  }
-
-  function forget(hub: Hub) {
-    hub.ring = [];
-    hub.ringBytes = 0;
-  }
-
-  function hear(hub: Hub, message: string) {
-    const end = message.indexOf('\n');
-    const [id = '', prev = '', type = '', at = '0'] = (end < 0 ? message : message.slice(0, end)).split(' ');
-    if (hub.ring.at(-1)?.id !== prev) forget(hub);
-    // `done` is filled from the record, and a large event carries its id only: both are read from the log.
-    if (end < 0 || type === 'done') {
-      forget(hub);
-    } else {
-      const frame = encodeFrame(hub.id, { id, prev, type, at: Number(at), data: message.slice(end + 1) });
-      hub.ring.push(frame);
-      hub.ringBytes += frame.bytes.length;
-      while (hub.ringBytes > RING_BYTES && hub.ring.length > 1) hub.ringBytes -= hub.ring.shift()?.bytes.length ?? 0;
-    }
-    hub.heardAt = performance.now();
-    wake(hub);
-  }
-
-  const byChannel = new Map<string, Hub>();
-  subscriber.on('smessage', (channel: string, message: string) => {
-    const hub = byChannel.get(channel);
-    if (hub) hear(hub, message);
-  });
+  subscriber.on('smessage', (channel: string, message: string) => byChannel.get(channel)?.hear(message));
   subscriber.on('message', (channel: string, message: string) => {
     if (channel === keys.control) for (const hear of hints) hear(message);
   });
   // After a reconnect anything may have been missed.
   subscriber.on('ready', () => {
-    for (const hub of hubs.values()) {
-      forget(hub);
-      wake(hub);
-    }
+    for (const { hub } of followed.values()) hub.doubt();
     for (const hear of hints) hear(null);
   });
 
   let checking = false;
   const silence = setInterval(async () => {
     // A subscriber only listens: asked nothing, it would never notice that its connection is half-open.
-    if (hubs.size > 0 || hints.size > 0) subscriber.ping().catch(() => undefined);
+    if (followed.size > 0 || hints.size > 0) subscriber.ping().catch(() => undefined);
     if (checking) return;
-    const now = performance.now();
-    const silent = [...hubs.values()].filter((hub) => hub.waiters.size > 0 && now - hub.heardAt > SILENCE_MS);
+    const silent = [...followed.values()].map(({ hub }) => hub).filter((hub) => hub.silentMs() > SILENCE_MS);
     if (silent.length === 0) return;
     checking = true;
-    for (const hub of silent) hub.heardAt = now;
+    for (const hub of silent) hub.checked();
     try {
       const tails = await reads.lastIds(silent.map((hub) => hub.id));
-      for (const [index, hub] of silent.entries()) {
-        if (!hub.waiters.values().some((cursor) => cursor !== tails[index])) continue;
-        // What the ring ends with is not the newest: without it the readers turn to the log.
-        forget(hub);
-        wake(hub);
-      }
+      // What the ring ends with is not the newest: without it the readers turn to the log.
+      for (const [index, hub] of silent.entries()) if (hub.waitsElsewhere(tails[index])) hub.doubt();
     } catch (error) {
       log.debug({ error }, 'the check of silent tasks failed');
     } finally {
@@ -136,95 +72,59 @@ export function createLive(options: {
     }
   }, CHECK_MS);
 
-  function open(id: string): Hub {
+  function open(id: string): Followed {
     const p = partitionOf(id, partitions);
     if (p === null) throw new Error(`${id} is not a task id of this data`);
-    const name = keys.live(p, id);
-    const hub: Hub = {
-      id,
-      name,
-      subscribed: subscriber.ssubscribe(name),
-      readers: 0,
-      ring: [],
-      ringBytes: 0,
-      heardAt: performance.now(),
-      wakes: 0,
-      waiters: new Map(),
-      reads: new Map(),
-    };
-    hub.subscribed.catch(() => undefined);
-    hubs.set(id, hub);
-    byChannel.set(name, hub);
-    return hub;
-  }
-
-  function fromRing(hub: Hub, cursor: string): Frame[] {
-    for (let i = hub.ring.length - 1; i >= 0; i--) if (hub.ring[i]?.prev === cursor) return hub.ring.slice(i);
-    return [];
-  }
-
-  function fromLog(hub: Hub, cursor: string, count: number): Promise<Reading> {
-    const shared = hub.reads.get(cursor);
-    if (shared) return shared;
-    const read = readOn(reads, hub.id, cursor, count).finally(() => {
-      if (hub.reads.get(cursor) === read) hub.reads.delete(cursor);
-    });
-    hub.reads.set(cursor, read);
-    return read;
+    const channel = keys.live(p, id);
+    const opened = { hub: createHub(id, reads), channel, subscribed: subscriber.ssubscribe(channel) };
+    opened.subscribed.catch(() => undefined);
+    followed.set(id, opened);
+    byChannel.set(channel, opened.hub);
+    return opened;
   }
 
   return {
-    /** Opens a task for one reader. `next` gives the frames after a cursor, waiting for the first; none when aborted. */
-    async follow(id: string, signal: AbortSignal) {
-      const hub = hubs.get(id) ?? open(id);
+    /**
+     * Opens a task for one reader. `pull` and `unwait` are the hub's; `next` waits for the first frame, and gives none
+     * when it is aborted or the task is gone.
+     */
+    async follow(id: string, signal?: AbortSignal) {
+      const place = followed.get(id) ?? open(id);
+      const { hub, channel } = place;
+      const reader = hub.reader();
       hub.readers++;
       let closed = false;
-      let page = FIRST_PAGE;
       const close = () => {
         if (closed) return;
         closed = true;
+        reader.close();
         hub.readers--;
-        if (hub.readers > 0 || hubs.get(id) !== hub) return;
-        hubs.delete(id);
-        byChannel.delete(hub.name);
-        subscriber.sunsubscribe(hub.name).catch(() => undefined);
+        if (hub.readers > 0 || followed.get(id) !== place) return;
+        followed.delete(id);
+        byChannel.delete(channel);
+        subscriber.sunsubscribe(channel).catch(() => undefined);
       };
 
       async function next(cursor: string, signal: AbortSignal): Promise<Frame[]> {
-        for (;;) {
-          if (signal.aborted) return [];
-          const live = fromRing(hub, cursor);
-          if (live.length > 0) return live;
-          if (hub.ring.at(-1)?.id !== cursor) {
-            const wakes = hub.wakes;
-            const { frames, tail } = await orAborted(fromLog(hub, cursor, page), signal, NOTHING);
-            if (frames.length > 0) {
-              const each = frames.reduce((sum, { bytes }) => sum + bytes.length, 0) / frames.length;
-              page = Math.max(1, Math.min(MAX_PAGE, 2 * page, Math.round(PAGE_BYTES / each)));
-              return frames;
-            }
-            if (signal.aborted || tail === null) return [];
-            if (hub.wakes !== wakes) continue;
-          }
-          await new Promise<void>((resolve) => {
-            const done = () => {
-              signal.removeEventListener('abort', done);
-              hub.waiters.delete(done);
-              resolve();
-            };
-            hub.waiters.set(done, cursor);
-            signal.addEventListener('abort', done, { once: true });
-          });
+        while (!signal.aborted) {
+          const woken = Promise.withResolvers<void>();
+          const pulled = Promise.resolve(reader.pull(cursor, woken.resolve));
+          const frames = await orAborted<Pulled>(pulled, signal, []);
+          if (frames === null) return [];
+          if (frames.length > 0) return frames;
+          await orAborted(woken.promise, signal, undefined);
+          reader.unwait(woken.resolve);
         }
+        return [];
       }
 
       try {
-        await orAborted(hub.subscribed, signal, null);
+        await (signal ? orAborted(place.subscribed, signal, null) : place.subscribed);
       } catch (error) {
         close();
         throw error;
       }
-      return { next, close };
+      return { next, pull: reader.pull, unwait: reader.unwait, close };
     },
 
     /** Tells all runners that a task was cancelled. A lost hint costs time, not truth: the mark is on the record. */
@@ -239,11 +139,11 @@ export function createLive(options: {
     },
 
     /** Tasks followed by this process now. */
-    size: () => hubs.size,
+    size: () => followed.size,
 
     stop() {
       clearInterval(silence);
-      for (const hub of hubs.values()) wake(hub);
+      for (const { hub } of followed.values()) hub.wake();
     },
   };
 }

@@ -1,19 +1,31 @@
-/** A load of POSTs that costs its own process little: keep-alive sockets, one request each at a time, no HTTP client. */
+/** A load of requests that costs its own process little: keep-alive sockets, one request each at a time, no HTTP client. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** Requests under way at once. */
-export const IN_FLIGHT = 100;
+export type Load = {
+  port: number;
+  /** The bytes of the next request. */
+  request(): string;
+  /** The status every answer must have. */
+  status: number;
+  forMs: number;
+  /** Requests under way at once. */
+  inFlight: number;
+};
 
-const BODY = JSON.stringify({ messages: [{ role: 'user', content: 'What is a queue, and why would one want one?' }] });
-const head = (port: number) =>
+export const getRequest = (port: number, path: string) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
+
+const CHAT = JSON.stringify({ messages: [{ role: 'user', content: 'What is a queue, and why would one want one?' }] });
+
+/** A submit. */
+export const chatRequest = (port: number) =>
   [
     'POST /api/chat HTTP/1.1',
     `Host: 127.0.0.1:${port}`,
     'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(BODY)}`,
+    `Content-Length: ${Buffer.byteLength(CHAT)}`,
     '',
-    BODY,
+    CHAT,
   ].join('\r\n');
 
 /** True when `text` is one whole response. */
@@ -24,11 +36,10 @@ function isWhole(text: string): boolean {
   return length ? text.length >= end + 4 + Number(length[1]) : text.endsWith('\r\n0\r\n\r\n');
 }
 
-/** Posts chats for `forMs` and gives how many were answered 202 per second; any other answer throws. */
-export async function postLoad(port: number, forMs: number): Promise<number> {
-  const request = Buffer.from(head(port), 'latin1');
+/** Sends requests for `forMs` and gives how many were answered per second; an answer of another status throws. */
+export async function httpLoad({ port, request, status, forMs, inFlight }: Load): Promise<number> {
   const sockets = await Promise.all(
-    Array.from({ length: IN_FLIGHT }, async () => {
+    Array.from({ length: inFlight }, async () => {
       const socket = connect(port, '127.0.0.1').setNoDelay().setEncoding('latin1');
       await once(socket, 'connect');
       return socket;
@@ -37,23 +48,23 @@ export async function postLoad(port: number, forMs: number): Promise<number> {
   const startedAt = performance.now();
   const end = startedAt + forMs;
   let done = 0;
-  const post = (socket: Socket) =>
+  const ask = (socket: Socket) =>
     new Promise<void>((resolve, reject) => {
       let text = '';
       socket.on('error', reject).on('close', () => reject(new Error('the server closed a connection')));
       socket.on('data', (part: string) => {
         text += part;
         if (!isWhole(text)) return;
-        if (!text.startsWith('HTTP/1.1 202')) return reject(new Error(`not accepted: ${text}`));
+        if (!text.startsWith(`HTTP/1.1 ${status}`)) return reject(new Error(`not answered ${status}: ${text}`));
         text = '';
         done++;
-        if (performance.now() < end) socket.write(request);
+        if (performance.now() < end) socket.write(request(), 'latin1');
         else resolve();
       });
-      socket.write(request);
+      socket.write(request(), 'latin1');
     });
   try {
-    await Promise.all(sockets.map(post));
+    await Promise.all(sockets.map(ask));
     return (1_000 * done) / (performance.now() - startedAt);
   } finally {
     for (const socket of sockets) socket.removeAllListeners('close').destroy();
