@@ -107,7 +107,7 @@ test('200 readers that never read cost an API and a runner that stream 50 MB lit
   const stuck = Array.from({ length: READERS }, (_, index) => {
     const connection: RawConnection = rawConnection(api.port);
     // HTTP 1.0: the stream comes as it is, not in chunks.
-    connection.send(`GET /tasks/${tasks[index % TASKS]?.id}/events HTTP/1.0\r\nHost: test\r\n\r\n`);
+    connection.send(`GET /tasks/${tasks[index % TASKS]?.id}/events HTTP/1.0\r\nHost: localhost\r\n\r\n`);
     return connection;
   });
   await until('the readers follow', async () => (await followedTasks(url)) === TASKS);

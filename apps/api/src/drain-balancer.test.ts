@@ -50,7 +50,7 @@ test('an API that drains is not ready, serves who still comes, and asks to close
   const ready = await draining(api);
   assert.equal(ready.json.status, 'draining');
   assert.equal(ready.headers.get('connection'), 'close');
-  kept.send(`GET /tasks/${id} HTTP/1.1\r\nHost: test\r\n\r\n`);
+  kept.send(`GET /tasks/${id} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   await kept.has(/"ok"[\s\S]*connection: close[\s\S]*"in_progress"/i);
   await kept.ended;
 

@@ -101,7 +101,7 @@ test('a reader that never takes the end of a task is cut like any other', async 
   const log = await followToEnd(system.url, id);
   const connection = rawConnection(system.apis[0]?.port ?? 0);
   const startedAt = performance.now();
-  connection.send(`GET /tasks/${id}/events?after=${log.at(-2)?.id} HTTP/1.1\r\nHost: test\r\n\r\n`);
+  connection.send(`GET /tasks/${id}/events?after=${log.at(-2)?.id} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   await eventually(
     () => followedTasks(system.url),
     (followed) => followed === 1,
@@ -128,7 +128,7 @@ test('streams asked for ahead on one connection come one after the other, each w
   const call = await upstream.call(number);
   const connection = rawConnection(system.apis[0]?.port ?? 0);
   connection.read();
-  for (const id of [live, ended]) connection.send(`GET /tasks/${id}/events HTTP/1.1\r\nHost: test\r\n\r\n`);
+  for (const id of [live, ended]) connection.send(`GET /tasks/${id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   for (let i = 0; i < 20; i++) {
     call.text(`piece-${i} `);
     await connection.has(new RegExp(`piece-${i} `));
