@@ -11,13 +11,16 @@ test('a task that kills every worker it meets fails as worker_lost after its att
   t.after(system.stop);
   const { url } = system;
   let deaths = 0;
+  const starting: Promise<Program>[] = [];
   let over = false;
   // A supervisor: a dead runner is replaced.
   async function keep(runner: Program): Promise<void> {
     await runner.ended;
     if (over) return;
     deaths++;
-    await keep(await system.startRunner());
+    const replacement = system.startRunner();
+    starting.push(replacement);
+    await keep(await replacement);
   }
   const kept = system.runners.map(keep);
 
@@ -34,6 +37,7 @@ test('a task that kills every worker it meets fails as worker_lost after its att
     assert.equal((await checkCalls(url, task)).status, 'completed');
   }
   await checkClean(system);
+  await Promise.all(starting);
   over = true;
   await system.stop();
   await Promise.all(kept);
