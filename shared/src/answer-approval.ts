@@ -16,7 +16,7 @@ export async function answerApproval(
   const resumed = { approval_id: approvalId, action, by };
   const verdict = await clock.guard(
     () => tasks.answer(task.id, { approvalId, nonce: randomUUID(), answer: { ...resumed, data }, resumed }),
-    task.id,
+    { task: task.id },
   );
   if (verdict !== 'answered') {
     throw new TaskError(
@@ -24,7 +24,8 @@ export async function answerApproval(
       'This approval does not wait for an answer: it was answered, replaced or has expired.',
     );
   }
-  await queue.promote(task.type, task.id).catch((error: unknown) => {
+  const promoted = clock.guard(() => queue.promote(task.type, task.id), queue.needs(task.type));
+  await promoted.catch((error: unknown) => {
     log.warn({ error, task_id: task.id }, 'the job was not promoted; the sweep will do it');
   });
 }

@@ -8,7 +8,9 @@ export async function cancelTask(
   task: { id: string; type: string; owner: string },
 ): Promise<CancelVerdict> {
   const { tasks, live, queue, clock, log } = deps;
-  const verdict = await clock.guard(() => tasks.cancel(task.id, task.owner, { nonce: randomUUID() }), task.id);
+  const verdict = await clock.guard(() => tasks.cancel(task.id, task.owner, { nonce: randomUUID() }), {
+    task: task.id,
+  });
   // Both only save time: the runner learns of the mark with its next append, and a job of an ended task ends at once.
   const nudge =
     verdict.verdict === 'requested'

@@ -48,30 +48,33 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
   const windowMs = CREATE_MS + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
   let sent = false;
   const created = await clock
-    .guard(() => {
-      sent = true;
-      return tasks.create({
-        id,
-        owner,
-        type: type.name,
-        typeVersion: type.version,
-        input: request.input,
-        headStartMs: options.priority * 1_000,
-        runAt: options.runAt,
-        delayMs: options.delayMs,
-        startBy: options.startBy,
-        timeoutMs: options.timeoutMs,
-        maxAttempts: options.maxAttempts,
-        priority: options.priority,
-        spread: request.spread,
-        metadata: options.metadata,
-        requestId: request.requestId,
-        traceparent: request.traceparent,
-        retryOf: request.retryOf,
-        idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
-        notAfter: clock.now(partition) + windowMs,
-      });
-    }, id)
+    .guard(
+      () => {
+        sent = true;
+        return tasks.create({
+          id,
+          owner,
+          type: type.name,
+          typeVersion: type.version,
+          input: request.input,
+          headStartMs: options.priority * 1_000,
+          runAt: options.runAt,
+          delayMs: options.delayMs,
+          startBy: options.startBy,
+          timeoutMs: options.timeoutMs,
+          maxAttempts: options.maxAttempts,
+          priority: options.priority,
+          spread: request.spread,
+          metadata: options.metadata,
+          requestId: request.requestId,
+          traceparent: request.traceparent,
+          retryOf: request.retryOf,
+          idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
+          notAfter: clock.now(partition) + windowMs,
+        });
+      },
+      { task: id },
+    )
     .catch((error: unknown) => {
       // The task may exist. A retry with the key attaches to it; without a key nobody would ever know of it.
       if (sent && keyHash === undefined) void withdraw(deps, { id, partition, owner, windowMs });
@@ -82,7 +85,7 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
     case 'created': {
       const entry = { id, type: type.name, rank: created.rank, delayMs: created.dueAt - created.createdAt };
       await clock
-        .guard(() => queue.add([entry]))
+        .guard(() => queue.add([entry]), queue.needs(type.name))
         .catch((error: unknown) => {
           log.warn({ error, task_id: id }, 'the job was not added; the sweep will add it');
         });

@@ -58,7 +58,7 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
   function countKeys(): Promise<void> {
     const askedAt = performance.now();
     asking ??= clock
-      .guard(apiKeys.count)
+      .guard(apiKeys.count, apiKeys.needs)
       .then((count) => {
         openAt = askedAt;
         if (count === 0 || closed) return;
@@ -83,7 +83,7 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
     if (!flight) {
       const until = performance.now() + KEY_MS;
       flight = clock
-        .guard(() => apiKeys.find(hash))
+        .guard(() => apiKeys.find(hash), apiKeys.needs)
         .then((key) => {
           (key ? missing : found).delete(hash);
           (key ? found : missing).set(hash, { key, until });

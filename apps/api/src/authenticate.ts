@@ -38,7 +38,7 @@ export function authenticate({ access, config, deps }: Api): MiddlewareHandler<A
     c.set('caller', caller);
     c.set('owner', caller.owner);
     requireScope(c, scopeOf(c.req.method));
-    const rate = await clock.guard(() => rateLimit.take(caller.owner));
+    const rate = await clock.guard(() => rateLimit.take(caller.owner), rateLimit.needs(caller.owner));
     if (rate === null) return undefined;
     const { limit, windowS, remaining, resetMs } = rate;
     headers['RateLimit-Policy'] = `"default";q=${limit};w=${windowS}`;

@@ -24,6 +24,9 @@ export function createApiKeys(redis: RedisConnection, keys: Keys) {
   }
 
   return {
+    /** What of Redis the keys need. */
+    needs: { key: keys.apiKeys },
+
     /** How many keys there are, expired ones included. */
     count: (): Promise<number> => redis.hlen(keys.apiKeys),
 

@@ -2,10 +2,11 @@
  * The clock: Redis TIME, and whether Redis is there. On a Cluster each task's own master counts, by its partition: while
  * one master is away the others go on taking and serving tasks.
  */
-import { Cluster, Command, type Redis } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { partitionOf } from '../task-id.ts';
+import { slotOf } from './blocking.ts';
 import { isConnectionError, type RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 import { createProbe, type Probe } from './probe.ts';
@@ -16,7 +17,9 @@ const REFRESH_MS = 100;
 const away = (cause?: unknown) =>
   new TaskError('unavailable', 'Redis is not reachable.', { cause, retryAfterMs: 1_000 });
 
-const slotOf = (key: string): number => new Command('type', [key]).getSlot() ?? 0;
+/** What a request needs of Redis: the master of a task, of a partition, of a key, or every master. Without it any will do. */
+export type Needs = { task: string } | { partition: number } | { key: string } | 'all';
+
 const addressOf = ({ options }: Redis) => `${options.host}:${options.port}`;
 
 /** `admit` runs once, before Redis counts as available for the first time; when it throws, `ready` rejects and Redis stays away. */
@@ -25,25 +28,37 @@ export function createClock(
   { keys, partitions, log, admit }: { keys: Keys; partitions: number; log: Log; admit: () => Promise<void> },
 ) {
   const probes = new Map<string, Probe>();
+  const probed = new Map<string, Redis>();
   const slots = Array.from({ length: partitions }, (_, p) => slotOf(keys.open(p)));
-  /** Requests under way, and the partition each needs (null: any). */
-  const waiting = new Map<(error: TaskError) => void, number | null>();
+  /** Requests under way, and whether what each needs is there. */
+  const waiting = new Map<(error: TaskError) => void, () => boolean>();
   const firstAnswer = Promise.withResolvers<void>();
   firstAnswer.promise.catch(() => undefined);
   let admission: 'none' | 'asked' | 'given' = 'none';
   let reachable = false;
   let stopped = false;
 
-  function probeOf(partition: number): Probe | undefined {
+  function probeOf(slot = 0): Probe | undefined {
     if (!(redis instanceof Cluster)) return probes.values().next().value;
-    const master = redis.slots[slots[partition] ?? 0]?.[0];
+    const master = redis.slots[slot]?.[0];
     return master === undefined ? undefined : probes.get(master);
   }
+  const serves = (slot: number | undefined) => admission === 'given' && (probeOf(slot)?.available() ?? false);
 
   function available(partition: number | null = null): boolean {
-    if (admission !== 'given') return false;
-    if (partition !== null) return probeOf(partition)?.available() ?? false;
-    return probes.values().some((probe) => probe.available());
+    if (partition !== null) return serves(slots[partition]);
+    return admission === 'given' && probes.values().some((probe) => probe.available());
+  }
+
+  function isThere(needs?: Needs): () => boolean {
+    if (needs === undefined || !(redis instanceof Cluster)) return available;
+    if (needs === 'all') return () => slots.every(serves);
+    if ('task' in needs) {
+      const partition = partitionOf(needs.task, partitions);
+      return () => available(partition);
+    }
+    const slot = 'partition' in needs ? slots[needs.partition] : slotOf(needs.key);
+    return () => serves(slot);
   }
 
   function look() {
@@ -52,8 +67,8 @@ export function createClock(
       log[reachable ? 'info' : 'warn'](reachable ? 'redis is reachable' : 'redis is away');
       if (reachable) told.clear();
     }
-    for (const [reject, partition] of waiting) {
-      if (available(partition)) continue;
+    for (const [reject, isMet] of waiting) {
+      if (isMet()) continue;
       waiting.delete(reject);
       reject(away());
     }
@@ -76,6 +91,7 @@ export function createClock(
 
   function watch(node: Redis, name = addressOf(node)) {
     probes.get(name)?.stop();
+    probed.set(name, node);
     probes.set(name, createProbe(node, { answered: () => void answered(), lost: look }));
   }
 
@@ -84,6 +100,8 @@ export function createClock(
     redis.on('+node', (node: Redis) => watch(node));
     redis.on('-node', (node: Redis) => {
       const name = addressOf(node);
+      // A node that is made anew comes before its old one goes.
+      if (probed.get(name) !== node) return;
       probes.get(name)?.stop();
       probes.delete(name);
       if (stopped) return;
@@ -105,7 +123,7 @@ export function createClock(
   redis.on('error', tell);
   redis.on('node error', tell);
 
-  const offset = (partition = 0) => (probeOf(partition) ?? probes.values().next().value)?.offset() ?? 0;
+  const offset = (partition = 0) => (probeOf(slots[partition]) ?? probes.values().next().value)?.offset() ?? 0;
 
   return {
     /** Redis TIME in ms, estimated from the last answer; of the partition's master when one is named. */
@@ -132,14 +150,13 @@ export function createClock(
     },
 
     /**
-     * The promise, or `unavailable` as soon as Redis is away or its connection refuses; with a task's id as soon as the
-     * master of that task is away.
+     * The promise, or `unavailable` as soon as what it needs of Redis is away, or its connection refuses.
      */
-    async guard<T>(work: () => Promise<T>, taskId?: string): Promise<T> {
-      const partition = taskId === undefined ? null : partitionOf(taskId, partitions);
-      if (!available(partition)) throw away();
+    async guard<T>(work: () => Promise<T>, needs?: Needs): Promise<T> {
+      const isMet = isThere(needs);
+      if (!isMet()) throw away();
       const lost = Promise.withResolvers<never>();
-      waiting.set(lost.reject, partition);
+      waiting.set(lost.reject, isMet);
       try {
         return await Promise.race([work(), lost.promise]);
       } catch (error) {

@@ -10,6 +10,7 @@ type CommonOptions = Omit<RedisOptions, 'replyMapping'>;
 /** Silence after which a connection that owes an answer is given up and made anew. */
 const SILENCE_MS = 6_000;
 const CONNECT_TIMEOUT_MS = 2_000;
+const KEEP_ALIVE_MS = 10_000;
 /** How soon a Cluster is asked again after a node was lost, and how often its map is read anyway. */
 const REDIRECT_MS = 100;
 const SLOTS_REFRESH_MS = 2_000;
@@ -46,6 +47,8 @@ export function connect(address: RedisAddress, options: ConnectOptions): RedisCo
     // Without a number ioredis drops what was in flight when the connection closed: its promise would never settle.
     maxRetriesPerRequest: patient ? null : 0,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    // Subscribers of a Cluster are asked nothing: only the system can find their way dead.
+    keepAlive: KEEP_ALIVE_MS,
     // A command without an answer: the connection may be half-open.
     socketTimeout: options.silenceMs ?? SILENCE_MS,
   };

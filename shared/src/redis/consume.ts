@@ -6,6 +6,7 @@ import { DelayedError, type Job, Worker } from 'bullmq';
 import { AttemptStop } from '../context.ts';
 import { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { withBlocking } from './blocking.ts';
 import type { RedisConnection } from './connect.ts';
 import { NEVER, queueName, type TaskQueue } from './queue.ts';
 
@@ -73,17 +74,23 @@ export function consume(options: {
     if (after.until !== undefined) await park(job, id, token, after.until, after.dueAt);
   }
 
-  const worker = new Worker(queueName(type), process, {
-    connection: options.connection,
-    prefix: options.prefix,
-    concurrency: options.concurrency,
-    lockDuration: lockDurationMs,
-    stalledInterval: lockDurationMs / 4,
-    maxStalledCount: NEVER,
-    drainDelay: 1,
-    removeOnComplete: { count: 0 },
-    removeOnFail: { count: 0 },
-  });
+  const { connection, prefix, concurrency } = options;
+  const worker = withBlocking(
+    connection,
+    `${prefix}:${queueName(type)}:marker`,
+    () =>
+      new Worker(queueName(type), process, {
+        connection,
+        prefix,
+        concurrency,
+        lockDuration: lockDurationMs,
+        stalledInterval: lockDurationMs / 4,
+        maxStalledCount: NEVER,
+        drainDelay: 1,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      }),
+  );
 
   worker.on('locksRenewed', ({ jobIds }) => {
     for (const id of jobIds) {

@@ -52,24 +52,25 @@ export function createLive(options: {
     for (const hear of hints) hear(null);
   });
 
-  let checking = false;
-  const silence = setInterval(async () => {
+  /** Each by itself: the tasks of a master that is away hold up no others. */
+  const checking = new Set<Hub>();
+  async function check(hub: Hub) {
+    checking.add(hub);
+    hub.checked();
+    try {
+      const [tail] = await reads.lastIds([hub.id]);
+      // What the ring ends with is not the newest: without it the readers turn to the log.
+      if (hub.waitsElsewhere(tail)) hub.doubt();
+    } catch (error) {
+      log.debug({ error, task_id: hub.id }, 'the check of a silent task failed');
+    } finally {
+      checking.delete(hub);
+    }
+  }
+  const silence = setInterval(() => {
     // A subscriber only listens: asked nothing, it would never notice that its connection is half-open.
     if (followed.size > 0 || hints.size > 0) subscriber.ping().catch(() => undefined);
-    if (checking) return;
-    const silent = [...followed.values()].map(({ hub }) => hub).filter((hub) => hub.silentMs() > SILENCE_MS);
-    if (silent.length === 0) return;
-    checking = true;
-    for (const hub of silent) hub.checked();
-    try {
-      const tails = await reads.lastIds(silent.map((hub) => hub.id));
-      // What the ring ends with is not the newest: without it the readers turn to the log.
-      for (const [index, hub] of silent.entries()) if (hub.waitsElsewhere(tails[index])) hub.doubt();
-    } catch (error) {
-      log.debug({ error }, 'the check of silent tasks failed');
-    } finally {
-      checking = false;
-    }
+    for (const { hub } of followed.values()) if (hub.silentMs() > SILENCE_MS && !checking.has(hub)) void check(hub);
   }, CHECK_MS);
 
   function open(id: string): Followed {

@@ -52,6 +52,9 @@ export function createQueue(connection: RedisConnection, prefix: string) {
   }
 
   return {
+    /** What of Redis the queue of a job type needs. */
+    needs: (type: string) => ({ key: `${prefix}:${queueName(type)}:meta` }),
+
     /** Adds jobs; one whose id is there already stays as it is. */
     async add(entries: QueueEntry[]): Promise<void> {
       const waits = entries.map((entry) => {

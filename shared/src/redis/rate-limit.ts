@@ -21,7 +21,9 @@ export type RateVerdict = {
 
 /** `perSecond` 0 means no limit: `take` then answers null without asking Redis. */
 export function createRateLimit(redis: RedisConnection, keys: Keys, perSecond: number) {
-  if (perSecond === 0) return { take: async (_owner: string): Promise<RateVerdict | null> => null };
+  /** What of Redis counting an owner needs. */
+  const needs = (owner: string) => ({ key: `${keys.rate}:${owner}` });
+  if (perSecond === 0) return { needs, take: async (_owner: string): Promise<RateVerdict | null> => null };
   const limiter = new RateLimiterRedis({
     storeClient: redis,
     keyPrefix: keys.rate,
@@ -33,6 +35,7 @@ export function createRateLimit(redis: RedisConnection, keys: Keys, perSecond: n
   });
 
   return {
+    needs,
     /** Counts one request. Throws when Redis does not answer: it never lets pass what it could not count. */
     async take(owner: string): Promise<RateVerdict | null> {
       const verdict = (allowed: boolean, result: RateLimiterRes) => ({

@@ -75,7 +75,7 @@ export function createReadiness(
 
   return {
     read,
-    /** One round trip: whether Redis takes writes, for one partition of all. */
-    takesWrites: () => takesWrites(Math.floor(Math.random() * partitions)),
+    /** One round trip: whether the master of a partition takes writes. */
+    takesWrites,
   };
 }

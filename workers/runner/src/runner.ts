@@ -20,14 +20,16 @@ const RETIRE_MS = 100;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** An attempt running here; `strange` counts checks that found the task in other hands. */
+type Held = { fence: string; strange: number; checking: boolean };
+
 export async function startRunner(
   deps: RunnerDeps,
   queueRedis: Parameters<typeof consume>[0]['connection'],
   config: Environment,
 ) {
   const { tasks, live, queue, clock, log, catalog } = deps;
-  /** The attempts running here; `strange` counts checks that found the task in other hands. */
-  const held = new Map<string, { fence: string; strange: number }>();
+  const held = new Map<string, Held>();
   const wanted = config.QUEUES.size > 0 ? [...config.QUEUES.keys()] : [...catalog.keys()];
 
   const consumers: Consumer[] = wanted.flatMap((name) => {
@@ -47,7 +49,7 @@ export async function startRunner(
       clockOffset: clock.offset,
       log,
       async run(taskId, signal) {
-        const entry = { fence: crypto.randomUUID(), strange: 0 };
+        const entry: Held = { fence: crypto.randomUUID(), strange: 0, checking: false };
         held.set(taskId, entry);
         try {
           return await runTask(deps, { taskId, type: name, signal, fence: entry.fence });
@@ -66,32 +68,32 @@ export async function startRunner(
   };
 
   // Hints are quick but may be lost; the record is the truth.
-  async function check() {
-    const attempts = [...held];
-    const states = await tasks.states(attempts.map(([id]) => id));
-    for (const [index, [id, attempt]] of attempts.entries()) {
-      const state = states[index];
-      if (held.get(id) !== attempt || !state) continue;
+  async function checkOne(id: string, attempt: Held) {
+    attempt.checking = true;
+    try {
+      const [state] = await tasks.states([id]);
+      if (held.get(id) !== attempt || !state) return;
       const ours = state.status === 'in_progress' && state.fence === attempt.fence;
       if (ours && state.cancelled) stopTask(id, 'cancelled');
       // Once may be an attempt that is just beginning or ending.
       attempt.strange = ours ? 0 : attempt.strange + 1;
       if (attempt.strange > 1) stopTask(id, 'superseded');
+    } catch (error) {
+      log.debug({ error, task_id: id }, 'the check of a running task failed');
+    } finally {
+      attempt.checking = false;
     }
   }
-  let checking = false;
+  /** Each by itself: the tasks of a master that is away hold up no others. */
+  function check() {
+    for (const [id, attempt] of held) if (!attempt.checking) void checkOne(id, attempt);
+  }
   const checker = setInterval(() => {
-    if (checking || held.size === 0 || !clock.available()) return;
-    checking = true;
-    check()
-      .catch((error: unknown) => log.debug({ error }, 'the check of running tasks failed'))
-      .finally(() => {
-        checking = false;
-      });
+    if (clock.available()) check();
   }, CHECK_MS);
   await live.onHint((id) => {
     if (id !== null) stopTask(id, 'cancelled');
-    else void check().catch(() => undefined);
+    else check();
   });
 
   const busy = () => consumers.some((consumer) => consumer.running().length > 0);

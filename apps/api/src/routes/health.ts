@@ -22,10 +22,15 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, config, drain }: Api) {
   /** Null when it cannot be read. */
   function state(): Promise<Known | null> {
     if (!cached || performance.now() - cached.at > CACHE_MS) {
-      const read = clock.guard(() => readiness.read(types, clock.now())).catch(() => null);
+      const read = clock.guard(() => readiness.read(types, clock.now()), 'all').catch(() => null);
       cached = { at: performance.now(), read };
     }
     return cached.read;
+  }
+
+  function takesWrites(): Promise<boolean> {
+    const partition = clock.pickPartition();
+    return clock.guard(() => readiness.takesWrites(partition), { partition });
   }
 
   const atLimit = ({ waiting, waitingBytes }: Known['queues'][number]) =>
@@ -36,7 +41,7 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, config, drain }: Api) {
   app.get('/readyz', async (c) => {
     // One round trip for each who asks: what was known a second ago must not hide that Redis is frozen now.
     const [known, writable] = clock.available()
-      ? await Promise.all([state(), clock.guard(readiness.takesWrites).catch(() => undefined)])
+      ? await Promise.all([state(), takesWrites().catch(() => undefined)])
       : [null, undefined];
     // Only now: while Redis was asked, it may have turned out to be away.
     const redis = clock.available();

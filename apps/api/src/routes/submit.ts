@@ -93,7 +93,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
       // Only what comes after the record counts: an approval that was answered is no reason to stop waiting.
       if (!rests(from.status)) await waitForEvent(api, from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
       // The task is accepted, so an outage now must not answer as if it were not.
-      const read = clock.guard(() => tasks.read(c.get('owner'), id), id);
+      const read = clock.guard(() => tasks.read(c.get('owner'), id), { task: id });
       task = (await read.catch(() => null)) ?? task;
       // The key may have gone while the request waited.
       const mayRead = await api.access.isValid(caller).catch(() => false);
@@ -128,7 +128,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
   }
 
   async function replayedTask(owner: string, id: string): Promise<TaskRecord> {
-    const task = await clock.guard(() => tasks.read(owner, id, 'listed'), id);
+    const task = await clock.guard(() => tasks.read(owner, id, 'listed'), { task: id });
     if (!task) throw new TaskError('gone', 'The task of this Idempotency-Key is past its retention.');
     return task;
   }
@@ -157,7 +157,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     if (!isEnd(task.status))
       throw new TaskError('conflict', 'The task has not ended; only an ended task can be retried.');
     const type = catalog.get(task.type);
-    const stored = await clock.guard(() => tasks.readRequest(task.id), task.id);
+    const stored = await clock.guard(() => tasks.readRequest(task.id), { task: task.id });
     if (!type || stored === null) throw new TaskError('gone', 'The input of this task is past its retention.');
     const parts = { rawInput: JSON.parse(stored.input), rawOptions: {}, inputPath: ['input'] };
     const request = parseSubmit(type, parts, headersOf(c), contextOf(c));

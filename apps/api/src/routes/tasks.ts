@@ -73,7 +73,7 @@ function parseQuery<Schema extends z.ZodType>(schema: Schema, c: ApiContext): z.
 /** The task of the path, of this owner. An unknown id and a foreign one answer the same. `listed` leaves out the output. */
 export async function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed' = 'whole'): Promise<TaskRecord> {
   const id = c.req.param('id') ?? '';
-  const task = await deps.clock.guard(() => deps.tasks.read(c.get('owner'), id, place), id);
+  const task = await deps.clock.guard(() => deps.tasks.read(c.get('owner'), id, place), { task: id });
   if (!task) throw new TaskError('not_found', 'There is no such task.');
   return task;
 }
@@ -118,7 +118,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
     let before = cursor ?? null;
     let more = true;
     for (let scanned = 0; found.length < limit && more && scanned < MAX_SCANNED; ) {
-      const page = await clock.guard(() => tasks.list(c.get('owner'), pageSize, before));
+      const page = await clock.guard(() => tasks.list(c.get('owner'), pageSize, before), 'all');
       scanned += page.ids.length;
       more = page.ids.length === pageSize;
       for (const task of page.tasks) {
