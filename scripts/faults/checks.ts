@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { partitionOf } from '@beanline/shared/task-id.ts';
 import { type ClientEvent, chat, checkEnded, getTask, readStream, submit } from '../testing/client.ts';
 import { type Program, type System, type SystemOptions, startSystem } from '../testing/system.ts';
 import { numberedWords, startUpstream, type Upstream, type UpstreamCall } from '../testing/upstream.ts';
@@ -16,6 +17,9 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
     await delay(20);
   }
 }
+
+/** The partition of a task in the Redis of this run: one on a single server, 64 on a Cluster. */
+export const partitionIn = (id: string) => partitionOf(id, process.env.TEST_ON_CLUSTER ? 64 : 1);
 
 export const words = (count: number) => numberedWords(count).join('');
 

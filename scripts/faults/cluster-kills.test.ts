@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const FILES = ['worker', 'api', 'shutdown', 'approval'];
+const FILES = ['worker', 'api', 'relay', 'shutdown', 'approval', 'cancel', 'poison', 'crash-points'];
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
 for (const name of FILES) {

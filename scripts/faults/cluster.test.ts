@@ -6,6 +6,8 @@ import { partitionOf } from '@beanline/shared/task-id.ts';
 import { type TestCluster, testCluster } from '../test-cluster.ts';
 import type { TestRedis } from '../test-redis.ts';
 import { chat, getTask, post, visibleText } from '../testing/client.ts';
+import { ownerClient } from '../testing/owners.ts';
+import { startSystem } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -79,11 +81,16 @@ test('fifty racers with one key over two APIs make one task', async () => {
   await checkClean(system);
 });
 
+/** The longest that any submit waited for its answer, accepted or not. */
+let slowestMs = 0;
+
 /** Submits as a client behind a balancer does: the same key again, at either API, until it is accepted. */
 async function untilAccepted(first: string, body: unknown, headers: Record<string, string>): Promise<string> {
   const deadline = performance.now() + ENDLESS_MS;
   for (let index = 0; performance.now() < deadline; index++) {
+    const askedAt = performance.now();
     const { status, json } = await post(index === 0 ? first : url(index), '/api/chat', body, headers);
+    slowestMs = Math.max(slowestMs, performance.now() - askedAt);
     if (status === 202) return json.task_id;
     assert.equal(status, 503, JSON.stringify(json));
     await delay(50);
@@ -111,6 +118,7 @@ async function outlive(
   const lostAt = performance.now();
   let over = false;
   let refusedMs = 0;
+  slowestMs = 0;
   const submits = (async () => {
     const made: { id: string; calls: unknown[] }[] = [];
     for (let index = 0; !over; index++) {
@@ -147,10 +155,30 @@ async function outlive(
   const attempts = await Promise.all(running.map(async ({ id }) => (await getTask(url(0), id)).json.attempt));
   const gaps = endings.flat().filter(({ type }) => type === 'gap').length;
   await checkClean(system, 20_000);
-  return `promoted after ${Math.round(promotedMs)} ms; ${submitted.length} submits meanwhile, the longest took ${Math.round(
+  return `promoted after ${Math.round(promotedMs)} ms; ${submitted.length} submits meanwhile, accepted within ${Math.round(
     refusedMs,
-  )} ms; ${attempts.filter((count) => count > 1).length} of 24 streams began again, ${gaps} gaps`;
+  )} ms, answered within ${Math.round(slowestMs)}; ${attempts.filter((count) => count > 1).length} of 24 streams began again, ${gaps} gaps`;
 }
+
+test('owners are as far apart on a Cluster as on one Redis, at every API', async (t) => {
+  const [anna, ben] = ['anna-key-0123456789', 'ben-key-0123456789'];
+  const env = { KEY_PREFIX: 'owners', API_KEYS: `anna:${anna},ben:${ben}`, RATE_LIMIT: '1000' };
+  const own = await startSystem({ redis: cluster, apis: 2, env });
+  t.after(own.stop);
+  const annas = own.apis.map(({ url }) => ownerClient(url, anna));
+  const bens = own.apis.map(({ url }) => ownerClient(url, ben));
+  const ids = await Promise.all(Array.from({ length: 20 }, (_, index) => annas[index % 2]?.submit('hello')));
+  for (const [index, id = ''] of ids.entries()) {
+    assert.match((await (await annas[index % 2]?.stream(id))?.text()) ?? '', /event: done\n/);
+    const ended = await annas[index % 2]?.get(`/tasks/${id}`);
+    assert.equal(ended?.json.status, 'completed');
+    assert.match(ended?.headers.get('ratelimit') ?? '', /^"default";r=\d+;t=\d+$/);
+    assert.equal((await bens[index % 2]?.get(`/tasks/${id}`))?.status, 404);
+    assert.equal((await fetch(`${own.apis[index % 2]?.url}/tasks/${id}`)).status, 401);
+  }
+  assert.equal((await annas[0]?.get('/tasks'))?.json.tasks.length, 20);
+  assert.deepEqual((await bens[1]?.get('/tasks'))?.json.tasks, []);
+});
 
 test('a master that is killed is replaced: no task is lost, each ends once and whole', async (t) => {
   t.diagnostic(

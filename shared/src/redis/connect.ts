@@ -15,7 +15,7 @@ const KEEP_ALIVE_MS = 10_000;
 const REDIRECT_MS = 100;
 const SLOTS_REFRESH_MS = 2_000;
 /** An API waits no longer for a redirect than for anything else; a worker outlasts a failover. */
-const API_REDIRECTS = 4;
+const API_REDIRECTS = 2;
 const WORKER_REDIRECTS = 600;
 
 export type ConnectOptions = {
