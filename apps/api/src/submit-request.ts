@@ -43,8 +43,7 @@ const Options = z.strictObject({
     description: 'Starts at this time, at most 30 days ahead; not together with `delay_ms`',
   }),
   start_by: Time.optional().meta({
-    description:
-      'Expires, unbilled, if it has not started by this time, which is later than now, `delay_ms` and `run_at`',
+    description: 'Expires, unbilled, if it has not started by this time, which must be later than when it may start',
   }),
   timeout_ms: z
     .int()
