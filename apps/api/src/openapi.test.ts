@@ -139,7 +139,7 @@ test('every event and every error code of the tables is in it', () => {
   assert.deepEqual(schemas.ErrorCode.enum, ErrorCode.options);
 });
 
-test('every field of every request and answer is described, and no body is shown as `never`', () => {
+test('every field of every request and answer is described, and no body is shown as `never`, though two options exclude each other', () => {
   const document = describe(catalog);
   const bare: string[] = [];
   const look = (schema: Json, path: string) => {
@@ -162,6 +162,10 @@ test('every field of every request and answer is described, and no body is shown
     assert.match(body.content['application/json'].schema.$ref, /^#\/components\/schemas\/\w+$/);
   // Viewers show a schema with a `not` as `never`.
   assert.deepEqual(under(document, 'not'), []);
+  for (const name of ['ChatRequestBody', 'ChatRequestTask']) {
+    const together = { delay_ms: { properties: { run_at: false } } };
+    assert.deepEqual(document.components.schemas[name].dependentSchemas, together, name);
+  }
 });
 
 test('a job type that is added documents itself: its route, its input beside the options, its task, its output', () => {
