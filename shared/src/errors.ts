@@ -32,14 +32,28 @@ export const errorTable = {
 } as const satisfies Record<string, { status: number; retry: boolean; title: string }>;
 
 export type ErrorCode = keyof typeof errorTable;
-export const ErrorCode = z.enum(Object.keys(errorTable) as ErrorCode[]).meta({ id: 'ErrorCode' });
+export const ErrorCode = z
+  .enum(Object.keys(errorTable) as ErrorCode[])
+  .meta({ id: 'ErrorCode', description: 'What happened, for programs' });
 
 /** One bad field of a request: its path (`messages[0].role`) and what is wrong with it. */
-export const FieldError = z.object({ path: z.string(), message: z.string() }).meta({ id: 'FieldError' });
+export const FieldError = z
+  .object({
+    path: z
+      .string()
+      .meta({ description: 'Where it is in the request, such as `messages[0].role`; empty for the whole body' }),
+    message: z.string().meta({ description: 'What is wrong with it' }),
+  })
+  .meta({ id: 'FieldError' });
 export type FieldError = z.infer<typeof FieldError>;
 
 /** What a client sees of an error. Never a stack, a provider's body or a key. */
-export const ErrorView = z.object({ code: ErrorCode, message: z.string() }).meta({ id: 'Error' });
+export const ErrorView = z
+  .object({
+    code: ErrorCode,
+    message: z.string().meta({ description: 'What happened, for people' }),
+  })
+  .meta({ id: 'Error' });
 export type ErrorView = z.infer<typeof ErrorView>;
 
 /** An error whose cause is known. `message` is shown to clients; `cause` is for the log only. */

@@ -6,59 +6,112 @@ import { endStatuses } from './task.ts';
 import { Approval, Progress, TaskId, UsageView } from './task-view.ts';
 
 const Count = z.int().min(0);
-const tool = z.string();
+const tool = z.string().meta({ description: 'Name of the tool' });
 
 export const eventData = {
-  queued: z.object({ type: z.string(), priority: z.int() }).meta({ description: 'The task was accepted' }),
-  started: z.object({ worker: z.string() }).meta({ description: 'An attempt began' }),
+  queued: z
+    .object({
+      type: z.string().meta({ description: 'The job type' }),
+      priority: z.int().meta({ description: 'Seconds of head start' }),
+    })
+    .meta({ description: 'The task was accepted' }),
+  started: z
+    .object({ worker: z.string().meta({ description: 'Who runs it' }) })
+    .meta({ description: 'An attempt began' }),
   progress: Progress.meta({ description: 'A step of a handler that has steps' }),
   text: z
-    .object({ content: z.string(), tool: tool.optional(), index: Count.optional() })
+    .object({
+      content: z.string().meta({ description: 'The piece' }),
+      tool: tool.optional(),
+      index: Count.optional().meta({ description: 'Which of several texts it belongs to' }),
+    })
     .meta({ description: 'A piece of the output, in order' }),
-  text_done: z.object({ total_length: Count, tool: tool.optional() }).meta({ description: 'That output is whole' }),
+  text_done: z
+    .object({
+      total_length: Count.meta({ description: 'Its length, in UTF-16 code units' }),
+      tool: tool.optional(),
+    })
+    .meta({ description: 'That output is whole' }),
   intent: z
     .object({
-      primary_intent: z.string(),
-      confidence: z.number().min(0).max(1),
-      secondary_intents: z.array(z.string()),
-      extracted_entities: z.record(z.string(), z.unknown()),
+      primary_intent: z.string().meta({ description: 'What is most likely wanted' }),
+      confidence: z.number().min(0).max(1).meta({ description: 'How likely, from 0 to 1' }),
+      secondary_intents: z.array(z.string()).meta({ description: 'What may be wanted besides' }),
+      extracted_entities: z.record(z.string(), z.unknown()).meta({ description: 'What the request names' }),
     })
     .meta({ description: 'What the request was understood as' }),
-  tool_select: z.object({ tools: z.array(tool), count: Count }).meta({ description: 'The tools that will be used' }),
+  tool_select: z
+    .object({
+      tools: z.array(tool).meta({ description: 'Their names' }),
+      count: Count.meta({ description: 'How many they are' }),
+    })
+    .meta({ description: 'The tools that will be used' }),
   proposal: z
-    .object({ nodes: Count, pipeline: z.array(tool).max(6), reason: z.string() })
+    .object({
+      nodes: Count.meta({ description: 'How many steps there are' }),
+      pipeline: z.array(tool).max(6).meta({ description: 'Their tools, in order' }),
+      reason: z.string().meta({ description: 'Why these' }),
+    })
     .meta({ description: 'The steps that are proposed' }),
   human_approval: Approval.meta({ description: 'The task waits for a person, holding no worker' }),
   resumed: z
-    .object({ approval_id: z.string(), action: z.string(), by: z.string() })
+    .object({
+      approval_id: z.string().meta({ description: 'Which question was answered' }),
+      action: z.string().meta({ description: 'The answer' }),
+      by: z.string().meta({ description: 'Who gave it' }),
+    })
     .meta({ description: 'The approval was answered, or its time is over' }),
   tool_start: z.looseObject({ tool }).meta({ description: 'A tool began' }),
   tool_progress: z
-    .looseObject({ tool, progress: z.number().min(0).max(1).optional() })
+    .looseObject({
+      tool,
+      progress: z.number().min(0).max(1).optional().meta({ description: 'The part that is done, from 0 to 1' }),
+    })
     .meta({ description: 'How far a tool is' }),
   tool_result: z
-    .looseObject({ tool, result: z.unknown(), status: z.enum(['completed', 'error']) })
+    .looseObject({
+      tool,
+      result: z.unknown().meta({ description: 'What it gave' }),
+      status: z.enum(['completed', 'error']).meta({ description: 'Whether it succeeded' }),
+    })
     .meta({ description: 'A tool ended' }),
   sources: z
     .object({
-      sources: z.array(
-        z.object({ document_id: z.string(), chunk_id: z.string(), score: z.number(), content: z.string() }),
-      ),
+      sources: z
+        .array(
+          z.object({
+            document_id: z.string().meta({ description: 'The document' }),
+            chunk_id: z.string().meta({ description: 'The place in it' }),
+            score: z.number().meta({ description: 'How near it is to the question' }),
+            content: z.string().meta({ description: 'Its text' }),
+          }),
+        )
+        .meta({ description: 'The places, best first' }),
     })
     .meta({ description: 'What an answer rests on' }),
   retrying: z
-    .object({ reason: ErrorCode, delay_ms: Count, discard: z.literal(true) })
+    .object({
+      reason: ErrorCode,
+      delay_ms: Count.meta({ description: 'Milliseconds until the next attempt may start' }),
+      discard: z.literal(true).meta({ description: 'What the attempt wrote is void' }),
+    })
     .meta({ description: "This event's attempt is over without ending the task: drop its text" }),
   error: ErrorView.extend({ tool: tool.optional() }).meta({ description: 'Something failed, the task goes on' }),
   gap: z
-    .object({ from: EventId, to: EventId, snapshot_url: z.string() })
+    .object({
+      from: EventId.meta({ description: 'The last event before those missing' }),
+      to: EventId.meta({ description: 'Where the stream goes on' }),
+      snapshot_url: z.string().meta({ description: 'GET: the task' }),
+    })
     .meta({ description: 'Events are missing; the task is at snapshot_url' }),
   done: z
     .object({
-      status: z.enum(endStatuses),
-      output: z.unknown(),
-      error: ErrorView.nullable(),
-      usage: UsageView.nullable(),
+      status: z.enum(endStatuses).meta({ description: 'How it ended' }),
+      output: z
+        .unknown()
+        .meta({ description: 'The output of the job type; of a failed or cancelled task a part of it, or null' }),
+      error: ErrorView.nullable().meta({ description: 'Why it failed; null of a task that did not' }),
+      usage: UsageView.nullable().meta({ description: 'Tokens of all attempts; null when no model was called' }),
     })
     .meta({ description: 'Exactly one, always last' }),
 };
@@ -75,10 +128,10 @@ export type HandlerEventType = Exclude<
 const envelope = <Type extends EventType>(type: Type) =>
   z
     .object({
-      type: z.literal(type),
+      type: z.literal(type).meta({ description: 'The event' }),
       task_id: TaskId,
-      attempt: Count,
-      timestamp: z.iso.datetime(),
+      attempt: Count.meta({ description: 'The attempt it belongs to; 0 before the first' }),
+      timestamp: z.iso.datetime().meta({ description: 'When it happened' }),
       data: eventData[type],
     })
     .meta({ id: `Event.${type}` });

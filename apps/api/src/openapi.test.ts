@@ -139,6 +139,35 @@ test('every event and every error code of the tables is in it', () => {
   assert.deepEqual(schemas.ErrorCode.enum, ErrorCode.options);
 });
 
+test('every field of every request and answer is described, and no body is shown as `never`, though two options exclude each other', () => {
+  const document = describe(catalog);
+  const bare: string[] = [];
+  const look = (schema: Json, path: string) => {
+    if (schema === null || typeof schema !== 'object') return;
+    for (const [name, property] of Object.entries<Json>(schema.properties ?? {})) {
+      const named = document.components.schemas[property.$ref?.split('/').at(-1)];
+      if (!(property.description ?? named?.description)) bare.push(`${path}.${name}`);
+      look(property, `${path}.${name}`);
+    }
+    // `properties` holds names, `dependentSchemas` says more of fields that stand there.
+    for (const [key, value] of Object.entries(schema)) {
+      if (key !== 'properties' && key !== 'dependentSchemas') look(value, `${path}/${key}`);
+    }
+  };
+  for (const [name, schema] of Object.entries(document.components.schemas)) look(schema, name);
+  assert.deepEqual(bare, []);
+
+  const bodies = operations(document).flatMap(({ operation }) => operation.requestBody ?? []);
+  for (const body of bodies)
+    assert.match(body.content['application/json'].schema.$ref, /^#\/components\/schemas\/\w+$/);
+  // Viewers show a schema with a `not` as `never`.
+  assert.deepEqual(under(document, 'not'), []);
+  for (const name of ['ChatRequestBody', 'ChatRequestTask']) {
+    const together = { delay_ms: { properties: { run_at: false } } };
+    assert.deepEqual(document.components.schemas[name].dependentSchemas, together, name);
+  }
+});
+
 test('a job type that is added documents itself: its route, its input beside the options, its task, its output', () => {
   const haiku = defineJobType({
     name: 'haiku.write',

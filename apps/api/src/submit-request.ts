@@ -29,12 +29,34 @@ const Options = z.strictObject({
     )
     .transform((value) => (typeof value === 'number' ? Math.round(value / 60) * 60 : HEAD_START[value]))
     .default(0)
-    .meta({ description: '`high` (10 min head start), `normal`, `low`, or seconds of head start' }),
-  delay_ms: z.int().min(0).max(MAX_AHEAD_MS).optional().meta({ description: 'Starts so much later; not with run_at' }),
-  run_at: Time.optional().meta({ description: 'Starts then, at most 30 days ahead; not with delay_ms' }),
-  start_by: Time.optional().meta({ description: 'Expires, unbilled, if it has not started by then' }),
-  timeout_ms: z.int().min(100).max(DAY_MS).optional().meta({ description: 'Bounds one attempt' }),
-  max_attempts: z.int().min(1).max(100).optional().meta({ description: 'Bounds the failures' }),
+    .meta({
+      description:
+        'How early its turn comes: `high` (10 min head start), `normal`, `low` (10 min behind), or seconds of head start',
+    }),
+  delay_ms: z
+    .int()
+    .min(0)
+    .max(MAX_AHEAD_MS)
+    .optional()
+    .meta({ description: 'Starts so many milliseconds later; not together with `run_at`' }),
+  run_at: Time.optional().meta({
+    description: 'Starts at this time, at most 30 days ahead; not together with `delay_ms`',
+  }),
+  start_by: Time.optional().meta({
+    description: 'Expires, unbilled, if it has not started by this time, which must be later than when it may start',
+  }),
+  timeout_ms: z
+    .int()
+    .min(100)
+    .max(DAY_MS)
+    .optional()
+    .meta({ description: 'How long one attempt may take, in milliseconds; default: that of the job type' }),
+  max_attempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .meta({ description: 'How often it may fail before it stays failed; default: that of the job type' }),
   metadata: z
     .unknown()
     // A record would drop this name without a word.
@@ -46,7 +68,7 @@ const Options = z.strictObject({
     .refine((pairs) => Object.keys(pairs).length <= MAX_PAIRS, `must have at most ${MAX_PAIRS} pairs`)
     .default({})
     .meta({
-      description: 'Pairs of your own',
+      description: 'Pairs of your own, which the task bears and nothing reads',
       override: ({ jsonSchema }) => Object.assign(jsonSchema, z.toJSONSchema(Pairs), { maxProperties: MAX_PAIRS }),
     }),
   webhook: later('webhooks are not available yet'),

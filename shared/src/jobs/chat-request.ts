@@ -4,46 +4,107 @@ import { defineJobType } from '../job-type.ts';
 
 const ImageUrl = z
   .string()
-  .regex(/^(https?:\/\/|data:image\/[a-z0-9.+-]+;base64,)/, 'must be an http(s) URL or a data:image/…;base64, URL');
+  .regex(/^(https?:\/\/|data:image\/[a-z0-9.+-]+;base64,)/, 'must be an http(s) URL or a data:image/…;base64, URL')
+  .meta({ description: 'Where the image is: an http(s) URL, or the image itself as a data URL' });
 
 const ContentPart = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('text'), text: z.string() }),
-  z.strictObject({ type: z.literal('image_url'), image_url: z.strictObject({ url: ImageUrl }) }),
+  z.strictObject({
+    type: z.literal('text').meta({ description: 'A piece of text' }),
+    text: z.string().meta({ description: 'The text itself' }),
+  }),
+  z.strictObject({
+    type: z.literal('image_url').meta({ description: 'An image' }),
+    image_url: z.strictObject({ url: ImageUrl }).meta({ description: 'The image, for models that see' }),
+  }),
 ]);
 
 const Message = z.strictObject({
-  role: z.enum(['system', 'user', 'assistant']),
-  content: z.union([z.string(), z.array(ContentPart).min(1)]),
+  role: z.enum(['system', 'user', 'assistant']).meta({
+    description: 'Who speaks: `system` instructs the model, `user` asks it, `assistant` is what it answered before',
+  }),
+  content: z
+    .union([z.string(), z.array(ContentPart).min(1)])
+    .meta({ description: 'What is said: a text, or parts that are text or images' }),
 });
 type Message = z.infer<typeof Message>;
 
-export const ChatInput = z.strictObject({
-  messages: z.array(Message).min(1).max(10_000),
-  model: z.string().min(1).max(200).optional(),
-  temperature: z.number().min(0).max(2).optional(),
-  max_tokens: z.int().min(1).max(1_000_000).optional(),
-  top_p: z.number().min(0).max(1).optional(),
-  frequency_penalty: z.number().min(-2).max(2).optional(),
-  presence_penalty: z.number().min(-2).max(2).optional(),
-  /** Asks the model to think aloud in `<think>` tags first. */
-  enable_thinking: z.boolean().optional(),
-  /** Base64 images (or data URLs) that belong to the last user message. */
-  images: z.array(z.string().min(1)).max(100).optional(),
-  /** Files that belong to the last user message; the model is told their names and types. */
-  files: z
-    .array(z.strictObject({ name: z.string().max(500), type: z.string().max(200), data: z.string().optional() }))
-    .max(100)
-    .optional(),
+const File = z.strictObject({
+  name: z.string().max(500).meta({ description: 'Name of the file, which the model is told' }),
+  type: z.string().max(200).meta({ description: 'Media type of the file, which the model is told' }),
+  data: z.string().optional().meta({ description: 'Content of the file; kept with the input, not shown to the model' }),
 });
+
+export const ChatInput = z
+  .strictObject({
+    messages: z
+      .array(Message)
+      .min(1)
+      .max(10_000)
+      .meta({ description: 'The conversation so far, oldest first; the model answers the last message' }),
+    model: z.string().min(1).max(200).optional().meta({
+      description:
+        'The model, as `provider/model` or a name of the default provider; without it the default model answers',
+    }),
+    temperature: z
+      .number()
+      .min(0)
+      .max(2)
+      .optional()
+      .meta({ description: 'How freely words are chosen: 0 always takes the likeliest; default: that of the model' }),
+    max_tokens: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .meta({ description: 'Most tokens the answer may have; default: that of the model' }),
+    top_p: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .meta({ description: 'Chooses only among the likeliest tokens that together have this probability' }),
+    frequency_penalty: z
+      .number()
+      .min(-2)
+      .max(2)
+      .optional()
+      .meta({ description: 'Above 0, a token is the less likely the more often it was said' }),
+    presence_penalty: z
+      .number()
+      .min(-2)
+      .max(2)
+      .optional()
+      .meta({ description: 'Above 0, a token that was said at all is less likely' }),
+    enable_thinking: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Asks the model to think aloud in `<think>` tags before it answers' }),
+    images: z
+      .array(z.string().min(1))
+      .max(100)
+      .optional()
+      .meta({ description: 'Images that belong to the last user message, each as base64 (PNG) or as a data URL' }),
+    files: z.array(File).max(100).optional().meta({
+      description: 'Files that belong to the last user message; the model is told their names and types only',
+    }),
+  })
+  .meta({ examples: [{ messages: [{ role: 'user', content: 'What is a queue?' }] }] });
 export type ChatInput = z.infer<typeof ChatInput>;
 
 export const ChatOutput = z.object({
-  role: z.literal('assistant'),
-  content: z.string(),
-  model: z.string(),
-  provider: z.string(),
-  finish_reason: z.string(),
-  metadata: z.record(z.string(), z.string()).optional(),
+  role: z
+    .literal('assistant')
+    .meta({ description: 'The speaker, as in a message: append the output to `messages` to go on' }),
+  content: z.string().meta({ description: 'The whole text of the answer' }),
+  model: z.string().meta({ description: 'The model that answered' }),
+  provider: z.string().meta({ description: 'The provider of that model' }),
+  finish_reason: z
+    .string()
+    .meta({ description: 'Why the text ends, as the provider says: `stop`, `length`, …; `incomplete` for a part' }),
+  metadata: z
+    .record(z.string(), z.string())
+    .optional()
+    .meta({ description: 'What else is to be known, such as a `note` that another model answered than was asked for' }),
 });
 
 const THINK = 'Think step by step inside <think></think> tags first, then give the answer after them.';

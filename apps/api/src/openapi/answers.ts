@@ -6,20 +6,26 @@ import { z } from 'zod';
 /** RFC 9457. */
 export const Problem = z
   .object({
-    type: z.url(),
-    title: z.string(),
-    status: z.int().min(400).max(599),
+    type: z.url().meta({ description: 'A URL that stands for the code' }),
+    title: z.string().meta({ description: 'What the code means, for people' }),
+    status: z.int().min(400).max(599).meta({ description: 'The HTTP status' }),
     code: ErrorCode,
-    detail: z.string(),
+    detail: z.string().meta({ description: 'What happened this time, for people' }),
     errors: z.array(FieldError).optional().meta({ description: 'Every bad field of the request' }),
-    request_id: z.string(),
+    request_id: z.string().meta({ description: 'Id of the request, as in its X-Request-Id; the log has it too' }),
   })
   .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof Problem>;
 
 /** 202 of a submit. */
 export const Accepted = z
-  .object({ task_id: TaskId, type: z.string(), status: Status, created_at: z.iso.datetime(), urls: TaskUrls })
+  .object({
+    task_id: TaskId,
+    type: z.string().meta({ description: 'Its job type' }),
+    status: Status,
+    created_at: z.iso.datetime().meta({ description: 'When it was accepted' }),
+    urls: TaskUrls,
+  })
   .meta({ id: 'Accepted' });
 export type Accepted = z.infer<typeof Accepted>;
 
@@ -27,54 +33,79 @@ export type Accepted = z.infer<typeof Accepted>;
 export const CancelRequested = z
   .object({
     task_id: TaskId,
-    status: z.enum(['cancelled', 'in_progress']),
-    cancel_requested_at: z.iso.datetime(),
+    status: z
+      .enum(['cancelled', 'in_progress'])
+      .meta({ description: '`in_progress` while its runner has yet to stop: the events tell when it has' }),
+    cancel_requested_at: z.iso.datetime().meta({ description: 'When a client first asked to cancel it' }),
   })
   .meta({ id: 'CancelRequested' });
 export type CancelRequested = z.infer<typeof CancelRequested>;
 
 export const TaskList = z
   .object({
-    tasks: z.array(ListedTask),
+    tasks: z.array(ListedTask).meta({ description: 'The tasks of this page, newest first' }),
     next_cursor: TaskId.nullable().meta({ description: 'Where the next page begins; null after the last' }),
   })
   .meta({ id: 'TaskList' });
 
-export const Health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
+export const Health = z
+  .object({ status: z.literal('ok').meta({ description: 'Always: whoever answers is alive' }) })
+  .meta({ id: 'Health' });
 
 export const Readiness = z
   .object({
-    status: z.enum(['ready', 'draining', 'unavailable']),
-    checks: z.object({
-      redis: z.enum(['ok', 'unreachable']),
-      writes: z.enum(['ok', 'full', 'refused', 'unreachable']),
-      queues: z.enum(['ok', 'full', 'unknown']),
-      runners: z.enum(['ok', 'absent', 'unknown']),
-      relay: z.enum(['ok', 'absent', 'unknown']),
-      bus: z.enum(['ok', 'behind', 'unknown']),
-      clock: z.enum(['ok', 'off']),
-    }),
-    clock_offset_ms: z.int(),
-    bus_backlog: z.int().min(0).nullable(),
-    bus_lag_ms: z.number().min(0).nullable(),
+    status: z.enum(['ready', 'draining', 'unavailable']).meta({ description: 'Whether to send requests here' }),
+    checks: z
+      .object({
+        redis: z.enum(['ok', 'unreachable']).meta({ description: 'Whether Redis answers' }),
+        writes: z
+          .enum(['ok', 'full', 'refused', 'unreachable'])
+          .meta({ description: 'Whether Redis takes what is submitted' }),
+        queues: z.enum(['ok', 'full', 'unknown']).meta({ description: 'Whether every queue is below its limits' }),
+        runners: z.enum(['ok', 'absent', 'unknown']).meta({ description: 'Whether every queue has a runner' }),
+        relay: z.enum(['ok', 'absent', 'unknown']).meta({ description: 'Whether a relay tends every partition' }),
+        bus: z.enum(['ok', 'behind', 'unknown']).meta({ description: 'Whether the sinks keep up with the bus' }),
+        clock: z
+          .enum(['ok', 'off'])
+          .meta({ description: 'Whether the clock of this machine agrees with that of Redis' }),
+      })
+      .meta({ description: '`redis` and `writes` decide; the others warn' }),
+    clock_offset_ms: z.int().meta({ description: 'Milliseconds that the clock of this machine lacks' }),
+    bus_backlog: z
+      .int()
+      .min(0)
+      .nullable()
+      .meta({ description: 'Entries of the bus that a sink has yet to read; null when unknown' }),
+    bus_lag_ms: z
+      .number()
+      .min(0)
+      .nullable()
+      .meta({ description: 'Age of the oldest of these entries in milliseconds; null when unknown' }),
     queues: z
       .array(
         z.object({
-          type: z.string(),
-          waiting: z.int().min(0),
-          max_waiting: z.int().min(0),
-          waiting_bytes: z.int().min(0),
-          max_waiting_bytes: z.int().min(0),
-          runners: z.int().min(0),
+          type: z.string().meta({ description: 'The job type' }),
+          waiting: z.int().min(0).meta({ description: 'Tasks that wait' }),
+          max_waiting: z.int().min(0).meta({ description: 'Above this, submits are refused' }),
+          waiting_bytes: z.int().min(0).meta({ description: 'Bytes of their inputs' }),
+          max_waiting_bytes: z.int().min(0).meta({ description: 'Above this, submits are refused' }),
+          runners: z.int().min(0).meta({ description: 'Runners that take tasks of this type' }),
         }),
       )
-      .nullable(),
-    followed_tasks: z.int().min(0),
+      .nullable()
+      .meta({ description: 'The queue of each job type; null when unknown' }),
+    followed_tasks: z.int().min(0).meta({ description: 'Tasks whose events readers of this API follow or wait for' }),
   })
   .meta({ id: 'Readiness' });
 export type Readiness = z.infer<typeof Readiness>;
 
 export const Index = z
-  .object({ name: z.string(), version: z.string(), docs: z.string(), openapi: z.string(), health: z.string() })
+  .object({
+    name: z.string().meta({ description: 'Name of this software' }),
+    version: z.string().meta({ description: 'Its version' }),
+    docs: z.string().meta({ description: 'Where people read about the API' }),
+    openapi: z.string().meta({ description: 'Where programs do' }),
+    health: z.string().meta({ description: 'Whether it can accept work' }),
+  })
   .meta({ id: 'Index' });
 export type Index = z.infer<typeof Index>;

@@ -11,9 +11,14 @@ export const nameOf = ({ name }: JobType) =>
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
     .join('');
 
-/** A body with the fields, the options beside them, and what no option says alone. */
+/**
+ * A body with the fields, the options beside them, and what no option says alone. Not as a `not`: viewers show a schema
+ * with one as `never`.
+ */
 const withOptions = <Fields extends z.core.$ZodShape>(fields: Fields) =>
-  z.strictObject({ ...fields, ...SubmitOptions.shape }).meta({ not: { required: ['delay_ms', 'run_at'] } });
+  z
+    .strictObject({ ...fields, ...SubmitOptions.shape })
+    .meta({ dependentSchemas: { delay_ms: { properties: { run_at: false } } } });
 
 /** A schema of a job type under a name of the document, unless it has one. */
 const named = (schema: z.ZodType, name: string) => (schema.meta()?.id ? schema : schema.meta({ id: name }));
@@ -32,12 +37,26 @@ export const bodyOf = (type: JobType): z.ZodType => bodySchema(type.input).meta(
 /** The body of `POST /tasks`: `{type, input, …options}`, one shape per job type. */
 export function taskBodyOf(catalog: Catalog): z.ZodType {
   const bodies = [...catalog.values()].map((type) =>
-    withOptions({ type: z.literal(type.name), input: named(type.input, `${nameOf(type)}Input`) }).meta({
-      id: `${nameOf(type)}Task`,
-    }),
+    withOptions({
+      type: z.literal(type.name).meta({ description: 'The job type' }),
+      input: named(type.input, `${nameOf(type)}Input`).meta({ description: 'What the job type takes' }),
+    }).meta({ id: `${nameOf(type)}Task` }),
   );
   const [first, ...more] = bodies;
   return first ? z.discriminatedUnion('type', [first, ...more]).meta({ id: 'TaskBody' }) : z.never();
+}
+
+/** The first example of a job type's input, which its own route takes as it is. Without one, viewers invent a body. */
+export const exampleOf = (type: JobType): unknown => z.globalRegistry.get(type.input)?.examples?.[0];
+
+/** Bodies of `POST /tasks` as examples, by job type. */
+export function taskExamplesOf(catalog: Catalog): Record<string, { value: unknown }> {
+  return Object.fromEntries(
+    [...catalog.values()].flatMap((type) => {
+      const input = exampleOf(type);
+      return input === undefined ? [] : [[type.name, { value: { type: type.name, input } }]];
+    }),
+  );
 }
 
 /** A task, its output one of those of the job types. */

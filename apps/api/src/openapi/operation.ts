@@ -101,10 +101,11 @@ export function json(description: string, schema: z.ZodType, headers: Headers = 
  */
 const StreamedEvent = z
   .object({
-    id: EventId,
-    event: z.enum(Object.keys(eventData) as EventType[]),
+    id: EventId.meta({ description: 'Where to go on after this event: `Last-Event-ID`' }),
+    event: z.enum(Object.keys(eventData) as EventType[]).meta({ description: 'Its type' }),
     // An array for the library's sake, which leaves no schema that is nowhere used: what stands there is its item.
     data: z.array(EventView).meta({
+      description: 'The event, as JSON text on one line',
       override({ jsonSchema }) {
         const { items } = jsonSchema;
         delete jsonSchema.items;

@@ -17,12 +17,13 @@ import {
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import type { z } from 'zod';
+import type { ZodOpenApiMediaTypeObject } from 'zod-openapi';
 import { OPEN_CALLER } from '../access.ts';
 import { requireScope } from '../authenticate.ts';
 import { readJson } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
 import { Accepted } from '../openapi/answers.ts';
-import { bodyOf, nameOf, taskBodyOf } from '../openapi/job-types.ts';
+import { bodyOf, exampleOf, nameOf, taskBodyOf, taskExamplesOf } from '../openapi/job-types.ts';
 import {
   answerHeaders,
   eventStream,
@@ -196,15 +197,19 @@ function submitted(task: z.ZodType) {
 export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
   const requestParams = { header: SubmitHeaders.extend(requestHeaders) };
   const responses = submitted(task);
-  const body = (schema: z.ZodType) => ({ required: true, content: { 'application/json': { schema } } });
+  const body = (schema: z.ZodType, shown: Pick<ZodOpenApiMediaTypeObject, 'example' | 'examples'>) => ({
+    required: true,
+    content: { 'application/json': { schema, ...shown } },
+  });
   const own = [...catalog.values()].flatMap((type): [string, Paths[string]][] => {
     if (!type.route) return [];
+    const example = exampleOf(type);
     const operation = {
       operationId: `submit${nameOf(type)}`,
       summary: `Submits a task of type ${type.name}`,
       tags: [TAGS.submit],
       requestParams,
-      requestBody: body(bodyOf(type)),
+      requestBody: body(bodyOf(type), example === undefined ? {} : { example }),
       responses: { ...responses, ...problems(...bodyProblems, ...submitProblems) },
     };
     return [[type.route, { post: operation }]];
@@ -217,7 +222,7 @@ export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
         summary: 'Submits a task of any type',
         tags: [TAGS.submit],
         requestParams,
-        requestBody: body(taskBodyOf(catalog)),
+        requestBody: body(taskBodyOf(catalog), { examples: taskExamplesOf(catalog) }),
         responses: { ...responses, ...problems('unknown_type', ...bodyProblems, ...submitProblems) },
       },
     },

@@ -1,0 +1,34 @@
+/** Sends what a newcomer sends first: the examples of `/openapi.json`, as its viewer fills them in. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { catalog } from '@beanline/shared/jobs/catalog.ts';
+import { followToEnd, post } from '../../../scripts/testing/client.ts';
+import { type System, startSystem } from '../../../scripts/testing/system.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document holds
+type Json = any;
+
+let system: System;
+before(async () => {
+  system = await startSystem({ env: { TEST_CATALOG: 'real' } });
+});
+after(() => system.stop());
+
+test('every request body has an example for each of its shapes, and each is accepted and completed as it stands', async () => {
+  const document: Json = await (await fetch(`${system.url}/openapi.json`)).json();
+  const sent: string[] = [];
+  for (const [path, { post: operation }] of Object.entries<Json>(document.paths)) {
+    if (!operation?.requestBody) continue;
+    const { example, examples = {} } = operation.requestBody.content['application/json'];
+    const bodies = example === undefined ? Object.values<Json>(examples).map(({ value }) => value) : [example];
+    for (const body of bodies) {
+      const { status, text, json } = await post(system.url, path, body);
+      assert.equal(status, 202, `${path}: ${text}`);
+      assert.equal((await followToEnd(system.url, json.task_id)).at(-1)?.data.status, 'completed');
+      sent.push(path === '/tasks' ? `${path} ${body.type}` : path);
+    }
+  }
+  const routes = [...catalog.values()].flatMap(({ route }) => route ?? []);
+  const types = [...catalog.keys()].map((type) => `/tasks ${type}`);
+  assert.deepEqual(sent, [...routes, ...types]);
+});
