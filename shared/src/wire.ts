@@ -27,9 +27,6 @@ const PROBE_SILENCE_MS = 3_000;
 /** BullMQ blocks on its connections for up to 10 s. */
 const BLOCKING_SILENCE_MS = 15_000;
 
-/** Rank each waiting task of the same owner adds, where there is more than one owner to be fair to. */
-const SPREAD_MS = 1_000;
-
 /**
  * Connects one program. `deps.clock.ready()` resolves when Redis is there, and rejects with RedisSettingsError when it is
  * not fit. `close` releases what was opened.
@@ -74,7 +71,7 @@ export function wire(
     maxQueueTasks: config.MAX_QUEUE_TASKS,
     maxQueueBytes: config.MAX_QUEUE_BYTES,
     maxOwnerTasks: config.MAX_OWNER_TASKS,
-    spreadMs: SPREAD_MS,
+    spreadMs: config.OWNER_SPREAD_MS,
     firstCheckMs: config.SWEEP_FIRST_CHECK_MS,
     cancelGraceMs: config.CANCEL_GRACE_MS,
     // Whoever waits for an API gets its 503; an attempt outlasts a short refusal, as long as it holds its lock.

@@ -32,7 +32,7 @@ const MAX_KNOWN = 10_000;
 export type Caller = {
   owner: string;
   scopes: readonly Scope[];
-  /** The hash of a key that Redis holds; null when nothing can take the access back. */
+  /** The hash of a key that Redis holds; null of one that is configured, and of nobody's. */
   hash: string | null;
 };
 
@@ -51,7 +51,9 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
   const found = recent<Known>(MAX_KNOWN);
   const missing = recent<Known>(MAX_KNOWN);
   const flights = new Map<string, Promise<ApiKey | null>>();
-  let closed = config.API_KEYS.size > 0;
+  const closing = new AbortController();
+  const isClosed = () => closing.signal.aborted;
+  if (config.API_KEYS.size > 0) closing.abort();
   let openAt = Number.NEGATIVE_INFINITY;
   let asking: Promise<void> | null = null;
 
@@ -61,9 +63,9 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
       .guard(apiKeys.count, apiKeys.needs)
       .then((count) => {
         openAt = askedAt;
-        if (count === 0 || closed) return;
-        closed = true;
+        if (count === 0 || isClosed()) return;
         log.info('there are API keys: every request needs one from now on');
+        closing.abort();
       })
       .finally(() => {
         asking = null;
@@ -72,7 +74,7 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
   }
 
   const openCheck = setInterval(() => {
-    if (closed) clearInterval(openCheck);
+    if (isClosed()) clearInterval(openCheck);
     else if (clock.available()) countKeys().catch(() => undefined);
   }, OPEN_CHECK_MS).unref();
 
@@ -102,11 +104,14 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
   }
 
   return {
+    /** Aborts when the API is open no longer: nobody is who he was without a key. */
+    closed: closing.signal,
+
     /** Whether requests need a key. At once, unless Redis has been away for a while; `unavailable` when nobody can say. */
     needsKey(): boolean | Promise<boolean> {
-      if (closed) return true;
+      if (isClosed()) return true;
       if (performance.now() - openAt < OPEN_MS) return false;
-      return countKeys().then(() => closed);
+      return countKeys().then(isClosed);
     },
 
     /** Who speaks by this Authorization header. Throws `unauthorized`, for every reason in the same words. */
@@ -124,16 +129,17 @@ export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'cl
     },
 
     /** Whether the caller still is one: a request may outlast its key. */
-    async isValid({ hash }: Caller): Promise<boolean> {
-      return hash === null || (await callerOf(hash)) !== null;
+    async isValid(caller: Caller): Promise<boolean> {
+      if (caller === OPEN_CALLER) return !isClosed();
+      return caller.hash === null || (await callerOf(caller.hash)) !== null;
     },
 
     /** Before listening: waits for Redis and throws when the world could reach an API that asks nobody for a key. */
     async checkHost(): Promise<void> {
-      if (isLoopback(config.HOST) || closed) return;
+      if (isLoopback(config.HOST) || isClosed()) return;
       await clock.ready();
       await countKeys();
-      if (closed) return;
+      if (isClosed()) return;
       throw new ConfigError([
         `HOST: ${config.HOST} is not a loopback address, and without API keys only loopback is allowed.`,
         '  Make a key first (npm run keys -- create <owner>), or set API_KEYS=owner:key',

@@ -28,6 +28,11 @@ test('/ leads a browser to the viewer, and tells any other client where things a
   }
 });
 
+test('/docs/ leads to the viewer too', async () => {
+  const { status, headers } = await get('/docs/');
+  assert.deepEqual([status, headers.get('location')], [308, '/docs']);
+});
+
 test('the viewer is whole without any other server: all it names is served here, with its type', async () => {
   const page = await get('/docs');
   assert.equal(page.status, 200);

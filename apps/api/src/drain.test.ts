@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chat, checkEnded, events, followToEnd, post, readStream, submit } from '../../../scripts/testing/client.ts';
+import { flakyNetwork } from '../../../scripts/testing/flaky-network.ts';
 import { ask, rawGet } from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream, type UpstreamCall } from '../../../scripts/testing/upstream.ts';
@@ -121,6 +122,22 @@ test('when an API stops, a submit that streams goes on at another API too', asyn
   call.finish();
   const rest = await followToEnd(system.url, id, { after: seen.at(-1)?.id ?? '0-0' });
   await checkEnded(system.url, id, [...seen, ...rest]);
+});
+
+test('when an API stops before a stream has subscribed, its reader is asked to come back too', async (t) => {
+  const network = await flakyNetwork(system.redis);
+  t.after(network.stop);
+  const env = { DRAIN_MS: String(DRAIN_MS) };
+  const far = await startSystem({ redis: network.redis, runners: 0, relays: 0, env });
+  t.after(far.stop);
+  const id = await submit(far.url, chat('later', { delay_ms: 600_000 }));
+  assert.equal(await network.deadenNamed('beanline-api-live'), 1);
+  const api = far.apis[0];
+  const reader = rawGet(api?.port ?? 0, `/tasks/${id}/events`, {}, '1.0');
+  await reader.has(/retry: 1000\n\n/);
+  await api?.signal('SIGTERM');
+  assert.match(await reader.ended, /\r\n\r\nretry: 1000\n\nretry: \d{4}\n\n$/);
+  assert.equal(api?.child.exitCode, 0);
 });
 
 test('an API with nothing to do stops at once, though clients keep their connections', async () => {

@@ -84,6 +84,7 @@ describe('a method that a page does not have is 405, with those it has', () => {
     ['/', ['GET']],
     ['/openapi.json', ['GET']],
     ['/docs', ['GET']],
+    ['/docs/', ['GET']],
     ['/docs/swagger-ui.css', ['GET']],
     ['/healthz', ['GET']],
     ['/readyz', ['GET']],
@@ -157,6 +158,28 @@ test('what is not HTTP, and a head that is too large, are answered 400', async (
   assert.match(nonsense.text, /^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
   const large = await trickle(`GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`);
   assert.match(large.text, /^HTTP\/1\.1 400 [\s\S]*"path":"headers"/);
+});
+
+describe('what is not HTTP, after a request whose stream is open, cuts the stream and puts nothing into it', () => {
+  for (const [what, bytes] of [
+    ['bad bytes', 'NONSENSE\r\n\r\n'],
+    ['a head that is too large', `GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`],
+    ['a head that does not end', 'GET / HTTP/1.1\r\nHost:'],
+  ] as const) {
+    test(what, async () => {
+      const id = await submit(system.url, chat('x', { delay_ms: 600_000 }));
+      const connection = rawConnection(port);
+      connection.read();
+      connection.send(`GET /tasks/${id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+      await connection.has(/event: queued\n.*\n\n/);
+      connection.send(bytes);
+      const text = await connection.ended;
+      assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1, text);
+      assert.match(text, /^HTTP\/1\.1 200 OK\r\n/);
+      assert.doesNotMatch(text, /problem\+json|invalid_request|request_timeout/);
+      connection.close();
+    });
+  }
 });
 
 test('/healthz says that the process lives', async () => {

@@ -186,6 +186,7 @@ test('the pages', async () => {
     assert.equal((await drive(name, { headers: tag, ...(file ? { file } : {}) })).status, 304);
   }
   assert.equal((await drive('GET /docs/{file}', { file: 'nothing' })).status, 404);
+  assert.equal((await drive('GET /docs/')).status, 308);
   assert.equal((await drive('GET /')).status, 200);
   assert.equal((await drive('GET /', { headers: { Accept: 'text/html' } })).status, 302);
   assert.equal((await drive('GET /healthz')).status, 200);

@@ -127,6 +127,7 @@ test('a key is asked for everywhere but on the pages that anybody may read, and 
     'GET /',
     'GET /openapi.json',
     'GET /docs',
+    'GET /docs/',
     'GET /docs/{file}',
   ]);
 });

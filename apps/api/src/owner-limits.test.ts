@@ -3,13 +3,13 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat } from '../../../scripts/testing/client.ts';
 import { bearer, ownerClient } from '../../../scripts/testing/owners.ts';
-import { ask, assertProblem, eventually } from '../../../scripts/testing/raw.ts';
+import { ask, assertProblem, eventually, followedTasks } from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const RATE = 40;
 const STREAMS = 3;
 const WAITING = 4;
-const names = ['anna', 'ben', 'carol', 'dora', 'emil', 'fred'] as const;
+const names = ['anna', 'ben', 'carol', 'dora', 'emil', 'fred', 'gina'] as const;
 const keyOf = (name: string) => `${name}-key-0123456789`;
 
 let system: System;
@@ -141,6 +141,42 @@ test('an owner has so many event streams in one API, and gets a place back when 
     (status) => status === 200,
   );
   last.abort();
+});
+
+test('a request that waits takes the place of a stream; who has none left is answered at once, and the place comes back', async () => {
+  const gina = client('gina');
+  const follows = (count: number) =>
+    eventually(
+      () => followedTasks(system.url),
+      (followed) => followed === count,
+    );
+  await follows(0);
+  const later = { delay_ms: 600_000 };
+  const ids: string[] = [];
+  for (let i = 0; i < STREAMS; i++) ids.push(await gina.submit('later', later));
+  const cuts = ids.map(() => new AbortController());
+  const polls = ids.map((id, index) =>
+    fetch(`${system.url}/tasks/${id}?wait=60`, {
+      headers: bearer(keyOf('gina')),
+      signal: cuts[index]?.signal ?? null,
+    }).catch(() => undefined),
+  );
+  await follows(STREAMS);
+
+  const startedAt = performance.now();
+  const polled = await gina.get(`/tasks/${ids[0]}?wait=60`);
+  assert.deepEqual([polled.status, polled.json.status], [200, 'scheduled']);
+  const submitted = await gina.post('/api/chat', chat('later', later), { Prefer: 'wait=60' });
+  assert.deepEqual([submitted.status, submitted.json.status], [202, 'scheduled']);
+  assert.ok(performance.now() - startedAt < 20_000, 'neither has waited');
+  assertProblem(await gina.get(`/tasks/${ids[0]}/events`), 429, 'rate_limited');
+
+  cuts[0]?.abort();
+  await follows(STREAMS - 1);
+  const last = new AbortController();
+  assert.equal((await gina.stream(ids[0] ?? '', last.signal)).status, 200);
+  for (const cut of [...cuts, last]) cut.abort();
+  await Promise.all(polls);
 });
 
 test('an owner has so many waiting tasks in a queue; another one still gets in', async () => {

@@ -60,15 +60,20 @@ export async function startServer(deps: Deps, config: Environment) {
     underWay.add(response);
     response.on('close', () => underWay.delete(response));
   });
+  const isAnswered = (socket: Socket) => {
+    for (const response of underWay) if (response.socket === socket && response.headersSent) return true;
+    return false;
+  };
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    if (error.code === 'ECONNRESET') return;
+    // Within another answer a refusal would be a piece of that one's body.
+    if (isAnswered(socket)) socket.destroy();
+    else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
       refuse(socket, new TaskError('request_timeout', 'The request arrived too slowly.'), '408 Request Timeout');
     } else if (error.code === 'HPE_HEADER_OVERFLOW') {
       const fields = [{ path: 'headers', message: `larger than ${config.MAX_HEADER_BYTES} bytes` }];
       refuse(socket, new TaskError('invalid_request', 'The headers are too large.', { fields }), '400 Bad Request');
-    } else if (error.code !== 'ECONNRESET') {
-      refuse(socket, new TaskError('invalid_request', 'This is not valid HTTP.'), '400 Bad Request');
-    }
+    } else refuse(socket, new TaskError('invalid_request', 'This is not valid HTTP.'), '400 Bad Request');
   });
 
   await new Promise<void>((resolve, reject) => {

@@ -169,7 +169,10 @@ function stream(
 
   function leaveNow() {
     leaving = true;
-    pump();
+    if (channel) return pump();
+    // The subscription is still to come, and may be for long: the reader need not wait for it.
+    close();
+    outgoing.end(comeBack());
   }
   function leave() {
     leaveTimer = setTimeout(leaveNow, Math.random() * config.DRAIN_MS * 0.9);

@@ -1,16 +1,18 @@
-/** The event streams of each owner: how many there may be in this process, and that none outlives its key. */
+/**
+ * The requests of each owner that stay open, event streams and those that wait: how many there may be in this process, and
+ * that none outlives its key.
+ */
 import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { type Access, type Caller, OPEN_CALLER } from './access.ts';
 
 const CHECK_MS = 2_000;
+/** Keys looked up at once: many, so that the last of thousands is told in time; not all, so that Redis has other work too. */
+const CHECKED_AT_ONCE = 100;
 
-/** One stream's place. `revoked` aborts when the key it was opened with is valid no longer. */
+/** One request's place. `revoked` aborts when what it was opened with, key or none, is valid no longer. */
 export type StreamPlace = { revoked: AbortSignal | null; close(): void };
-
-/** Who needs no key has no limit either: it is his own machine. */
-const OPEN_PLACE: StreamPlace = { revoked: null, close: () => undefined };
 
 type OfKey = { caller: Caller; ended: AbortController; streams: number };
 
@@ -18,15 +20,22 @@ export function createStreams({ log }: Pick<Deps, 'log'>, access: Access, { MAX_
   const ofOwner = new Map<string, number>();
   const ofKey = new Map<string, OfKey>();
   let watching = false;
+  /** Who needs no key has no limit either: it is his own machine. */
+  const openPlace: StreamPlace = { revoked: access.closed, close: () => undefined };
+
+  async function checkKey([hash, entry]: [string, OfKey]) {
+    // Redis is away: the streams wait for it too.
+    const valid = await access.isValid(entry.caller).catch(() => true);
+    if (valid || ofKey.get(hash) !== entry) return;
+    log.info({ owner: entry.caller.owner, streams: entry.streams }, 'the streams of a key that is gone end');
+    ofKey.delete(hash);
+    entry.ended.abort();
+  }
 
   async function check() {
-    for (const [hash, entry] of ofKey) {
-      // Redis is away: the streams wait for it too.
-      const valid = await access.isValid(entry.caller).catch(() => true);
-      if (valid || ofKey.get(hash) !== entry) continue;
-      log.info({ owner: entry.caller.owner, streams: entry.streams }, 'the streams of a key that is gone end');
-      ofKey.delete(hash);
-      entry.ended.abort();
+    const keys = [...ofKey];
+    for (let i = 0; i < keys.length; i += CHECKED_AT_ONCE) {
+      await Promise.all(keys.slice(i, i + CHECKED_AT_ONCE).map(checkKey));
     }
     watching = ofKey.size > 0;
     if (watching) setTimeout(check, CHECK_MS).unref();
@@ -40,28 +49,34 @@ export function createStreams({ log }: Pick<Deps, 'log'>, access: Access, { MAX_
     return entry;
   }
 
+  /** Takes a place, to be closed once; null when the owner has no more. */
+  function take(caller: Caller): StreamPlace | null {
+    if (caller === OPEN_CALLER) return openPlace;
+    const { owner, hash } = caller;
+    const count = ofOwner.get(owner) ?? 0;
+    if (count >= MAX_OWNER_STREAMS) return null;
+    ofOwner.set(owner, count + 1);
+    const entry = hash === null ? null : keyEntry(caller, hash);
+    if (entry) entry.streams++;
+    return {
+      revoked: entry?.ended.signal ?? null,
+      close() {
+        const left = (ofOwner.get(owner) ?? 1) - 1;
+        if (left > 0) ofOwner.set(owner, left);
+        else ofOwner.delete(owner);
+        if (entry && --entry.streams === 0 && hash !== null && ofKey.get(hash) === entry) ofKey.delete(hash);
+      },
+    };
+  }
+
   return {
-    /** Takes a place, to be closed once; throws `rate_limited` when the owner has no more. */
+    take,
+    /** Takes a place; throws `rate_limited` when the owner has no more. */
     open(caller: Caller): StreamPlace {
-      if (caller === OPEN_CALLER) return OPEN_PLACE;
-      const { owner, hash } = caller;
-      const count = ofOwner.get(owner) ?? 0;
-      if (count >= MAX_OWNER_STREAMS) {
-        const detail = `There are ${count} open event streams of this owner, and there may be no more.`;
-        throw new TaskError('rate_limited', detail, { retryAfterMs: 5_000 });
-      }
-      ofOwner.set(owner, count + 1);
-      const entry = hash === null ? null : keyEntry(caller, hash);
-      if (entry) entry.streams++;
-      return {
-        revoked: entry?.ended.signal ?? null,
-        close() {
-          const left = (ofOwner.get(owner) ?? 1) - 1;
-          if (left > 0) ofOwner.set(owner, left);
-          else ofOwner.delete(owner);
-          if (entry && --entry.streams === 0 && hash !== null && ofKey.get(hash) === entry) ofKey.delete(hash);
-        },
-      };
+      const place = take(caller);
+      if (place) return place;
+      const detail = `This owner has ${MAX_OWNER_STREAMS} event streams and waiting requests open, and may have no more.`;
+      throw new TaskError('rate_limited', detail, { retryAfterMs: 5_000 });
     },
   };
 }

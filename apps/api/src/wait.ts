@@ -2,23 +2,29 @@
 import { compareIds } from '@beanline/shared/event.ts';
 import { followTask } from '@beanline/shared/follow-task.ts';
 import type { TaskRecord } from '@beanline/shared/task.ts';
+import type { Caller } from './access.ts';
 import type { Api } from './context.ts';
 
 /**
- * Resolves when an event that `counts` comes after the cursor, after `ms`, when the client leaves or the API drains.
+ * Resolves when an event that `counts` comes after the cursor, after `ms`, when the client leaves, its key goes or the API
+ * drains. It holds as much as a stream does, so it takes a place like one; who has none left does not wait.
  */
 export async function waitForEvent(
-  { deps, drain }: Api,
+  { deps, drain, streams }: Api,
+  caller: Caller,
   task: Pick<TaskRecord, 'id' | 'lastId'>,
   after: string,
   ms: number,
   gone: AbortSignal,
   counts: (type: string) => boolean,
 ): Promise<void> {
+  const place = streams.take(caller);
+  if (!place) return;
   const timer = new AbortController();
   const timeout = setTimeout(() => timer.abort(), ms);
+  const over = AbortSignal.any([timer.signal, drain, gone, ...(place.revoked ? [place.revoked] : [])]);
   try {
-    for await (const frames of followTask(deps, task, after, AbortSignal.any([timer.signal, drain, gone]))) {
+    for await (const frames of followTask(deps, task, after, over)) {
       if (frames.some(({ type }) => counts(type))) return;
     }
   } catch (error) {
@@ -26,6 +32,7 @@ export async function waitForEvent(
     deps.log.debug({ error, task_id: task.id }, 'a wait broke');
   } finally {
     clearTimeout(timeout);
+    place.close();
   }
 }
 

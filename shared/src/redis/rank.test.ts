@@ -44,6 +44,18 @@ test('an owner with waiting tasks goes back a minute and the spread for each, an
   assert.equal(await rank({ runAt: AHEAD, owner: 'quiet' }), first);
 });
 
+test('a spread of the time a task takes keeps a slow flood behind whoever comes later, but for one minute of it', async (t) => {
+  const taskMs = 5_000;
+  const rank = ranks(setup(t, { limits: { spreadMs: taskMs } }));
+  const flood: number[] = [];
+  for (let i = 0; i < 300; i++) flood.push(await rank({ runAt: AHEAD, owner: 'flood' }));
+  for (const laterMs of [5_000, 2 * MINUTE, 10 * MINUTE, 20 * MINUTE]) {
+    const quiet = await rank({ runAt: AHEAD + laterMs });
+    const ahead = flood.filter((value) => value <= quiet).length - Math.floor(laterMs / taskMs);
+    assert.ok(ahead <= MINUTE / taskMs, `${ahead} tasks of the flood before who comes after ${laterMs} ms`);
+  }
+});
+
 test('a rank stays within what BullMQ takes', async (t) => {
   const rank = ranks(setup(t));
   assert.equal(await rank({ headStartMs: 9e12 }), 1);

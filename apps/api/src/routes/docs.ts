@@ -80,6 +80,7 @@ export function docsRoutes(app: Hono<ApiEnv>, describe: () => OpenApiDocument) {
   });
   app.get('/openapi.json', async (c) => send(c, await document(undefined), 'application/json'));
   app.get('/docs', async (c) => send(c, await read(page.url), page.type));
+  app.get('/docs/', (c) => reply(c, 308, null, { Location: '/docs' }));
   app.get('/docs/:file', async (c) => {
     const file = files.get(c.req.param('file'));
     if (!file) throw new TaskError('not_found', 'There is no such page.');
@@ -138,6 +139,18 @@ export const docsPaths: Paths = {
       responses: {
         200: { description: 'The page', headers, content: { 'text/html': text } },
         304: unchanged,
+        ...problems(),
+      },
+    },
+  },
+  '/docs/': {
+    get: {
+      operationId: 'docsSlash',
+      summary: 'Leads to the viewer',
+      ...asked,
+      requestParams: { header: z.object(requestHeaders) },
+      responses: {
+        308: { description: 'To the viewer', headers: headersWith({ Location: answerHeaders.location }) },
         ...problems(),
       },
     },

@@ -92,7 +92,8 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     if (seconds > 0) {
       const from = task ?? created;
       // Only what comes after the record counts: an approval that was answered is no reason to stop waiting.
-      if (!rests(from.status)) await waitForEvent(api, from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
+      if (!rests(from.status))
+        await waitForEvent(api, caller, from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
       // The task is accepted, so an outage now must not answer as if it were not.
       const read = clock.guard(() => tasks.read(c.get('owner'), id), { task: id });
       task = (await read.catch(() => null)) ?? task;

@@ -102,7 +102,7 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
     let task = await findTask(api, c);
     if (wait > 0 && !isEnd(task.status) && !(seen !== undefined && hasMoved(task, seen))) {
       const from = seen ?? task.lastId;
-      await waitForEvent(api, task, from, wait * 1_000, c.req.raw.signal, isMove);
+      await waitForEvent(api, c.get('caller'), task, from, wait * 1_000, c.req.raw.signal, isMove);
       if (!(await api.access.isValid(c.get('caller')))) throw unauthorized();
       task = await findTask(api, c);
     }
