@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis';
 import { readMemory } from './fitness.ts';
 
 const INTERVAL_MS = 100;
+const LOOK_MS = 25;
 /** Silence after which Redis counts as away. With the interval it keeps a 503 within 300 ms. */
 const SILENCE_MS = 150;
 const CLOCK_ANSWERS = 10;
@@ -19,7 +20,10 @@ export function createProbe(redis: Redis, hear: { answered(): void; lost(): void
   const answers: { tookMs: number; offset: number }[] = [];
   let available = false;
   let full = false;
-  let pendingSince: number | null = null;
+  let pending = false;
+  /** How long the question under way has waited, in time in which this process ran: starved of CPU it would not hear. */
+  let silentMs = 0;
+  let lookedAt = 0;
   let stopped = false;
 
   function lose() {
@@ -30,7 +34,9 @@ export function createProbe(redis: Redis, hear: { answered(): void; lost(): void
 
   async function ask() {
     const sentAt = performance.now();
-    pendingSince = sentAt;
+    pending = true;
+    silentMs = 0;
+    lookedAt = sentAt;
     try {
       const [seconds = 0, micros = 0] = (await redis.time()) as unknown as number[];
       const tookMs = performance.now() - sentAt;
@@ -38,25 +44,28 @@ export function createProbe(redis: Redis, hear: { answered(): void; lost(): void
       if (answers.length > CLOCK_ANSWERS) answers.shift();
       // A slow answer says little of the clock: the fastest of the last ones counts.
       offset = answers.reduce((best, answer) => (answer.tookMs < best.tookMs ? answer : best)).offset;
-      pendingSince = null;
+      pending = false;
       if (stopped) return;
       available = true;
       hear.answered();
     } catch {
-      pendingSince = null;
+      pending = false;
       if (!stopped) lose();
     }
   }
 
   const ticker = setInterval(() => {
-    if (pendingSince === null) void ask();
+    if (!pending) void ask();
   }, INTERVAL_MS);
   const watcher = setInterval(() => {
     // A busy event loop makes answers look late: let what has arrived be read before judging.
     setImmediate(() => {
-      if (pendingSince !== null && performance.now() - pendingSince > SILENCE_MS) lose();
+      const now = performance.now();
+      silentMs += Math.min(now - lookedAt, 2 * LOOK_MS);
+      lookedAt = now;
+      if (pending && silentMs > SILENCE_MS) lose();
     });
-  }, INTERVAL_MS / 4);
+  }, LOOK_MS);
   const memoryTimer = setInterval(async () => {
     if (!available) return;
     try {
