@@ -22,6 +22,7 @@ type Service = {
   profiles?: string[];
   command?: string[];
   environment?: Record<string, string | number>;
+  env_file?: { path: string }[];
   ports?: string[];
   stop_grace_period: string;
   depends_on?: Record<string, { condition: string }>;
@@ -41,8 +42,9 @@ type Service = {
 /** The file as Compose sees it with only these variables set; `:?` of an absent one throws its message. */
 function compose(variables: Record<string, string>) {
   const text = read('docker-compose.yml').replace(
-    /(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}/g,
+    /(?<!\$)\$\{(\w+)(?::([-?+])([^}]*))?\}/g,
     (_, name: string, kind: string | undefined, rest = '') => {
+      if (kind === '+') return variables[name] ? rest : '';
       if (variables[name]) return variables[name];
       if (kind === '?') throw new Error(rest);
       return rest;
@@ -117,16 +119,47 @@ describe('every variable given to a program is one of its configuration', () => 
 });
 
 test('a program is given no secret it has no use for', () => {
-  const holds = (name: string, variable: string) =>
-    compose({ ...SECRETS, OPENAI_API_KEY: 'sk' }).service(name).environment?.[variable];
-  assert.deepEqual(
-    PROGRAMS.map((name) => holds(name, 'API_KEYS')),
-    ['me:key', '', ''],
+  const KEYS = ['API_KEYS', 'OPENAI_API_KEY', 'OLLAMA_API_KEY', 'PROVIDERS'];
+  const given = { ...SECRETS, ...Object.fromEntries(KEYS.map((name) => [name, `canary ${name}`])) };
+  const holds = (name: string, variable: string) => compose(given).service(name).environment?.[variable];
+  for (const variable of KEYS) {
+    const has = variable === 'API_KEYS' ? 'api' : 'runner';
+    // Empty, not absent: that takes away what .env gives to all three.
+    for (const name of PROGRAMS)
+      assert.equal(holds(name, variable), name === has ? `canary ${variable}` : '', `${variable} of ${name}`);
+  }
+});
+
+test('keys that PROVIDERS names have a file that only runners read, and that gets into no image and no history', () => {
+  const files = (name: string) => service(name).env_file?.map(({ path }) => path);
+  assert.deepEqual(PROGRAMS.map(files), [['.env'], ['.env', '.env.runner'], ['.env']]);
+  assert.ok(read('.gitignore').split('\n').includes('.env.*'));
+  assert.ok(read('.dockerignore').split('\n').includes('.env*'));
+  assert.match(read('docs/operating.md'), /`\.env\.runner`/);
+});
+
+test('the variables that Compose sets itself, and all that it reads, are named in the page for operators', () => {
+  const page = read('docs/operating.md');
+  const [, exceptions = ''] = /README's table may stand in `\.env`, except ([^.]*)\./.exec(page) ?? [];
+  const canaries = Object.fromEntries([...known.keys()].map((name) => [name, 'canary']));
+  const fixed = PROGRAMS.flatMap((name) =>
+    Object.entries(compose({ ...SECRETS, ...canaries }).service(name).environment ?? {}).flatMap(([variable, value]) =>
+      value === 'canary' || value === '' ? [] : [variable],
+    ),
   );
-  assert.deepEqual(
-    PROGRAMS.map((name) => holds(name, 'OPENAI_API_KEY')),
-    ['', 'sk', ''],
-  );
+  assert.deepEqual([...exceptions.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort(), [...new Set(fixed)].sort());
+  for (const [, name = ''] of read('docker-compose.yml').matchAll(/(?<!\$)\$\{(\w+)/g))
+    assert.ok(known.has(name) || page.includes(`| \`${name}\``), name);
+});
+
+test('MongoDB has a user when it has a password, and starts without one', () => {
+  const login = (variables: Record<string, string>) => {
+    const { MONGO_INITDB_ROOT_USERNAME: user, MONGO_INITDB_ROOT_PASSWORD: password } =
+      compose({ ...SECRETS, ...variables }).service('mongo').environment ?? {};
+    return [user || '', password || ''];
+  };
+  assert.deepEqual(login({}), ['', '']);
+  assert.deepEqual(login({ MONGO_PASSWORD: 'secret' }), ['beanline', 'secret']);
 });
 
 test('every service comes back, is watched, rotates its log and gains no privileges', () => {

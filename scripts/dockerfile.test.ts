@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { join, matchesGlob } from 'node:path';
+import { dirname, join, matchesGlob, normalize } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -38,6 +38,22 @@ const ignored = read('.dockerignore')
 function isIgnored(path: string): boolean {
   const parts = path.split('/');
   return parts.some((_, index) => ignored.some((pattern) => matchesGlob(parts.slice(0, index + 1).join('/'), pattern)));
+}
+
+/** Whether the image holds a file of the project. */
+const isInImage = (path: string) =>
+  values(last, 'COPY')
+    .filter((rest) => !rest.startsWith('--from='))
+    .flatMap((rest) => rest.split(/\s+/).slice(0, -1))
+    .some((copied) => path === copied || path.startsWith(`${copied}/`)) && !isIgnored(path);
+
+/** A file with all files of the project that it imports, by whatever way. */
+function withImports(path: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(path)) return seen;
+  seen.add(path);
+  for (const [, relative, shared] of read(path).matchAll(/'(?:(\.{1,2}\/[^']+\.ts)|@beanline\/shared\/([^']+\.ts))'/g))
+    withImports(relative ? normalize(join(dirname(path), relative)) : `shared/src/${shared}`, seen);
+  return seen;
 }
 
 test('every stage is on the Node that the tests run on', () => {
@@ -89,22 +105,44 @@ test('history, data, secrets, installed packages and tests stay out of the image
   const out = ['.git', '.data/redis/appendonlydir', 'node_modules/hono', 'apps/api/node_modules', '.env', '.env.local'];
   for (const path of [...out, 'shared/src/task.test.ts', 'scripts/testing/system.ts', 'docs/operating.md'])
     assert.equal(isIgnored(path), true, path);
-  const needed = globSync('{apps,workers,shared}/**/*.ts', {
+  const needed = globSync('{apps,workers,shared}/**/*.{ts,lua,html,js,css,json}', {
     cwd: root,
     exclude: (path) => path.includes('node_modules'),
-  });
-  for (const path of needed.filter((name) => !name.endsWith('.test.ts'))) assert.equal(isIgnored(path), false, path);
+  }).filter((name) => !name.endsWith('.test.ts'));
+  for (const path of needed) assert.ok(isInImage(path), path);
+  // What programs read at run time, beside what they import.
+  for (const pattern of ['shared/src/redis/scripts/*.lua', 'apps/api/src/docs/*']) {
+    const files = globSync(pattern, { cwd: root });
+    assert.ok(files.length > 1, pattern);
+    for (const path of files) assert.ok(isInImage(path), path);
+  }
+});
+
+test('the programs, and the script for keys that the page for operators runs there, find all they import', () => {
+  const commands = [
+    'apps/api/src/main.ts',
+    'workers/runner/src/main.ts',
+    'workers/relay/src/main.ts',
+    'scripts/keys.ts',
+  ];
+  assert.match(read('docs/operating.md'), /exec api node scripts\/keys\.ts/);
+  for (const command of commands) {
+    const files = withImports(command);
+    assert.ok(files.size > 5, command);
+    for (const path of files) assert.ok(isInImage(path), `${path}, for ${command}`);
+  }
 });
 
 const NAME = `((?:@[^'/]+/)?[^'./@][^'/]*)`;
 /** Imports of packages that remain at run time, by the package's name. */
 const IMPORT = new RegExp(String.raw`^import\s(?!type\b)[^;]*?from\s+'${NAME}|\bimport\(\s*'${NAME}`, 'gm');
 
-test('no program imports what the image does not install', () => {
+test('no program, nor the script for keys, imports what the image does not install', () => {
   const exclude = (path: string) => path.includes('node_modules');
   const files = globSync('{apps,workers,shared}/**/*.ts', { cwd: root, exclude }).filter(
     (file) => !file.endsWith('.test.ts'),
   );
+  files.push(...[...withImports('scripts/keys.ts')].filter((file) => file.startsWith('scripts/')));
   const imported = new Set(
     files.flatMap((file) => [...read(file).matchAll(IMPORT)].map(([, name, other]) => name ?? other ?? '')),
   );

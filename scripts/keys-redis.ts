@@ -72,9 +72,12 @@ export async function withRedis(
     try {
       await use(redis.url);
     } finally {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      await ended;
+      // It may have died meanwhile: its exit would not come again.
+      if (child.exitCode === null && child.signalCode === null) {
+        const ended = once(child, 'exit');
+        child.kill('SIGTERM');
+        await ended;
+      }
       await redis.end();
     }
   } finally {

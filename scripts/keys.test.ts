@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { readConfig } from '../shared/src/config.ts';
+import { holdDataDir } from './data-dir.ts';
 import { freePort } from './free-port.ts';
+import { withRedis } from './keys-redis.ts';
 import { findRedisServer } from './redis-server.ts';
 import { type TestRedis, testRedis } from './test-redis.ts';
 import { ownerClient } from './testing/owners.ts';
@@ -125,4 +128,22 @@ test('keys are made before the first npm start, and while it runs, and it tells 
     start.kill('SIGTERM');
     await once(start, 'exit');
   }
+});
+
+test('when the Redis it has started dies before the end, it ends all the same', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'beanline-keys-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  await withRedis(readConfig({ DATA_DIR: dir }), {}, async () => {
+    const { pid } = JSON.parse(await readFile(join(dir, 'redis', 'start.json'), 'utf8'));
+    process.kill(pid, 'SIGKILL');
+    const isGone = async () => {
+      try {
+        return !process.kill(pid, 0);
+      } catch {
+        return true;
+      }
+    };
+    await eventually(isGone, Boolean);
+  });
+  holdDataDir(dir, 'the next').release();
 });

@@ -57,6 +57,25 @@ async function endLeftover(pid: number, dir: string): Promise<boolean> {
   throw new Error(`The Redis of an earlier start (process ${pid}) does not end.`);
 }
 
+const fileIn = (dir: string) => join(dir, 'start.json');
+
+function remember(dir: string): Remembered | undefined {
+  try {
+    return JSON.parse(readFileSync(fileIn(dir), 'utf8')) as Remembered;
+  } catch {
+    // The first start here.
+    return undefined;
+  }
+}
+
+/** Ends the Redis that a killed `npm start` has left behind with this data directory, which nobody may hold. */
+export async function endRedisOf(dataDir: string): Promise<void> {
+  const dir = join(dataDir, 'redis');
+  const { pid, container } = remember(dir) ?? {};
+  if (pid) await endLeftover(pid, dir);
+  if (container) await endContainer(thisMachine(), container);
+}
+
 async function findSource(machine: Machine, dir: string, say: (line: string) => void): Promise<Source> {
   const found = await lookForRedis(machine);
   const { path } = found;
@@ -91,16 +110,11 @@ export async function ownRedis(
   machine = thisMachine(),
 ): Promise<OwnRedis> {
   const dir = join(dataDir, 'redis');
-  const file = join(dir, 'start.json');
+  const file = fileIn(dir);
   const logFile = join(dir, 'redis.log');
   mkdirSync(dir, { recursive: true });
 
-  let remembered: Remembered | undefined;
-  try {
-    remembered = JSON.parse(readFileSync(file, 'utf8')) as Remembered;
-  } catch {
-    // The first start here.
-  }
+  const remembered = remember(dir);
   if (remembered?.pid && (await endLeftover(remembered.pid, dir)))
     say(`ended the Redis an earlier start has left behind (process ${remembered.pid})`);
   if (remembered?.container && (await endContainer(machine, remembered.container)))

@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Environment } from '../shared/src/config.ts';
+import { ConfigError, type Environment } from '../shared/src/config.ts';
 import { type PassedLog, passLog } from './child-log.ts';
 import { holdDataDir } from './data-dir.ts';
 import { defaultModel } from './default-model.ts';
@@ -13,7 +13,7 @@ import { cannotListen, freePort } from './free-port.ts';
 import { type OwnRedis, ownRedis } from './own-redis.ts';
 import { type StartOptions, startOptions, USAGE } from './start-options.ts';
 import { onStopSignals } from './stop-signals.ts';
-import { type Program, supervisor } from './supervisor.ts';
+import { EXIT_CONFIG, type Program, supervisor } from './supervisor.ts';
 import { needsKey, waitUntilReady } from './wait-until-ready.ts';
 import { welcome } from './welcome.ts';
 
@@ -34,9 +34,16 @@ function say(line: string): void {
   process.stdout.write(`beanline: ${line}\n`);
 }
 
+/** Says what is wrong; gives the exit code. */
 function complain(error: unknown): number {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  return 1;
+  return error instanceof ConfigError ? EXIT_CONFIG : 1;
+}
+
+/** How this machine reaches an API that listens there, as a URL has it; no browser opens the address of "everywhere". */
+function reachableHost(host: string): string {
+  const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+  return name.includes(':') ? `[${name}]` : name;
 }
 
 async function choosePort({ PORT, HOST, DRAIN_MS }: Environment, abandoned: boolean): Promise<number> {
@@ -96,8 +103,8 @@ async function runAll(
     graceMs: config.DRAIN_MS + CLOSE_MS,
     lastGraceMs: REDIS_GRACE_MS,
     say,
-    onHopeless() {
-      exitCode = 1;
+    onHopeless(_name, code) {
+      exitCode = code;
       over.abort();
     },
   });
@@ -138,7 +145,7 @@ async function runAll(
       for (let number = 1; number <= runners; number++) start(`runner-${number}`, programs.runner);
       start('relay', programs.relay);
     }
-    const url = `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}`;
+    const url = `http://${reachableHost(config.HOST)}:${port}`;
     if (await waitUntilReady(url, over.signal, say)) {
       const ms = performance.now() - startedAt;
       const keyed = await needsKey(url).catch(() => false);

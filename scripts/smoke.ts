@@ -1,72 +1,21 @@
 /** `npm run smoke`: walks through a live `npm start` as a user would, Ctrl-C and second start included. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { freePort } from './free-port.ts';
+import { constants } from 'node:os';
 import { chat, checkEnded, followToEnd, getTask, post, visibleText } from './testing/client.ts';
+import { bareNpmMs, npmStart } from './testing/npm-start.ts';
 
-const ROOT = resolve(import.meta.dirname, '..');
-const READY_MS = 60_000;
-const SECOND_START_MS = 3_000;
-const STOP_MS = 10_000;
 const QUESTION = 'The bean is green. The sky is blue. What colour is the sky?';
 
-const dataDir = await mkdtemp(join(tmpdir(), 'beanline-smoke-'));
-const port = await freePort();
-const url = `http://127.0.0.1:${port}`;
-let running: ChildProcess | undefined;
-let output = '';
+/**
+ * What a second start may take, of which nothing is download or installation. A busy machine adds to it without end, so
+ * two things keep that out: the best of three counts, and where npm alone is slow at that moment, so much the more is
+ * allowed: the limit is that of a machine on which npm starts nothing in 0.2 s.
+ */
+const SECOND_START_MS = 3_000;
+const SECOND_STARTS = 3;
+const BARE_NPM_MS = 200;
 
-/** Starts as a user does; gives how long it took until it said that it is ready. */
-async function start(): Promise<number> {
-  const startedAt = performance.now();
-  output = '';
-  running = spawn('npm', ['start', '--', '--runners', '2'], {
-    cwd: ROOT,
-    // Whatever models there are: the answer is checked word for word.
-    env: { ...process.env, DEFAULT_MODEL: 'builtin/extract', PORT: String(port), DATA_DIR: dataDir },
-    // A terminal's foreground group: Ctrl-C goes to all of it.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  for (const stream of [running.stdout, running.stderr]) {
-    stream?.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  while (!output.includes('beanline is ready')) {
-    assert.equal(running.exitCode, null, `npm start ended:\n${output}`);
-    assert.ok(performance.now() - startedAt < READY_MS, `npm start is not ready:\n${output}`);
-    await new Promise((wake) => setTimeout(wake, 20));
-  }
-  return performance.now() - startedAt;
-}
-
-const groupIsAlive = (pid: number) => {
-  try {
-    process.kill(-pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-/** Ctrl-C; gives how long it took until nothing of it was left. */
-async function stop(): Promise<number> {
-  const startedAt = performance.now();
-  const pid = running?.pid ?? 0;
-  const ended = running && running.exitCode === null ? once(running, 'exit') : Promise.resolve();
-  process.kill(-pid, 'SIGINT');
-  await ended;
-  while (groupIsAlive(pid)) {
-    assert.ok(performance.now() - startedAt < STOP_MS, `something is left 10 s after Ctrl-C:\n${output}`);
-    await new Promise((wake) => setTimeout(wake, 20));
-  }
-  return performance.now() - startedAt;
-}
+const { url, start, stop, endAll, output } = await npmStart('smoke');
 
 let id = '';
 let whole = '';
@@ -175,9 +124,17 @@ const steps: [string, () => Promise<string | undefined>][] = [
   [
     'the second start is quick',
     async () => {
-      const tookMs = await start();
-      assert.ok(tookMs < SECOND_START_MS, `${tookMs} ms`);
-      return `${Math.round(tookMs)} ms`;
+      const said: string[] = [];
+      while (true) {
+        const tookMs = await start();
+        if (tookMs < SECOND_START_MS) return `${Math.round(tookMs)} ms`;
+        const bareMs = await bareNpmMs();
+        const allowedMs = SECOND_START_MS * Math.max(1, bareMs / BARE_NPM_MS);
+        said.push(`${Math.round(tookMs)} ms, of ${Math.round(allowedMs)} as npm alone takes ${Math.round(bareMs)} ms`);
+        if (tookMs < allowedMs) return said.at(-1);
+        assert.ok(said.length < SECOND_STARTS, said.join('; '));
+        await stop();
+      }
     },
   ],
   [
@@ -193,6 +150,16 @@ const steps: [string, () => Promise<string | undefined>][] = [
 ];
 
 let passed = 0;
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, async () => {
+    if (interrupted) return;
+    interrupted = true;
+    console.error(`smoke: ending everything (${signal})`);
+    await endAll();
+    process.exit(128 + constants.signals[signal]);
+  });
+
 try {
   for (const [name, run] of steps) {
     const detail = await run();
@@ -200,11 +167,9 @@ try {
     console.log(`✓ ${name}${detail ? ` (${detail})` : ''}`);
   }
 } catch (error) {
-  console.error(`✗ ${steps[passed]?.[0]}\n`, error, `\nnpm start said:\n${output}`);
+  if (!interrupted) console.error(`✗ ${steps[passed]?.[0]}\n`, error, `\nnpm start said:\n${output()}`);
   process.exitCode = 1;
 } finally {
-  const pid = running?.pid;
-  if (pid && groupIsAlive(pid)) process.kill(-pid, 'SIGKILL');
-  await rm(dataDir, { recursive: true, force: true });
+  await endAll();
 }
-console.log(`smoke: ${passed} passed, ${passed === steps.length ? 0 : 1} failed`);
+if (!interrupted) console.log(`smoke: ${passed} passed, ${passed === steps.length ? 0 : 1} failed`);

@@ -12,23 +12,31 @@ Everything else is set by environment variables, see the README.`;
 
 export type StartOptions = { help: boolean; runners: number; config: Environment };
 
-/** Reads arguments and environment; throws one error that names everything that is wrong. */
+function parse(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      options: { runners: { type: 'string' }, port: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    });
+  } catch (error) {
+    throw new ConfigError([(error as Error).message]);
+  }
+}
+
+/** Reads arguments and environment; throws one ConfigError that names everything that is wrong. */
 export function startOptions(argv: string[], env: NodeJS.ProcessEnv): StartOptions {
-  const { values } = parseArgs({
-    args: argv,
-    options: { runners: { type: 'string' }, port: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-  });
+  const { values } = parse(argv);
   const problems: string[] = [];
   let config: Environment | undefined;
   try {
     config = readConfig(values.port === undefined ? env : { ...env, PORT: values.port });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    problems.push(error.message);
+    problems.push(...error.problems);
   }
   const runners = Number(values.runners ?? 1);
   if (!Number.isInteger(runners) || runners < 1 || runners > MAX_RUNNERS)
     problems.push(`--runners: must be a whole number from 1 to ${MAX_RUNNERS}`);
-  if (config === undefined || problems.length > 0) throw new Error(problems.join('\n'));
+  if (config === undefined || problems.length > 0) throw new ConfigError(problems);
   return { help: values.help ?? false, runners, config };
 }

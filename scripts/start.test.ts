@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { holdDataDir } from './data-dir.ts';
-import { freePort } from './free-port.ts';
+import { cannotListen, freePort } from './free-port.ts';
 import { findRedisServer } from './redis-server.ts';
 
 const START = fileURLToPath(new URL('./start.ts', import.meta.url));
@@ -91,12 +91,19 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test('a configuration that is wrong in several ways is reported in one go, without a stack', async () => {
+test('a configuration that is wrong in several ways is reported in one go, without a stack, and no restart is asked for', async () => {
   const start = run([START, '--port', 'none', '--runners', '0'], { HEARTBEAT_MS: 'x', DATA_DIR: temporaryDir() });
-  assert.equal(await start.exitCode(), 1);
+  assert.equal(await start.exitCode(), 78);
   assert.match(start.output(), /PORT: /);
   assert.match(start.output(), /HEARTBEAT_MS: /);
   assert.match(start.output(), /--runners: /);
+  assert.doesNotMatch(start.output(), /\n\s+at /);
+});
+
+test('an option that is not known is named, and no restart is asked for', async () => {
+  const start = run([START, '--runner', '2'], { DATA_DIR: temporaryDir() });
+  assert.equal(await start.exitCode(), 78);
+  assert.match(start.output(), /'--runner'/);
   assert.doesNotMatch(start.output(), /\n\s+at /);
 });
 
@@ -139,6 +146,22 @@ test('it says where it is, stops everything on SIGTERM and comes back on the sam
   assert.equal(await second.exitCode(), 0);
 });
 
+test('listening on every address, it names one that a browser opens', async () => {
+  for (const [HOST, named] of [
+    ['0.0.0.0', '127.0.0.1'],
+    ['::', '[::1]'],
+  ] as const) {
+    if ((await cannotListen(0, HOST)) !== undefined) continue;
+    const PORT = String(await freePort(HOST));
+    const start = runEmbedded({ DATA_DIR: temporaryDir(), PORT, HOST });
+    const text = await start.says(/Ctrl-C/);
+    assert.ok(text.includes(`ready at http://${named}:${PORT} `), text);
+    assert.equal((await fetch(`http://${named}:${PORT}/`)).status, 200);
+    start.child.kill('SIGTERM');
+    assert.equal(await start.exitCode(), 0);
+  }
+});
+
 test('after a SIGKILL the programs end by themselves, and the next start ends the Redis that was left', async () => {
   const { env, start, readyz } = await setup();
   const first = start();
@@ -167,7 +190,7 @@ test('a program that finds its configuration unacceptable ends the start with it
   });
   const { start } = await setup({ runner: ['-e', `console.error('${line}'); process.exit(78)`] });
   const refused = start();
-  assert.equal(await refused.exitCode(), 1);
+  assert.equal(await refused.exitCode(), 78);
   assert.match(refused.output(), /runner-1 error: Redis must not evict error=Error allkeys-lru/);
 });
 

@@ -21,7 +21,7 @@ function setup(t: TestContext, graceMs = 5_000, timing: { healthyAfterMs?: numbe
   const children = supervisor({
     graceMs,
     say: (line) => said.push(line),
-    onHopeless: (name) => hopeless.push(name),
+    onHopeless: (name, code) => hopeless.push(`${name} ${code}`),
     ...timing,
   });
   t.after(() => {
@@ -101,7 +101,7 @@ test('a program with an unacceptable configuration, or none at all, is not start
   children.start({ name: 'wrong', spawn: script('process.exit(78)') });
   children.start({ name: 'absent', spawn: () => spawn('/nonexistent/program') });
   await until(() => hopeless.length === 2);
-  assert.deepEqual(hopeless.sort(), ['absent', 'wrong']);
+  assert.deepEqual(hopeless.sort(), ['absent 1', 'wrong 78']);
   await delay(200);
   assert.equal(children.state('wrong').restarts + children.state('absent').restarts, 0);
 });

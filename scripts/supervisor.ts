@@ -38,8 +38,8 @@ export type SupervisorOptions = {
   healthyAfterMs?: number;
   /** The longest wait between a death and the next start. */
   maxBackoffMs?: number;
-  /** A program ended with EXIT_CONFIG or could not be run at all; it is not started again. */
-  onHopeless: (name: string) => void;
+  /** A program ended with EXIT_CONFIG, given here, or could not be run at all (1); it is not started again. */
+  onHopeless: (name: string, exitCode: number) => void;
 };
 
 type Entry = {
@@ -71,7 +71,7 @@ export function supervisor(options: SupervisorOptions) {
       if (child.pid !== undefined) return;
       entry.child = undefined;
       options.say(`${entry.program.name} could not be started: ${error.message}`);
-      options.onHopeless(entry.program.name);
+      options.onHopeless(entry.program.name, 1);
     });
     const ended = (code: number | null, signal: NodeJS.Signals | null) => died(entry, code, signal);
     // A child that was handed over may have ended before.
@@ -86,7 +86,7 @@ export function supervisor(options: SupervisorOptions) {
     const how = signal === null ? `ended with code ${code}` : `was killed by ${signal}`;
     if (code === EXIT_CONFIG) {
       options.say(`${name} ${how}: its configuration is not acceptable`);
-      options.onHopeless(name);
+      options.onHopeless(name, code);
       return;
     }
     const ranMs = performance.now() - entry.startedAt;

@@ -1,6 +1,7 @@
 /** A real Redis Cluster for one test file: three masters, each with a replica when a test needs one to be promoted. */
 import { freePort } from './free-port.ts';
 import { redisCli, type TestRedis, testRedis } from './test-redis.ts';
+import type { Certificates } from './testing/certificates.ts';
 
 const MASTERS = 3;
 const SLOTS = 16_384;
@@ -8,6 +9,15 @@ const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 1_000;
 const FORMING_MS = 20_000;
 const PATIENCE_MS = 3_000;
+
+type ClusterOptions = {
+  /** Each master gets one. */
+  replicas?: boolean;
+  /** Clients and nodes speak TLS with these; `cli` and the like need not. */
+  tls?: Certificates;
+  /** More arguments of each node. */
+  args?: string[];
+};
 
 export type TestCluster = Awaited<ReturnType<typeof testCluster>>;
 
@@ -19,8 +29,11 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   }
 }
 
-async function startNode(): Promise<TestRedis> {
+type Node = TestRedis & { clientPort: number };
+
+async function startNode({ tls, args = [] }: ClusterOptions): Promise<Node> {
   const busPort = await freePort();
+  const tlsPort = tls && (await freePort());
   const settings = {
     'cluster-enabled': 'yes',
     'cluster-port': busPort,
@@ -28,15 +41,18 @@ async function startNode(): Promise<TestRedis> {
     // A replica stands in however old its data is.
     'cluster-replica-validity-factor': 0,
     'repl-diskless-sync-delay': 0,
+    ...(tls && tlsPort ? { ...tls.settings(tlsPort), 'tls-cluster': 'yes', 'tls-replication': 'yes' } : {}),
   };
-  return testRedis({ args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]) });
+  const all = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const node = await testRedis({ args: [...all, ...args] });
+  return { ...node, clientPort: tlsPort ?? node.port };
 }
 
 /** Meets nodes on this machine; their bus ports are not the usual ones. */
-async function introduce(node: TestRedis, others: TestRedis[]): Promise<void> {
+async function introduce(node: Node, others: Node[]): Promise<void> {
   for (const other of others) {
     const busPort = (await other.cli('config', 'get', 'cluster-port')).split('\n')[1] ?? '';
-    await node.cli('cluster', 'meet', '127.0.0.1', String(other.port), busPort);
+    await node.cli('cluster', 'meet', '127.0.0.1', String(other.clientPort), busPort);
   }
 }
 
@@ -49,8 +65,9 @@ async function ask(node: TestRedis, ...args: string[]): Promise<string> {
 const all = <T>(nodes: TestRedis[], act: (node: TestRedis) => Promise<T> | T) => Promise.all(nodes.map(act));
 
 /** Starts it, and resolves when every node takes commands. It stands in for the single Redis of a test. */
-export async function testCluster({ replicas = false }: { replicas?: boolean } = {}) {
-  const nodes = await Promise.all(Array.from({ length: replicas ? 2 * MASTERS : MASTERS }, startNode));
+export async function testCluster(options: ClusterOptions = {}) {
+  const { replicas = false, tls } = options;
+  const nodes = await Promise.all(Array.from({ length: replicas ? 2 * MASTERS : MASTERS }, () => startNode(options)));
   const masters = nodes.slice(0, MASTERS);
   const [first] = masters;
   if (!first) throw new Error('no node');
@@ -79,7 +96,7 @@ export async function testCluster({ replicas = false }: { replicas?: boolean } =
   }
 
   return {
-    url: `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    url: `${tls ? 'rediss' : 'redis'}://${nodes.map(({ clientPort }) => `127.0.0.1:${clientPort}`).join(',')}`,
     port: first.port,
     dir: first.dir,
     nodes,

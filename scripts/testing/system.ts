@@ -81,11 +81,24 @@ export async function startSystem(options: SystemOptions = {}) {
   const redis = options.redis ?? (process.env.TEST_ON_CLUSTER ? await testCluster() : await testRedis());
   const env = { ...TEST_ENV, REDIS_URL: redis.url, ...options.env };
   const programs: Program[] = [];
+  let failed = false;
+
+  function launch(...args: Parameters<typeof startProgram>): Program {
+    // One that was still looking for its port when another one failed.
+    if (failed) throw new Error('the system did not start');
+    const program = startProgram(...args);
+    programs.push(program);
+    return program;
+  }
+  async function stop() {
+    for (const { child } of programs) child.kill('SIGCONT');
+    await Promise.all(programs.map((program) => program.signal('SIGKILL')));
+    if (!options.redis) await redis.stop();
+  }
 
   async function startApi(port?: number): Promise<Program & { url: string; port: number }> {
     const listen = port ?? (await freePort());
-    const program = startProgram('api', { ...env, PORT: String(listen) });
-    programs.push(program);
+    const program = launch('api', { ...env, PORT: String(listen) });
     const url = `http://127.0.0.1:${listen}`;
     const ready = () =>
       // Asked again when it takes long: on a busy machine a first fetch was seen never to settle, its connection gone.
@@ -103,14 +116,12 @@ export async function startSystem(options: SystemOptions = {}) {
     return { ...program, url, port: listen };
   }
   async function startRunner(more: Record<string, string> = {}) {
-    const program = startProgram('runner', { ...env, ...more });
-    programs.push(program);
+    const program = launch('runner', { ...env, ...more });
     await until('the runner', () => program.log().includes('the runner is ready'), program);
     return program;
   }
   async function startRelay() {
-    const program = startProgram('relay', env);
-    programs.push(program);
+    const program = launch('relay', env);
     await until('the relay', () => program.log().includes('the relay is ready'), program);
     return program;
   }
@@ -121,7 +132,12 @@ export async function startSystem(options: SystemOptions = {}) {
     times(options.apis ?? 1, startApi),
     times(options.runners ?? 1, startRunner),
     times(options.relays ?? 1, startRelay),
-  ]);
+  ]).catch(async (error: unknown) => {
+    // Whoever called has nothing to stop, and its test file would never end.
+    failed = true;
+    await stop();
+    throw error;
+  });
   return {
     redis,
     /** The first API. */
@@ -134,10 +150,6 @@ export async function startSystem(options: SystemOptions = {}) {
     startRelay,
     /** Logs of all programs, for canary checks. */
     logs: () => programs.map((program) => program.log()).join(''),
-    async stop() {
-      for (const { child } of programs) child.kill('SIGCONT');
-      await Promise.all(programs.map((program) => program.signal('SIGKILL')));
-      if (!options.redis) await redis.stop();
-    },
+    stop,
   };
 }

@@ -149,9 +149,11 @@ export type Environment = z.output<typeof Environment> & { PARTITIONS: number };
 
 /** Thrown when the environment is not valid; its message names every variable that is wrong. */
 export class ConfigError extends Error {
+  readonly problems: string[];
   constructor(problems: string[]) {
     super(`The configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
     this.name = 'ConfigError';
+    this.problems = problems;
   }
 }
 

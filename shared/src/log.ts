@@ -3,7 +3,8 @@ import { type Logger, pino } from 'pino';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'child'>;
 
-const SECRET = /\b(?:sk-|pk-|rk-|bl_)[A-Za-z0-9_-]{6,}|\bBearer\s+[^\s"']+|(?<=:\/\/[^\s:@/]*:)[^\s@/]+(?=@)/g;
+const SECRET =
+  /\b(?:sk-|pk-|rk-|bl_)[A-Za-z0-9_-]{6,}|\bBearer\s+[^\s"']+|(?<=:\/\/[^\s:@/]*:)[^\s@/]+(?=@)|(?<=[?&]sentinel_password=)[^&\s"']+/g;
 
 /** Removes what looks like an API key, a bearer token or a password in a URL. */
 export function scrub(text: string): string {

@@ -6,7 +6,7 @@
  *   redis+cluster://[user:password@]host:port                      a Cluster with one address for all
  *   redis+sentinel://[user:password@]host[:port],…/master[/db]     Sentinel; ?sentinel_username=…&sentinel_password=…
  *
- * `rediss` instead of `redis` means TLS. User and password are percent-encoded.
+ * `rediss` instead of `redis` means TLS, with the Sentinels too. User and password are percent-encoded.
  */
 
 export type RedisHost = { host: string; port: number };

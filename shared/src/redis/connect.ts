@@ -55,13 +55,22 @@ export function connect(address: RedisAddress, options: ConnectOptions): RedisCo
   const redis =
     address.kind === 'cluster'
       ? new Cluster(address.nodes, clusterOptions(shared, patient))
-      : new Redis({ ...shared, ...placeOf(address, patient), enableOfflineQueue: patient, retryStrategy: backOff });
+      : new Redis({
+          ...shared,
+          ...placeOf(address, patient, tls),
+          enableOfflineQueue: patient,
+          retryStrategy: backOff,
+        });
   // Without a listener ioredis prints to the console; the clock tells of an outage once.
   redis.on('error', (error) => options.log.debug({ error, connection: options.name }, 'redis connection'));
   return redis;
 }
 
-function placeOf(address: Exclude<RedisAddress, { kind: 'cluster' }>, patient: boolean): CommonOptions {
+function placeOf(
+  address: Exclude<RedisAddress, { kind: 'cluster' }>,
+  patient: boolean,
+  { tls }: Pick<RedisOptions, 'tls'>,
+): CommonOptions {
   if (address.kind === 'single') return { host: address.host, port: address.port, db: address.db };
   const { username, password } = address.sentinelLogin;
   return {
@@ -70,7 +79,9 @@ function placeOf(address: Exclude<RedisAddress, { kind: 'cluster' }>, patient: b
     db: address.db,
     ...(username === undefined ? {} : { sentinelUsername: username }),
     ...(password === undefined ? {} : { sentinelPassword: password }),
+    // The one is for the master, the other for the Sentinels.
     enableTLSForSentinelMode: address.tls,
+    ...(tls === undefined ? {} : { sentinelTLS: tls }),
     sentinelRetryStrategy: backOff,
     failoverDetector: true,
     // A master that was demoted says so; the Sentinels know the new one. 2: sent again there.

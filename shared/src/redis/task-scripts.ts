@@ -4,6 +4,7 @@ import { type EndStatus, RECORD_VERSION } from '../task.ts';
 import { partitionOf } from '../task-id.ts';
 import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
+import { newRecord } from './new-record.ts';
 import { createScripts } from './scripts.ts';
 import type {
   AttemptRef,
@@ -49,21 +50,6 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
       const input = keys.input(p, task.id);
       const idem = task.idempotency ? keys.idempotency(p, task.idempotency.hash) : keys.task(p, task.id);
       const inline = task.input.length <= INLINE_CHARACTERS;
-      const record: Record<string, string | number> = {
-        v: RECORD_VERSION,
-        owner: task.owner,
-        type: task.type,
-        type_version: task.typeVersion,
-        priority: task.priority,
-        timeout_ms: task.timeoutMs,
-        max_attempts: task.maxAttempts,
-        metadata: json(task.metadata),
-        input_bytes: Buffer.byteLength(task.input),
-        request_id: task.requestId,
-        ...(task.startBy === undefined ? {} : { start_by: task.startBy }),
-        ...(task.traceparent === undefined ? {} : { traceparent: task.traceparent }),
-        ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
-      };
       const [, reply] = await Promise.all([
         inline ? null : redis.set(input, task.input, 'EX', 60),
         run(
@@ -85,7 +71,7 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
             limits.firstCheckMs,
             json({ type: task.type, priority: task.priority }),
             inline ? task.input : '',
-            ...Object.entries(record).flat(),
+            ...Object.entries(newRecord(task)).flat(),
           ],
         ),
       ]);

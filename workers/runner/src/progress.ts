@@ -2,8 +2,8 @@
  * The progress watchdog: the last defence against a consumer that hangs. When jobs wait that this runner could take, it
  * has a free slot, and it has taken nothing for the whole time, then something in it is broken that nobody knows of, and a
  * new process is the cure. Whatever else may be the reason begins the time anew: a queue that is paused, limited or at its
- * global concurrency, no free slot, a Redis that is away or refuses, and a process that did not run itself (stopped,
- * asleep with its machine, or starved).
+ * global concurrency, no free slot, a Redis that is away, refuses or hangs, and a process that did not run itself
+ * (stopped, asleep with its machine, or starved).
  */
 import type { Log } from '@beanline/shared/log.ts';
 import type { Consumer } from '@beanline/shared/redis/consume.ts';
@@ -43,10 +43,14 @@ export function watchProgress(options: {
         (before !== undefined && consumer.taken() !== before.taken);
       idle.delete(type);
       if (excused()) continue;
+      const askedAt = performance.now();
       const { waiting, held } = await options.state(type);
-      if (waiting === 0 || held !== null || excused()) continue;
       const now = performance.now();
-      const { since } = before ?? { since: now };
+      const hung = now - askedAt > intervalMs;
+      // Whoever fetches waited for Redis just as long, in every queue.
+      if (hung) idle.clear();
+      if (waiting === 0 || held !== null || excused()) continue;
+      const since = hung || before === undefined ? now : before.since;
       idle.set(type, { since, taken: consumer.taken() });
       if (now - since < timeoutMs) continue;
       clearInterval(timer);
