@@ -118,7 +118,8 @@ export async function startApi(env: Record<string, string>, how: How) {
   return { ...api, port, url: `http://127.0.0.1:${port}` };
 }
 
-/** A real runner, taking tasks. */
+/** A real runner, taking tasks. It is told its model, so that it asks no server for one. */
 export function startRunner(env: Record<string, string>, how: How) {
-  return startReal('../../workers/runner/src/main.ts', 'the runner is ready', env, how);
+  const main = '../../workers/runner/src/main.ts';
+  return startReal(main, 'the runner is ready', { DEFAULT_MODEL: 'openai/bench', ...env }, how);
 }

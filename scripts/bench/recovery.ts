@@ -64,6 +64,7 @@ export async function recovery({ open, how }: Bench): Promise<Section[]> {
   const tookMs = await Promise.all(
     killed.map(async ({ id, at }) => (await eventually('the recovery', () => started(id, 2))).at - at),
   );
+  if (tookMs.some((ms) => ms <= 0)) throw new Error('an attempt had ended before its runner was killed');
   return [
     {
       title: `Recovery after SIGKILL of a runner, ${KILLS} kills, lock ${LOCK_MS / 1_000} s`,
