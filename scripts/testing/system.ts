@@ -1,6 +1,9 @@
 /** A whole beanline for one test file: its own Redis, and the real programs as processes that tests may kill. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../free-port.ts';
 import { testCluster } from '../test-cluster.ts';
@@ -79,7 +82,9 @@ export type System = Awaited<ReturnType<typeof startSystem>>;
 /** Starts Redis (unless given one), APIs, runners and relays, and waits until all are ready. */
 export async function startSystem(options: SystemOptions = {}) {
   const redis = options.redis ?? (process.env.TEST_ON_CLUSTER ? await testCluster() : await testRedis());
-  const env = { ...TEST_ENV, REDIS_URL: redis.url, ...options.env };
+  // The store of these programs.
+  const dataDir = mkdtempSync(join(tmpdir(), 'beanline-test-'));
+  const env = { ...TEST_ENV, REDIS_URL: redis.url, DATA_DIR: dataDir, ...options.env };
   const programs: Program[] = [];
   let failed = false;
 
@@ -94,6 +99,7 @@ export async function startSystem(options: SystemOptions = {}) {
     for (const { child } of programs) child.kill('SIGCONT');
     await Promise.all(programs.map((program) => program.signal('SIGKILL')));
     if (!options.redis) await redis.stop();
+    rmSync(dataDir, { recursive: true, force: true });
   }
 
   async function startApi(port?: number): Promise<Program & { url: string; port: number }> {
@@ -140,6 +146,8 @@ export async function startSystem(options: SystemOptions = {}) {
   });
   return {
     redis,
+    /** Where its programs keep their store. */
+    dataDir,
     /** The first API. */
     url: apis[0]?.url ?? '',
     apis,

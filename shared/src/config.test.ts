@@ -24,6 +24,7 @@ test('an empty environment is valid, and every variable but the optional ones ha
     'OLLAMA_HOST',
     'OLLAMA_API_KEY',
     'REDIS_CA_FILE',
+    'MONGODB_URI',
   ];
   for (const { name } of configVariables()) assert.equal(config[name] === undefined, optional.includes(name), name);
   assert.deepEqual(readConfig(Object.fromEntries(configVariables().map(({ name }) => [name, '']))), readConfig({}));

@@ -138,6 +138,29 @@ const Environment = z.object({
   HEARTBEAT_MS: int(50, 10 * MINUTE, 15_000),
   READER_TIMEOUT_MS: int(100, 10 * MINUTE, 30_000),
 
+  MONGODB_URI: z
+    .string()
+    .regex(/^mongodb(\+srv)?:\/\/[^/]/, 'must begin with mongodb:// or mongodb+srv:// and name a host')
+    .optional(),
+  MONGODB_DATABASE: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,38}$/, 'must be 1–38 letters, digits, _ or -')
+    .default('beanline'),
+  MONGODB_POOL: int(1, 1_000, 50),
+  STORE_TIMEOUT_MS: int(100, MINUTE, 5_000),
+  STORE_RETENTION_DAYS: int(0, 36_500, 0),
+  ARCHIVE_EVENT_BYTES: int(0, 8 * MiB, MiB),
+  CONTEXT_MESSAGES: int(1, 1_000, 10),
+  CONTEXT_TOKENS: int(100, 10_000_000, 4_000),
+  CONTEXT_TTL_MS: int(1_000, 30 * DAY, 30 * MINUTE),
+  PREFERENCES_TTL_MS: int(1_000, 30 * DAY, 60 * MINUTE),
+  SUMMARY_AFTER_MESSAGES: int(1, 10_000, 15),
+  AUTO_TITLES: z.enum(['on', 'off']).default('on'),
+  SESSION_CACHE_MS: int(0, DAY, MINUTE),
+  SESSION_LIST_CACHE_MS: int(0, DAY, 5 * MINUTE),
+  ANSWER_CACHE_MS: int(1_000, 30 * DAY, 60 * MINUTE),
+  ANSWER_CACHE_BYTES: int(1_024, MiB, 64 * 1024),
+
   TASK_RETENTION_MS: int(1_000, 365 * DAY, DAY),
   IDEMPOTENCY_RETENTION_MS: int(1_000, 365 * DAY, DAY),
   SWEEP_INTERVAL_MS: int(50, MINUTE, 1_000),

@@ -12,8 +12,11 @@ import type { createQueueState } from './redis/queue-state.ts';
 import type { RateLimit } from './redis/rate-limit.ts';
 import type { createReadiness } from './redis/readiness.ts';
 import type { createSchedule } from './redis/schedule.ts';
+import type { createSessionCache } from './redis/session-cache.ts';
 import type { createTaskReads } from './redis/task-reads.ts';
 import type { createTaskScripts } from './redis/task-scripts.ts';
+import type { VersionedCache } from './redis/versioned-cache.ts';
+import type { Store } from './store.ts';
 
 export type Tasks = ReturnType<typeof createTaskScripts> & ReturnType<typeof createTaskReads>;
 
@@ -39,6 +42,9 @@ export type Deps = {
   readiness: ReturnType<typeof createReadiness>;
   apiKeys: ApiKeys;
   rateLimit: RateLimit;
+  store: Store;
+  cache: VersionedCache;
+  sessionCache: ReturnType<typeof createSessionCache>;
   log: Log;
   limits: ProcessLimits;
   /** Names this process in `started` events and logs. */

@@ -30,6 +30,15 @@ export function makeTaskId(now: number, partition: number): string {
   return `task_${encode(now, TIME_LENGTH)}${encode(partition, PARTITION_LENGTH)}${random()}`;
 }
 
+/** Letters of an id behind its prefix. */
+export const TASK_ID_LENGTH = TIME_LENGTH + PARTITION_LENGTH + RANDOM_LENGTH;
+const randomTail = customAlphabet(ALPHABET, PARTITION_LENGTH + RANDOM_LENGTH);
+
+/** An id of something that lives in no partition, as long as a task's and sorted by time as well: 80 random bits. */
+export const makeTimeId = (prefix: string, now: number) => `${prefix}${encode(now, TIME_LENGTH)}${randomTail()}`;
+
+export const timeIdPattern = (prefix: string) => new RegExp(`^${prefix}[${ALPHABET}]{${TASK_ID_LENGTH}}$`);
+
 /** The partition a task lives in, or null when `id` is not a task id. */
 export function partitionOf(id: string, partitions: number): number | null {
   if (!PATTERN.test(id)) return null;

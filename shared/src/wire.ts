@@ -18,9 +18,12 @@ import { createQueueState } from './redis/queue-state.ts';
 import { createRateLimit } from './redis/rate-limit.ts';
 import { createReadiness } from './redis/readiness.ts';
 import { createSchedule } from './redis/schedule.ts';
+import { createSessionCache } from './redis/session-cache.ts';
 import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
+import { createVersionedCache } from './redis/versioned-cache.ts';
 import { parseRedisUrl } from './redis-address.ts';
+import { openStore } from './wire-store.ts';
 
 /** Silence after which the probe's connection is given up. */
 const PROBE_SILENCE_MS = 3_000;
@@ -81,6 +84,9 @@ export function wire(
   const live = createLive({ subscriber: liveRedis, publisher: tasksRedis, keys, partitions, reads, log });
 
   const presence = createPresence(tasksRedis, keys);
+  const store = openStore(config, log);
+  const cache = createVersionedCache(tasksRedis, { log });
+  const cached = { sessionMs: config.SESSION_CACHE_MS, listMs: config.SESSION_LIST_CACHE_MS };
 
   const deps: Deps = {
     tasks: { ...scripts, ...reads },
@@ -95,6 +101,9 @@ export function wire(
     readiness: createReadiness(tasksRedis, keys, partitions, presence),
     apiKeys: createApiKeys(tasksRedis, keys),
     rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
+    store,
+    cache,
+    sessionCache: createSessionCache(tasksRedis, cache, keys, cached),
     log,
     partitions,
     worker: `${hostname()}:${process.pid}`,
@@ -117,6 +126,7 @@ export function wire(
       live.stop();
       await queue.close();
       for (const redis of [liveRedis, queueRedis, tasksRedis, probeRedis]) redis.disconnect();
+      await store.close();
     },
   };
 }

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { contains, gramsOf, wantedGrams } from './search-text.ts';
+
+const TEXTS = [
+  'Queue-first job 실행 플랫폼',
+  '회의록',
+  'a',
+  '👩‍👩‍👧 family',
+  'İstanbul ẞ ß',
+  'x'.repeat(50),
+  'é vs e\u0301',
+];
+
+test('every part of a text is found by its grams, of any length and in any script', () => {
+  for (const text of TEXTS) {
+    const grams = new Set(gramsOf(text));
+    const letters = [...text.normalize('NFC').toLowerCase()];
+    for (let from = 0; from < letters.length; from++) {
+      for (let to = from + 1; to <= letters.length; to++) {
+        const query = letters.slice(from, to).join('');
+        const wanted = wantedGrams(query);
+        const found =
+          'all' in wanted
+            ? wanted.all.every((gram) => grams.has(gram))
+            : [...grams].some((gram) => gram.startsWith(wanted.prefix));
+        assert.ok(found, `${JSON.stringify(query)} in ${JSON.stringify(text)}`);
+        assert.ok(contains(text, query), `${JSON.stringify(query)} in ${JSON.stringify(text)}`);
+      }
+    }
+  }
+});
+
+test('a query matches without regard to case and composition, and patterns are only letters', () => {
+  assert.ok(contains('Großes QUEUE', 'queue'));
+  assert.ok(contains('cafe\u0301', 'CAFÉ'));
+  assert.ok(!contains('abc', '.*('));
+  assert.ok(!contains('abc', 'a.c'));
+});

@@ -1,0 +1,35 @@
+/**
+ * How text is searched, the same in every store: a query is found wherever its letters stand in a text, case folded, in any
+ * script. A store finds candidates by trigrams, which it keeps as an index, and checks each by `contains`.
+ */
+
+/** Of a body, this much is searched. */
+export const MAX_SEARCHED = 200_000;
+/** Ends a text in its grams, so that its last one and two letters begin a gram too. */
+const END = '\u0000';
+
+/** The form in which texts are compared: composed, lower case. */
+export const fold = (text: string) => text.slice(0, MAX_SEARCHED).normalize('NFC').toLowerCase();
+
+/** Every three letters in a row of a text, each once; of its last two letters, with the end. */
+export function gramsOf(text: string): string[] {
+  const letters = [...fold(text), END, END];
+  const grams = new Set<string>();
+  for (let i = 0; i + 2 < letters.length; i++) grams.add(letters.slice(i, i + 3).join(''));
+  return [...grams];
+}
+
+/**
+ * What the grams of a text that contains the query have: all of these grams or, of a query of one or two letters, one that begins
+ * with it.
+ */
+export function wantedGrams(query: string): { all: string[] } | { prefix: string } {
+  const folded = fold(query);
+  const letters = [...folded];
+  if (letters.length < 3) return { prefix: folded };
+  const grams = new Set<string>();
+  for (let i = 0; i + 2 < letters.length; i++) grams.add(letters.slice(i, i + 3).join(''));
+  return { all: [...grams] };
+}
+
+export const contains = (text: string, query: string) => fold(text).includes(fold(query));

@@ -1,0 +1,91 @@
+/**
+ * A session: a conversation of one owner. Its messages live in the store, one by one; the recent ones wait in Redis for
+ * the next call. What a task adds is derived from the task, so that it is written once however often it is written.
+ */
+import { customAlphabet } from 'nanoid';
+import type { EndStatus } from './task.ts';
+import { makeTimeId, TASK_ID_LENGTH, timeIdPattern } from './task-id.ts';
+
+export const featureModes = [
+  'chat',
+  'rag',
+  'multi-agent',
+  'knowledge-graph',
+  'audio',
+  'ocr',
+  'google',
+  'web-search',
+  'evaluation',
+  'agentic',
+] as const;
+export type FeatureMode = (typeof featureModes)[number];
+
+export const roles = ['system', 'user', 'assistant'] as const;
+export type Role = (typeof roles)[number];
+
+/** The older part of a conversation in a few words. `upTo`: the last message it covers; `messages`: how many it covers. */
+export type Summary = { text: string; upTo: string; messages: number; createdAt: number };
+
+/** Times in ms since the epoch, by Redis TIME. */
+export type Session = {
+  id: string;
+  owner: string;
+  title: string | null;
+  /** A title that a person gave is never replaced by a model's. */
+  titleBy: 'client' | 'model' | null;
+  featureMode: FeatureMode;
+  model: string | null;
+  /** JSON text: the client's own, which nothing reads. */
+  featureOptions: string;
+  createdAt: number;
+  updatedAt: number;
+  totalTokens: number;
+  messageCount: number;
+  summary: Summary | null;
+};
+
+export type Message = {
+  /** Sorts by the creation of what made it: a task's messages lie together, in their order. */
+  id: string;
+  role: Role;
+  /** JSON text: a string, or parts that are text or images, as in the request. */
+  content: string;
+  /** What of it is text: what search looks at. */
+  text: string;
+  model: string | null;
+  /** Of an answer. */
+  usage: { inputTokens: number; outputTokens: number; estimated: boolean } | null;
+  /** JSON text: pairs of the client's. */
+  metadata: string;
+  /** The task that made it, and how that ended; null for a message that was posted. */
+  task: { id: string; status: EndStatus } | null;
+  createdAt: number;
+};
+
+/** What an ended task changes in a session. The same task gives the same change, so applying it twice changes nothing. */
+export type SessionChange = {
+  sessionId: string;
+  /** A turn of the conversation, oldest first. */
+  messages?: Message[];
+  /** What the turn used. */
+  tokens?: number;
+  title?: string;
+  summary?: Summary;
+};
+
+const INDEX_LENGTH = 3;
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const random = customAlphabet(ALPHABET, INDEX_LENGTH);
+
+/** The most messages one turn may add. */
+export const MAX_TURN_MESSAGES = 100;
+
+/** 80 random bits behind the time: nobody guesses another one's. */
+export const makeSessionId = (now: number) => makeTimeId('sess_', now);
+export const isSessionId = (id: string) => timeIdPattern('sess_').test(id);
+
+/** The id of the n-th message of a task, or, without a task, of a posted one. */
+export const makeMessageId = (now: number) => `${makeTimeId('msg_', now)}${random()}`;
+export const messageIdOf = (taskId: string, index: number) =>
+  `msg_${taskId.slice(-TASK_ID_LENGTH)}${String(index).padStart(INDEX_LENGTH, '0')}`;
+export const isMessageId = (id: string) => new RegExp(`^msg_[${ALPHABET}]{${TASK_ID_LENGTH + INDEX_LENGTH}}$`).test(id);
