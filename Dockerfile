@@ -19,6 +19,9 @@ COPY apps apps
 COPY workers workers
 COPY shared shared
 COPY scripts scripts
+# A volume that is mounted there, when new, takes over whom it belongs to.
+RUN install -d -o node -g node /data
+ENV DATA_DIR=/data
 # Files belong to root: what runs here can change none of them.
 USER node
 STOPSIGNAL SIGTERM

@@ -178,9 +178,18 @@ test('every service comes back, is watched, rotates its log and gains no privile
 });
 
 test('what holds data has a volume of its own, and each volume is declared', () => {
-  const mounted = each.flatMap(([, it]) => (it.volumes ?? []).map((volume) => volume.split(':')[0] ?? ''));
-  assert.deepEqual(mounted.sort(), Object.keys(volumes).sort());
+  const others = each.filter(([name]) => !PROGRAMS.includes(name));
+  const mounted = others.flatMap(([, it]) => (it.volumes ?? []).map((volume) => volume.split(':')[0] ?? ''));
+  assert.deepEqual([...mounted, 'store'].sort(), Object.keys(volumes).sort());
   for (const name of ['redis', 'mongo', 'kafka', 'ollama']) assert.ok(service(name).volumes?.length, name);
+});
+
+test('the three programs share one store, where the user they run as may write', () => {
+  for (const name of PROGRAMS) {
+    assert.deepEqual(service(name).volumes, ['store:/data'], name);
+    assert.equal(service(name).environment?.DATA_DIR, '/data', name);
+  }
+  assert.match(read('Dockerfile'), /^RUN install -d -o node -g node \/data$[\s\S]*^USER node$/m);
 });
 
 test('the command of each program names a file that is there', () => {
