@@ -2,7 +2,7 @@
  * `npm run bench`: what the queue costs and how it holds, as ratios measured side by side in one run of under five
  * minutes. Every program is a process of its own.
  *
- * `-- submit first-token relay readers runners kept recovery fairness`: only these parts
+ * `-- submit first-token relay readers runners kept recovery fairness store-away sessions`: only these parts
  * `-- --write`: rewrites docs/benchmarks.md, when every part was measured
  * `-- --strict`: a goal that is missed makes the exit code 1, as a part that could not be measured always does
  * `-- --cpu-prof <dir>`: leaves a CPU profile of every process
@@ -19,6 +19,8 @@ import { recovery } from './bench/recovery.ts';
 import { firstToken, relay } from './bench/relayed.ts';
 import { asText, page, reached, type Section } from './bench/report.ts';
 import { runners } from './bench/runners.ts';
+import { sessions } from './bench/sessions.ts';
+import { storeAway } from './bench/store-away.ts';
 import { submit } from './bench/submit.ts';
 
 const PAGE = new URL('../docs/benchmarks.md', import.meta.url);
@@ -51,6 +53,8 @@ const parts: Record<string, Part> = {
   kept,
   recovery,
   fairness: fairnessPart,
+  'store-away': storeAway,
+  sessions,
 };
 
 const { values: options, positionals: named } = parseArgs({

@@ -36,8 +36,8 @@ function isWhole(text: string): boolean {
   return length ? text.length >= end + 4 + Number(length[1]) : text.endsWith('\r\n0\r\n\r\n');
 }
 
-/** Sends requests for `forMs` and gives how many were answered per second; an answer of another status throws. */
-export async function httpLoad({ port, request, status, forMs, inFlight }: Load): Promise<number> {
+/** Sends requests for `forMs` and gives how long each took, in ms; an answer of another status throws. */
+async function sendAll({ port, request, status, forMs, inFlight }: Load): Promise<{ tookMs: number; each: number[] }> {
   const sockets = await Promise.all(
     Array.from({ length: inFlight }, async () => {
       const socket = connect(port, '127.0.0.1').setNoDelay().setEncoding('latin1');
@@ -47,26 +47,38 @@ export async function httpLoad({ port, request, status, forMs, inFlight }: Load)
   );
   const startedAt = performance.now();
   const end = startedAt + forMs;
-  let done = 0;
+  const each: number[] = [];
   const ask = (socket: Socket) =>
     new Promise<void>((resolve, reject) => {
       let text = '';
+      let sentAt = performance.now();
       socket.on('error', reject).on('close', () => reject(new Error('the server closed a connection')));
       socket.on('data', (part: string) => {
         text += part;
         if (!isWhole(text)) return;
         if (!text.startsWith(`HTTP/1.1 ${status}`)) return reject(new Error(`not answered ${status}: ${text}`));
         text = '';
-        done++;
-        if (performance.now() < end) socket.write(request(), 'latin1');
-        else resolve();
+        const now = performance.now();
+        each.push(now - sentAt);
+        if (now >= end) return resolve();
+        sentAt = now;
+        socket.write(request(), 'latin1');
       });
       socket.write(request(), 'latin1');
     });
   try {
     await Promise.all(sockets.map(ask));
-    return (1_000 * done) / (performance.now() - startedAt);
+    return { tookMs: performance.now() - startedAt, each };
   } finally {
     for (const socket of sockets) socket.removeAllListeners('close').destroy();
   }
 }
+
+/** How many requests are answered per second. */
+export async function httpLoad(load: Load): Promise<number> {
+  const { tookMs, each } = await sendAll(load);
+  return (1_000 * each.length) / tookMs;
+}
+
+/** How long each request takes, in ms. */
+export const httpLatencies = (load: Load) => sendAll(load).then(({ each }) => each);

@@ -118,6 +118,11 @@ export async function startApi(env: Record<string, string>, how: How) {
   return { ...api, port, url: `http://127.0.0.1:${port}` };
 }
 
+/** The real relay. */
+export function startRelay(env: Record<string, string>, how: How) {
+  return startReal('../../workers/relay/src/main.ts', 'the relay is ready', env, how);
+}
+
 /** A real runner, taking tasks. It is told its model, so that it asks no server for one. */
 export function startRunner(env: Record<string, string>, how: How) {
   const main = '../../workers/runner/src/main.ts';
