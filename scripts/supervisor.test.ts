@@ -32,7 +32,7 @@ function setup(t: TestContext, graceMs = 5_000, timing: { healthyAfterMs?: numbe
 }
 
 async function until(what: () => boolean): Promise<void> {
-  for (const deadline = performance.now() + 10_000; !what(); await delay(5))
+  for (const deadline = performance.now() + 30_000; !what(); await delay(5))
     if (performance.now() > deadline) assert.fail(`never came true: ${what}`);
 }
 

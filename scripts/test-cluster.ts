@@ -7,7 +7,7 @@ const MASTERS = 3;
 const SLOTS = 16_384;
 /** Silence after which the others give a node up. */
 const NODE_TIMEOUT_MS = 1_000;
-const FORMING_MS = 20_000;
+const FORMING_MS = 60_000;
 const PATIENCE_MS = 3_000;
 
 type ClusterOptions = {

@@ -11,7 +11,7 @@ import { redisCli, type TestRedis, testRedis } from './test-redis.ts';
 const SENTINELS = 3;
 const NAME = 'main';
 const DOWN_AFTER_MS = 1_000;
-const FORMING_MS = 20_000;
+const FORMING_MS = 60_000;
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + FORMING_MS;

@@ -8,8 +8,8 @@ import { benchTasks } from './tasks.ts';
 
 const LOCK_MS = 10_000;
 const KILLS = 8;
-/** Locks are renewed each half of their time: the kills come at every phase of that. */
-const BETWEEN_MS = LOCK_MS / 2 / KILLS;
+/** Locks are renewed each quarter of their time at least: the kills come at every phase of that. */
+const BETWEEN_MS = LOCK_MS / 4 / KILLS;
 const STUCK_MS = 4 * LOCK_MS;
 
 export async function recovery({ open, how }: Bench): Promise<Section[]> {

@@ -76,8 +76,11 @@ test('a waiting task survives the death of its runner and of Redis', async () =>
   await checkClean(system);
 });
 
+/** Resolves when the system, and the client here, can reach every task. */
 async function fetchReady() {
-  while (!api.deps.clock.available() || !(await fetch(`${system.url}/readyz`)).ok) {
+  const { clock, partitions } = api.deps;
+  const all = Array.from({ length: partitions }, (_, partition) => partition);
+  while (!all.every((partition) => clock.available(partition)) || !(await fetch(`${system.url}/readyz`)).ok) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -9,8 +9,8 @@ import { numberedWords, startUpstream, type Upstream, type UpstreamCall } from '
 
 type Answer = (call: UpstreamCall) => void | Promise<void>;
 
-/** Polls what no event tells of. */
-export async function until(what: string, holds: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+/** Polls what no event tells of. By default the time only bounds the wait for what never comes. */
+export async function until(what: string, holds: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
@@ -102,7 +102,7 @@ export async function follow(
   {
     see,
     after,
-    timeoutMs = 40_000,
+    timeoutMs = 60_000,
   }: { see?: (event: ClientEvent) => unknown; after?: string | undefined; timeoutMs?: number } = {},
 ): Promise<ClientEvent[]> {
   const seen: ClientEvent[] = [];
@@ -191,7 +191,7 @@ for _, channel in ipairs(redis.call('PUBSUB', 'SHARDCHANNELS')) do left[#left + 
 return table.concat(left, ', ')`;
 
 /** Every task has its one end, and nothing is left open: index, counts, jobs, locks, subscriptions (I1, I6). */
-export async function checkClean({ redis }: Pick<System, 'redis'>, timeoutMs = 6_000): Promise<void> {
+export async function checkClean({ redis }: Pick<System, 'redis'>, timeoutMs = 20_000): Promise<void> {
   let left = '';
   await until(
     'nothing is left open',

@@ -30,8 +30,8 @@ const LIMITS: Limits = {
   patienceMs: 0,
 };
 
-/** Polls until the condition holds, by default for at most 10 s. */
-export async function until(condition: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+/** Polls until the condition holds, by default for at most 30 s. */
+export async function until(condition: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
   for (const deadline = performance.now() + timeoutMs; !(await condition()); await delay(2))
     if (performance.now() > deadline) assert.fail(`never came true: ${condition}`);
 }

@@ -69,6 +69,29 @@ test('a job that sleeps beyond the time its task is due is promoted', async (t) 
   assert.equal(await jobRank(ref.id), rank);
 });
 
+test('a task that is answered while the sweep looks at it does not sleep, and leaves no job when it ends meanwhile', async (t) => {
+  const { running, begin, parking, ending, reply, tasks, deps, job } = await setup(t);
+  for (const ends of [false, true]) {
+    const { ref, lastId } = await running();
+    await tasks.release(ref, parking(lastId));
+    // What happens between the sweep's look and its write, as on a busy machine.
+    const queue: typeof deps.queue = {
+      ...deps.queue,
+      async add(entries) {
+        await tasks.answer(ref.id, reply());
+        if (ends) {
+          const next = await begin(ref.id);
+          assert.equal(await tasks.finish(next.ref, ending(next.lastId)), 'finished');
+        }
+        await deps.queue.add(entries.filter(({ id }) => id === ref.id));
+        assert.equal(await job(ref.id), 'delayed');
+      },
+    };
+    await sweepPartition({ ...deps, queue }, 0, LIMITS, true);
+    assert.equal(await job(ref.id), ends ? 'none' : 'waiting');
+  }
+});
+
 test('a task that did not start in time ends as expired, and its job goes', async (t) => {
   const { create, sweep, job, record, events, pass, now } = await setup(t);
   const startBy = (await now()) + 1_000;

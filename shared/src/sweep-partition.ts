@@ -4,6 +4,7 @@
  */
 import type { Deps } from './deps.ts';
 import type { DueTask } from './redis/schedule.ts';
+import { isEnd } from './task.ts';
 
 const PAGE = 200;
 
@@ -25,7 +26,7 @@ export async function sweepPartition(
   async function look(checks: Parameters<typeof schedule.load>[1]) {
     const now = clock.now(partition);
     const found = await schedule.load(partition, checks);
-    await repair(deps, found, now, limits);
+    await repair(deps, partition, found, now, limits);
     await schedule.recheck(
       partition,
       found.map((task) => ({ id: task.id, seen: task.checkAt, at: nextCheck(task, now, limits) })),
@@ -48,7 +49,13 @@ export async function sweepPartition(
   }
 }
 
-async function repair({ tasks, queue, log }: SweepDeps, found: DueTask[], now: number, { cancelGraceMs }: SweepLimits) {
+async function repair(
+  { tasks, schedule, queue, clock, log }: SweepDeps,
+  partition: number,
+  found: DueTask[],
+  now: number,
+  { cancelGraceMs }: SweepLimits,
+) {
   const open: DueTask[] = [];
   for (const task of found) {
     const end = overdue(task, now, cancelGraceMs);
@@ -60,8 +67,21 @@ async function repair({ tasks, queue, log }: SweepDeps, found: DueTask[], now: n
   }
   // Harmless when the job exists. Adding with the record's own rank keeps the order that was promised.
   await queue.add(open.map(({ id, type, rank, dueAt }) => ({ id, type, rank, delayMs: Math.max(0, dueAt - now) })));
-  const late = open.filter((task) => task.status !== 'in_progress' && task.dueAt <= now);
-  await Promise.all(late.map((task) => queue.promote(task.type, task.id)));
+  const isLate = (task: DueTask, at: number) => task.status !== 'in_progress' && task.dueAt <= at;
+  await Promise.all(open.map(async (task) => isLate(task, now) && queue.promote(task.type, task.id)));
+  // Those that went on since they were read (an answer came) had a job then, and it may be gone: the one added here would
+  // sleep until a time that counts no more, perhaps that of a task that has ended.
+  const asleep = await schedule.load(
+    partition,
+    open.filter(({ dueAt }) => dueAt > now).map(({ id, checkAt }) => ({ id, at: checkAt })),
+  );
+  const later = clock.now(partition);
+  await Promise.all(
+    asleep.map(async (task) => {
+      if (isEnd(task.status)) await queue.remove(task.type, task.id);
+      else if (isLate(task, later)) await queue.promote(task.type, task.id);
+    }),
+  );
 }
 
 function overdue(task: DueTask, now: number, cancelGraceMs: number): 'expired' | 'cancelled' | null {

@@ -65,7 +65,7 @@ export function wire(
     await claimRedis(probeRedis, keys, partitions);
     await Promise.all(others.map(connected));
   };
-  const clock = createClock(probeRedis, { keys, partitions, log, admit });
+  const clock = createClock(probeRedis, { keys, partitions, log, admit, used: tasksRedis, others });
 
   const clockCheck = createClockCheck(clock, { toleranceMs: config.CLOCK_TOLERANCE_MS, log });
 

@@ -7,7 +7,7 @@ import { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { partitionOf } from '../task-id.ts';
 import { slotOf } from './blocking.ts';
-import { isConnectionError, type RedisConnection } from './connect.ts';
+import { isConnectionError, nodesOf, type RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 import { createProbe, type Probe } from './probe.ts';
 
@@ -22,10 +22,28 @@ export type Needs = { task: string } | { partition: number } | { key: string } |
 
 const addressOf = ({ options }: Redis) => `${options.host}:${options.port}`;
 
-/** `admit` runs once, before Redis counts as available for the first time; when it throws, `ready` rejects and Redis stays away. */
+/**
+ * `admit` runs once, before Redis counts as available for the first time; when it throws, `ready` rejects and Redis stays
+ * away. `used`: the connection requests go by; while it is not ready, also after an outage that is over, Redis is away.
+ * `others`: connections whose bytes are a sign of life of the server they come from.
+ */
 export function createClock(
   redis: RedisConnection,
-  { keys, partitions, log, admit }: { keys: Keys; partitions: number; log: Log; admit: () => Promise<void> },
+  {
+    keys,
+    partitions,
+    log,
+    admit,
+    used = redis,
+    others = [],
+  }: {
+    keys: Keys;
+    partitions: number;
+    log: Log;
+    admit: () => Promise<void>;
+    used?: RedisConnection;
+    others?: RedisConnection[];
+  },
 ) {
   const probes = new Map<string, Probe>();
   const probed = new Map<string, Redis>();
@@ -43,11 +61,12 @@ export function createClock(
     const master = redis.slots[slot]?.[0];
     return master === undefined ? undefined : probes.get(master);
   }
-  const serves = (slot: number | undefined) => admission === 'given' && (probeOf(slot)?.available() ?? false);
+  const usable = () => admission === 'given' && used.status === 'ready';
+  const serves = (slot: number | undefined) => usable() && (probeOf(slot)?.available() ?? false);
 
   function available(partition: number | null = null): boolean {
     if (partition !== null) return serves(slots[partition]);
-    return admission === 'given' && probes.values().some((probe) => probe.available());
+    return usable() && probes.values().some((probe) => probe.available());
   }
 
   function isThere(needs?: Needs): () => boolean {
@@ -92,7 +111,10 @@ export function createClock(
   function watch(node: Redis, name = addressOf(node)) {
     probes.get(name)?.stop();
     probed.set(name, node);
-    probes.set(name, createProbe(node, { answered: () => void answered(), lost: look }));
+    const isSame = (other: Redis) => !(redis instanceof Cluster) || addressOf(other) === name;
+    const bytesHeard = () =>
+      others.flatMap(nodesOf).reduce((sum, other) => sum + (isSame(other) ? (other.stream?.bytesRead ?? 0) : 0), 0);
+    probes.set(name, createProbe(node, { answered: () => void answered(), lost: look, bytesHeard }));
   }
 
   if (redis instanceof Cluster) {
@@ -111,6 +133,9 @@ export function createClock(
       setTimeout(() => redis.refreshSlotsCache(), REFRESH_MS).unref();
     });
   } else watch(redis, 'redis');
+
+  used.on('ready', look);
+  used.on('close', look);
 
   // What keeps us from Redis (a wrong password, a certificate), each cause once an outage.
   const told = new Set<string>();

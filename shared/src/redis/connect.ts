@@ -111,16 +111,26 @@ export async function connected(redis: RedisConnection): Promise<void> {
   if (redis.status !== 'ready') await new Promise<void>((resolve) => redis.once('ready', () => resolve()));
 }
 
-/** When a connection (on a Cluster: to one node) breaks, breaks the others to the same place, so that they are made anew. */
+/**
+ * When a connection (on a Cluster: to one node) breaks, breaks the others to the same place, so that they are made anew.
+ * One that was not in use yet breaks nothing: what it finds while Redis comes back, others may have behind them.
+ */
 export function onLost(redis: RedisConnection, others: RedisConnection[]): void {
   if (redis instanceof Cluster) {
     redis.on('-node', ({ options: lost }: Redis) => {
       const isLost = ({ options }: Redis) => options.host === lost.host && options.port === lost.port;
+      // Not ready: the Cluster itself lets its nodes go, to look again. Still there: the node was made anew.
+      if (redis.status !== 'ready' || redis.nodes().some(isLost)) return;
       for (const node of others.flatMap(nodesOf).filter(isLost)) if (node.status === 'ready') node.disconnect();
     });
   } else {
+    let used = false;
+    redis.on('ready', () => {
+      used = true;
+    });
     redis.on('close', () => {
-      for (const other of others) if (other.status === 'ready') other.disconnect(true);
+      if (used) for (const other of others) if (other.status === 'ready') other.disconnect(true);
+      used = false;
     });
   }
 }

@@ -84,6 +84,8 @@ export function consume(options: {
         prefix,
         concurrency,
         lockDuration: lockDurationMs,
+        // A silence of half the lock, begun right before a renewal, still ends before the attempt is given up (0.8).
+        lockRenewTime: lockDurationMs / 4,
         stalledInterval: lockDurationMs / 4,
         maxStalledCount: NEVER,
         drainDelay: 1,

@@ -14,8 +14,11 @@ const MEMORY_INTERVAL_MS = 1_000;
 /** Submits are refused above this share of maxmemory, so that running tasks can still end. */
 const FULL_SHARE = 0.8;
 
-/** `answered` is called after each answer, `lost` when the server was there and is away now. */
-export function createProbe(redis: Redis, hear: { answered(): void; lost(): void }) {
+/**
+ * `answered` is called after each answer, `lost` when the server was there and is away now. `bytesHeard` counts what has
+ * come from the server on other connections: one that sends is slow to answer, not away.
+ */
+export function createProbe(redis: Redis, hear: { answered(): void; lost(): void; bytesHeard(): number }) {
   let offset = 0;
   const answers: { tookMs: number; offset: number }[] = [];
   let available = false;
@@ -24,6 +27,7 @@ export function createProbe(redis: Redis, hear: { answered(): void; lost(): void
   /** How long the question under way has waited, in time in which this process ran: starved of CPU it would not hear. */
   let silentMs = 0;
   let lookedAt = 0;
+  let heard = 0;
   let stopped = false;
 
   function lose() {
@@ -61,7 +65,9 @@ export function createProbe(redis: Redis, hear: { answered(): void; lost(): void
     // A busy event loop makes answers look late: let what has arrived be read before judging.
     setImmediate(() => {
       const now = performance.now();
-      silentMs += Math.min(now - lookedAt, 2 * LOOK_MS);
+      const bytes = hear.bytesHeard();
+      silentMs = bytes > heard ? 0 : silentMs + Math.min(now - lookedAt, 2 * LOOK_MS);
+      heard = bytes;
       lookedAt = now;
       if (pending && silentMs > SILENCE_MS) lose();
     });

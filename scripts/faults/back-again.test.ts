@@ -1,0 +1,51 @@
+/** The end of an outage, as one client sees it: whoever is told that Redis is there can use it, and goes on to. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { readConfig } from '@beanline/shared/config.ts';
+import { createLog } from '@beanline/shared/log.ts';
+import { makeTaskId } from '@beanline/shared/task-id.ts';
+import { wire } from '@beanline/shared/wire.ts';
+import { testCluster } from '../test-cluster.ts';
+import { testRedis } from '../test-redis.ts';
+
+const ROUNDS = 3;
+/** Longer than any back-off of a connection. */
+const WATCHED_MS = 1_500;
+const PATIENCE_MS = 30_000;
+
+for (const [name, start] of [
+  ['one Redis', testRedis],
+  ['a Cluster', testCluster],
+] as const) {
+  test(`once an API is told that ${name} is back from a restart, every read of it succeeds`, async (t) => {
+    const redis = await start();
+    t.after(redis.stop);
+    const config = readConfig({ REDIS_URL: redis.url, LOG_LEVEL: 'silent' });
+    const api = wire(config, { program: 'api', log: createLog({ level: 'silent', name: 'test' }) });
+    t.after(api.close);
+    const { clock, tasks, partitions } = api.deps;
+    await clock.ready();
+    const all = Array.from({ length: partitions }, (_, partition) => partition);
+    async function told(what: 'away' | 'there') {
+      const deadline = performance.now() + PATIENCE_MS;
+      while (!all.every((partition) => clock.available(partition) === (what === 'there'))) {
+        assert.ok(performance.now() < deadline, `it is never told that Redis is ${what}`);
+        await turn();
+      }
+    }
+    for (let round = 0; round < ROUNDS; round++) {
+      await redis.kill();
+      await told('away');
+      await redis.restart();
+      await told('there');
+      for (const until = performance.now() + WATCHED_MS; performance.now() < until; await delay(5)) {
+        for (const partition of all) {
+          const task = makeTaskId(Date.now(), partition);
+          const read = clock.guard(() => tasks.read('anna', task), { task });
+          assert.equal(await read, null);
+        }
+      }
+    }
+  });
+}
