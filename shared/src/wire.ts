@@ -85,8 +85,12 @@ export function wire(
 
   const presence = createPresence(tasksRedis, keys);
   const store = openStore(config, log);
-  const cache = createVersionedCache(tasksRedis, { log });
-  const cached = { sessionMs: config.SESSION_CACHE_MS, listMs: config.SESSION_LIST_CACHE_MS };
+  const cache = createVersionedCache(tasksRedis, { clock, log });
+  const cached = {
+    sessionMs: config.SESSION_CACHE_MS,
+    listMs: config.SESSION_LIST_CACHE_MS,
+    preferencesMs: config.PREFERENCES_TTL_MS,
+  };
 
   const deps: Deps = {
     tasks: { ...scripts, ...reads },
@@ -103,7 +107,7 @@ export function wire(
     rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
     store,
     cache,
-    sessionCache: createSessionCache(tasksRedis, cache, keys, cached),
+    sessionCache: createSessionCache(cache, keys, cached),
     log,
     partitions,
     worker: `${hostname()}:${process.pid}`,

@@ -1,52 +1,46 @@
 /**
  * What clients read of sessions, cached: each session by itself, and lists under a version of their owner that every
- * change raises, so that none has to be looked for to be dropped. Sessions of a cache are checked for their owner by
- * whoever reads them.
+ * change replaces, so that none has to be looked for to be dropped. Texts are JSON. A change drops, and never overwrites: of two
+ * writers the one that was first in the store may be the last one here.
  */
-import type { Session } from '../session.ts';
 import { sha256 } from '../task-id.ts';
-import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 import type { VersionedCache } from './versioned-cache.ts';
 
-/** How long the version of an owner's lists is remembered beyond the lists. */
-const VERSION_MS = 60_000;
+/** How long the version of an owner's lists stands without a change. */
+const LISTS_MS = 24 * 60 * 60_000;
+
+type Loaded = { json: string | null; hit: boolean };
 
 export function createSessionCache(
-  redis: RedisConnection,
   cache: VersionedCache,
   keys: Keys,
-  { sessionMs, listMs }: { sessionMs: number; listMs: number },
+  { sessionMs, listMs, preferencesMs }: { sessionMs: number; listMs: number; preferencesMs: number },
 ) {
   return {
-    /** The session (of any owner), cached or loaded. */
-    async read(id: string, load: () => Promise<Session | null>): Promise<{ session: Session | null; hit: boolean }> {
-      const key = keys.session(id);
-      const { json, version } = await cache.get(key);
-      if (json !== null) return { session: JSON.parse(json), hit: true };
-      const session = await load();
-      if (session) await cache.fill(key, version, JSON.stringify(session), sessionMs);
-      return { session, hit: false };
+    /** A session as clients see it, of any owner: whoever reads it checks whose it is. */
+    read: (id: string, load: () => Promise<string | null>): Promise<Loaded> =>
+      cache.through(keys.session(id), sessionMs, load),
+
+    /** A list of an owner, by what was asked. */
+    async list(owner: string, asked: string, load: () => Promise<string>): Promise<Loaded> {
+      const version = listMs === 0 ? null : await cache.version(keys.sessionLists(owner), LISTS_MS);
+      if (version === null) return { json: await load(), hit: false };
+      return cache.through(keys.sessionList(owner, version, sha256(asked)), listMs, load);
     },
 
-    /** A list of an owner as JSON text, cached or loaded, by what was asked. */
-    async list(owner: string, asked: string, load: () => Promise<string>): Promise<{ json: string; hit: boolean }> {
-      const { version } = await cache.get(keys.sessionLists(owner));
-      if (version === null || listMs === 0) return { json: await load(), hit: false };
-      const key = keys.sessionList(owner, version, sha256(asked));
-      const kept = await redis.get(key).catch(() => null);
-      if (kept !== null) return { json: kept, hit: true };
-      const json = await load();
-      await redis.set(key, json, 'PX', listMs).catch(() => undefined);
-      return { json, hit: false };
+    /** To be called after every write of a session. */
+    async changed(owner: string, id: string): Promise<void> {
+      await Promise.all([cache.change(keys.session(id)), cache.change(keys.sessionLists(owner))]);
     },
 
-    /** To be called after every write: the session as it is now, or null when it is gone or not at hand. */
-    async changed(owner: string, id: string, session: Session | null): Promise<void> {
-      await Promise.all([
-        cache.change(keys.session(id), sessionMs, session === null ? '' : JSON.stringify(session)),
-        cache.change(keys.sessionLists(owner), listMs + VERSION_MS),
-      ]);
-    },
+    /** To be called when messages came or went otherwise than by a task: the next call reads the store. */
+    forgetWindow: (id: string): Promise<void> => cache.change(keys.window(id)),
+
+    /** An owner's preferences. */
+    preferences: (owner: string, load: () => Promise<string | null>): Promise<Loaded> =>
+      cache.through(keys.context(owner), preferencesMs, load),
+
+    preferencesChanged: (owner: string): Promise<void> => cache.change(keys.context(owner)),
   };
 }
