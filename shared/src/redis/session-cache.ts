@@ -10,17 +10,18 @@ import type { VersionedCache } from './versioned-cache.ts';
 /** How long the version of an owner's lists stands without a change. */
 const LISTS_MS = 24 * 60 * 60_000;
 
+export type CacheTimes = { sessionMs: number; listMs: number; windowMs: number; preferencesMs: number };
 type Loaded = { json: string | null; hit: boolean };
 
 export function createSessionCache(
   cache: VersionedCache,
   keys: Keys,
-  { sessionMs, listMs, preferencesMs }: { sessionMs: number; listMs: number; preferencesMs: number },
+  { sessionMs, listMs, windowMs, preferencesMs }: CacheTimes,
 ) {
   return {
-    /** A session as clients see it, of any owner: whoever reads it checks whose it is. */
-    read: (id: string, load: () => Promise<string | null>): Promise<Loaded> =>
-      cache.through(keys.session(id), sessionMs, load),
+    /** A session with its newest messages. The owner is part of the key: what is another one's is never found. */
+    read: (owner: string, id: string, load: () => Promise<string | null>): Promise<Loaded> =>
+      cache.through(keys.session(owner, id), sessionMs, load),
 
     /** A list of an owner, by what was asked. */
     async list(owner: string, asked: string, load: () => Promise<string>): Promise<Loaded> {
@@ -29,18 +30,33 @@ export function createSessionCache(
       return cache.through(keys.sessionList(owner, version, sha256(asked)), listMs, load);
     },
 
-    /** To be called after every write of a session. */
-    async changed(owner: string, id: string): Promise<void> {
-      await Promise.all([cache.change(keys.session(id)), cache.change(keys.sessionLists(owner))]);
+    /** The recent messages of a session (of any owner), cached or loaded; each use lets them live on. */
+    async window<Window>(
+      id: string,
+      load: () => Promise<Window | null>,
+    ): Promise<{ window: Window | null; hit: boolean }> {
+      const key = keys.window(id);
+      const { json, version } = await cache.get(key, windowMs);
+      if (json !== null) return { window: JSON.parse(json), hit: true };
+      const window = await load();
+      if (window !== null) await cache.fill(key, version, JSON.stringify(window), windowMs);
+      return { window, hit: false };
     },
 
-    /** To be called when messages came or went otherwise than by a task: the next call reads the store. */
-    forgetWindow: (id: string): Promise<void> => cache.change(keys.window(id)),
+    /** What is cached of the recent messages is not all there is. */
+    dropWindow: (id: string): Promise<boolean> => cache.change(keys.window(id)),
+
+    /** To be called after every write of a session. False when what is cached may be stale. */
+    async changed(owner: string, id: string): Promise<boolean> {
+      const all = [keys.session(owner, id), keys.window(id), keys.sessionLists(owner)];
+      const heard = await Promise.all(all.map((key) => cache.change(key)));
+      return heard.every(Boolean);
+    },
 
     /** An owner's preferences. */
     preferences: (owner: string, load: () => Promise<string | null>): Promise<Loaded> =>
       cache.through(keys.context(owner), preferencesMs, load),
 
-    preferencesChanged: (owner: string): Promise<void> => cache.change(keys.context(owner)),
+    preferencesChanged: (owner: string): Promise<boolean> => cache.change(keys.context(owner)),
   };
 }

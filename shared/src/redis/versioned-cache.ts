@@ -4,7 +4,7 @@
  * truth removes the key, version and all. So whoever read before the write finds his version gone, also when it was
  * removed, forgotten or expired any number of times since. A hash of `version` and `json`.
  *
- * Redis away or full: everything is a miss, nothing fails, and a removal that Redis did not take is repeated until it does.
+ * Redis away: everything is a miss. Redis nearly full: nothing is put in. Nothing fails, and a removal that Redis did not take is repeated until it does.
  */
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../log.ts';
@@ -33,7 +33,7 @@ return 1`;
 /** How long a reader has to put in what he has read. Later is safe too: his version is gone. */
 const MINT_MS = 60_000;
 /** Larger values are not worth the memory. */
-const MAX_CACHED_BYTES = 256 * 1024;
+const MAX_CACHED = 1024 * 1024;
 /** How often removals are tried again that Redis did not take, how long they matter at least, and how many are remembered. */
 const OWED_RETRY_MS = 200;
 const OWED_MS = 10 * 60_000;
@@ -76,7 +76,8 @@ export function createVersionedCache(
     collector = undefined;
   }
 
-  async function mint(key: string, ttlMs: number): Promise<string> {
+  async function mint(key: string, ttlMs: number): Promise<string | null> {
+    if (clock.full()) return null;
     return String(await guarded(key, () => redis.eval(MINT, 1, key, randomUUID(), ttlMs)));
   }
 
@@ -93,7 +94,7 @@ export function createVersionedCache(
   }
 
   async function fill(key: string, version: string | null, json: string, ttlMs: number): Promise<boolean> {
-    if (version === null || ttlMs === 0 || json.length > MAX_CACHED_BYTES || clock.full()) return false;
+    if (version === null || ttlMs === 0 || json.length > MAX_CACHED || clock.full()) return false;
     return guarded(key, () => redis.eval(FILL, 1, key, version, json, ttlMs)).then((kept) => kept === 1, ignore(false));
   }
 
@@ -142,17 +143,20 @@ export function createVersionedCache(
 
     /**
      * To be called after every write of the truth. With `json` the new value is there at once: only for who knows that no
-     * other write can have come after his.
+     * other write can have come after his. False when Redis did not hear: it is told again, as long as this process lives.
      */
-    async change(key: string, ttlMs = 0, json = ''): Promise<void> {
+    async change(key: string, ttlMs = 0, json = ''): Promise<boolean> {
       const replaces = json !== '' && ttlMs > 0 && !clock.full();
       const write = () =>
         replaces ? redis.eval(REPLACE, 1, key, randomUUID(), json, ttlMs) : (redis.del(key) as Promise<unknown>);
-      await guarded(key, write).then(
-        () => owed.delete(key),
+      return guarded(key, write).then(
+        () => {
+          owed.delete(key);
+          return true;
+        },
         (error: unknown) => {
           owe(key);
-          ignore(false)(error);
+          return ignore(false)(error);
         },
       );
     },
