@@ -10,7 +10,6 @@ import { createVersionedCache } from './versioned-cache.ts';
 const base = taskRedis({ maxmemory: '64mb' });
 const TTL_MS = 60_000;
 
-/** One process's cache. `new setup()` of the same test shares the server and the prefix. */
 function setup(t: TestContext) {
   const at = base(t);
   /** A cache with connections of its own, as an API has them. */
@@ -198,10 +197,10 @@ test('with Redis frozen or away everything is a miss at once, and what was chang
 });
 
 test('a full Redis keeps nothing new, and still drops what has changed', async (t) => {
-  const { key, process, redis } = setup(t);
+  const { key, process, redis, server } = setup(t);
   const { cache, clock } = await process();
   await cache.through(key, TTL_MS, async () => '"old"');
-  t.after(() => redis.flushall());
+  t.after(() => server.cli('FLUSHALL'));
   for (const size of [1 << 20, 1 << 16, 1 << 10, 1 << 4]) {
     for (let full = false; !full; ) {
       full = await redis.rpush('filler', 'x'.repeat(size)).then(

@@ -34,7 +34,8 @@ export function sessionRoutes(app: Hono<ApiEnv>, { deps, config }: Api) {
   const { clock, store, sessionCache } = deps;
 
   app.post(SESSIONS, async (c) => {
-    const body = parseBody(SessionBody, (await readJsonIfAny(c.env.incoming, config)) ?? {});
+    const given = await readJsonIfAny(c.env.incoming, config);
+    const body = parseBody(SessionBody, given === undefined ? {} : given);
     const owner = c.get('owner');
     const now = clock.now();
     const session: Session = {
