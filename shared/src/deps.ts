@@ -3,6 +3,7 @@ import type { Catalog } from './job-type.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { ApiKeys } from './redis/api-keys.ts';
+import type { createClaims } from './redis/claims.ts';
 import type { Clock } from './redis/clock.ts';
 import type { createClockCheck } from './redis/clock-check.ts';
 import type { createLive } from './redis/live.ts';
@@ -44,6 +45,7 @@ export type Deps = {
   rateLimit: RateLimit;
   store: Store;
   cache: VersionedCache;
+  claims: ReturnType<typeof createClaims>;
   sessionCache: ReturnType<typeof createSessionCache>;
   log: Log;
   limits: ProcessLimits;

@@ -6,6 +6,7 @@ import type { Catalog } from './job-type.ts';
 import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import type { Log } from './log.ts';
 import { createApiKeys } from './redis/api-keys.ts';
+import { createClaims } from './redis/claims.ts';
 import { createClock } from './redis/clock.ts';
 import { createClockCheck } from './redis/clock-check.ts';
 import { type ConnectOptions, connect, connected, onLost } from './redis/connect.ts';
@@ -85,8 +86,13 @@ export function wire(
 
   const presence = createPresence(tasksRedis, keys);
   const store = openStore(config, log);
-  const cache = createVersionedCache(tasksRedis, { log });
-  const cached = { sessionMs: config.SESSION_CACHE_MS, listMs: config.SESSION_LIST_CACHE_MS };
+  const cache = createVersionedCache(tasksRedis, { clock, log });
+  const cached = {
+    sessionMs: config.SESSION_CACHE_MS,
+    listMs: config.SESSION_LIST_CACHE_MS,
+    windowMs: config.CONTEXT_TTL_MS,
+    preferencesMs: config.PREFERENCES_TTL_MS,
+  };
 
   const deps: Deps = {
     tasks: { ...scripts, ...reads },
@@ -103,7 +109,8 @@ export function wire(
     rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
     store,
     cache,
-    sessionCache: createSessionCache(tasksRedis, cache, keys, cached),
+    claims: createClaims(tasksRedis, keys, config.IDEMPOTENCY_RETENTION_MS),
+    sessionCache: createSessionCache(cache, keys, cached),
     log,
     partitions,
     worker: `${hostname()}:${process.pid}`,
