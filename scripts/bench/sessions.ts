@@ -37,7 +37,7 @@ function random(seed: number) {
   };
 }
 
-/** Fills a store with `count` sessions of 100 messages of about 120 letters. Gives how long that took. */
+/** Fills a store with `count` sessions of 100 messages of about 60 letters. Gives how long that took. */
 async function fill(env: Record<string, string>, count: number): Promise<number> {
   const startedAt = performance.now();
   const store = openStore(readConfig(env), createLog({ level: 'silent', name: 'bench' }));
@@ -64,7 +64,7 @@ async function fill(env: Record<string, string>, count: number): Promise<number>
     });
     const messages = Array.from({ length: MESSAGES }, (_, j): Message => {
       const rare = (i * MESSAGES + j) % rareEvery === 7 ? ` ${RARE_WORDS.join(' ')}` : '';
-      const text = `${words(18)}${rare}`;
+      const text = `${words(9)}${rare}`;
       const made = { id: makeMessageId(createdAt + j), role: j % 2 ? 'assistant' : 'user', text } as const;
       const none = { model: null, usage: null, metadata: '{}', task: null };
       return { ...made, ...none, content: JSON.stringify(text), createdAt: createdAt + j };
