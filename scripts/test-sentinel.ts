@@ -81,6 +81,8 @@ export async function testSentinel() {
     ...first,
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${NAME}`,
     stop,
+    /** Freezes one of them; the others agree without it. */
+    freezeSentinel: () => sentinels.at(-1)?.child.kill('SIGSTOP'),
     /** The server that the Sentinels name now. */
     master,
     cli: async (...args: string[]) => (await master()).cli(...args),

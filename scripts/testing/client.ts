@@ -28,32 +28,31 @@ export async function post(url: string, path: string, body: unknown, headers: Re
   return { status: response.status, headers: response.headers, text, json: (text ? JSON.parse(text) : null) as any };
 }
 
-/** Submits and gives the task id; anything but 202 throws. */
-export async function submit(url: string, body: unknown = chat(), path = '/api/chat'): Promise<string> {
-  const { status, json, text } = await post(url, path, body);
-  assert.equal(status, 202, text);
-  return json.task_id;
-}
-
 /** How long a test's client goes on asking an API that tells it to come back. */
 const PATIENCE_MS = 10_000;
 
 /**
- * A GET as a faithful client does it: 503 with Retry-After is asked again when it says. On a busy machine a healthy Redis
- * may get no processor for the 150 ms after which it counts as away; a test of refusals asks by itself.
+ * Asks as a faithful client does: after 503 with Retry-After, by which nothing was accepted, again when it says. On a busy
+ * machine a healthy Redis may get no processor for the 150 ms after which it counts as away; a test of refusals uses `post`.
  */
-async function ask(url: string, init: RequestInit = {}): Promise<Response> {
+async function patiently<T extends Pick<Response, 'status' | 'headers'>>(ask: () => Promise<T>): Promise<T> {
   for (const deadline = performance.now() + PATIENCE_MS; ; ) {
-    const response = await fetch(url, init);
-    const retryAfter = response.headers.get('retry-after');
-    if (response.status !== 503 || retryAfter === null || performance.now() > deadline) return response;
-    await response.body?.cancel();
+    const answer = await ask();
+    const retryAfter = answer.headers.get('retry-after');
+    if (answer.status !== 503 || retryAfter === null || performance.now() > deadline) return answer;
     await delay(Number(retryAfter) * 1_000);
   }
 }
 
+/** Submits and gives the task id; anything but 202 throws. */
+export async function submit(url: string, body: unknown = chat(), path = '/api/chat'): Promise<string> {
+  const { status, json, text } = await patiently(() => post(url, path, body));
+  assert.equal(status, 202, text);
+  return json.task_id;
+}
+
 export async function getTask(url: string, id: string, query = '') {
-  const response = await ask(`${url}/tasks/${id}${query}`);
+  const response = await patiently(() => fetch(`${url}/tasks/${id}${query}`));
   // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever a task holds
   return { status: response.status, headers: response.headers, json: (await response.json()) as any };
 }
@@ -82,7 +81,9 @@ export async function* events(
   signal?: AbortSignal,
 ): AsyncGenerator<ClientEvent> {
   const headers: Record<string, string> = after === undefined ? {} : { 'Last-Event-ID': after };
-  const response = await ask(`${url}/tasks/${id}/events`, { headers, ...(signal ? { signal } : {}) });
+  const response = await patiently(() =>
+    fetch(`${url}/tasks/${id}/events`, { headers, ...(signal ? { signal } : {}) }),
+  );
   if (response.status === 204) return;
   assert.equal(response.status, 200);
   yield* readStream(response);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Log } from '../log.ts';
 import type { RedisAddress } from '../redis-address.ts';
+import { Connector } from './sentinel.ts';
 
 export type RedisConnection = Redis | Cluster;
 type CommonOptions = Omit<RedisOptions, 'replyMapping'>;
@@ -83,6 +84,9 @@ function placeOf(
     enableTLSForSentinelMode: address.tls,
     ...(tls === undefined ? {} : { sentinelTLS: tls }),
     sentinelRetryStrategy: backOff,
+    // One that is frozen is passed over.
+    sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
+    Connector,
     failoverDetector: true,
     // A master that was demoted says so; the Sentinels know the new one. 2: sent again there.
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? (patient ? 2 : 1) : false),
