@@ -135,6 +135,7 @@ const Environment = z.object({
   OWNER_SPREAD_MS: int(0, 60 * MINUTE, 1_000),
   RATE_LIMIT: int(0, 1_000_000, 1_000),
   REQUEST_TIMEOUT_MS: int(100, 10 * MINUTE, 10_000),
+  KEEP_ALIVE_MS: int(1_000, 60 * MINUTE, 75_000),
   HEARTBEAT_MS: int(50, 10 * MINUTE, 15_000),
   READER_TIMEOUT_MS: int(100, 10 * MINUTE, 30_000),
 

@@ -50,6 +50,8 @@ export async function startServer(deps: Deps, config: Environment) {
       headersTimeout: config.REQUEST_TIMEOUT_MS,
       requestTimeout: config.REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: Math.min(1_000, config.REQUEST_TIMEOUT_MS / 4),
+      // Longer than proxies keep an idle connection: they close it first, and no request meets a closing one.
+      keepAliveTimeout: config.KEEP_ALIVE_MS,
       noDelay: true,
     },
   }) as Server;
