@@ -23,7 +23,8 @@ import { startDying as startDyingProgram } from './start-dying.ts';
 let system: Faults;
 let client: ReturnType<typeof wire>;
 before(async () => {
-  system = await startFaults({ runners: 0 });
+  // The sweep must not repair what a test still wants to see.
+  system = await startFaults({ runners: 0, env: { SWEEP_FIRST_CHECK_MS: '3000' } });
   const config = readConfig({ REDIS_URL: system.redis.url, LOG_LEVEL: 'silent' });
   client = wire(config, { program: 'api', log: createLog({ level: 'silent', name: 'test' }) });
   await client.deps.clock.ready();
