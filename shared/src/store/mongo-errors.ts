@@ -30,12 +30,14 @@ const awayCodes = new Set([
 
 const awayLabels = ['RetryableWriteError', 'RetryableError', 'SystemOverloadedError'];
 
-type DriverError = Error & { code?: unknown; hasErrorLabel?: (label: string) => boolean };
+type DriverError = Error & { code?: unknown; errorResponse?: unknown; hasErrorLabel?: (label: string) => boolean };
 
 export function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { name, code, hasErrorLabel } = error as DriverError;
+  const { name, code, errorResponse, hasErrorLabel } = error as DriverError;
   if (awayNames.has(name)) return true;
+  // A bulk write puts its own name before what went wrong on the network.
+  if (isAway(errorResponse)) return true;
   if (!name.startsWith('Mongo')) return false;
   if (typeof code === 'number' && awayCodes.has(code)) return true;
   return hasErrorLabel !== undefined && awayLabels.some((label) => hasErrorLabel.call(error, label));
