@@ -155,6 +155,24 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
     assert.equal(await eventually(() => store.settings.get('owner', 'name')), '1');
   });
 
+  test('indexes that could not be made are made later, and nothing waits for them', async () => {
+    const fresh = testDatabase();
+    const told: unknown[] = [];
+    const log = { warn: (...line: unknown[]) => told.push(line) } as unknown as Log;
+    store = fresh.store({ uri: network.uri, timeoutMs: TIMEOUT_MS, log });
+    await store.ping();
+    network.goAway();
+    await assertAway(() => store.settings.get('owner', 'name'));
+    assert.equal(told.length, 1);
+    network.comeBack();
+    await eventually(() => store.settings.put('owner', 'name', '1'));
+    const until = performance.now() + 20_000;
+    const made = () => fresh.stored.messages.indexes().catch(() => []);
+    while ((await made()).length < 4 && performance.now() < until) await store.settings.get('owner', 'name');
+    assert.equal((await made()).length, 4);
+    await fresh.drop();
+  });
+
   test('one that takes two seconds for an answer is slow within the timeout and away behind it', async () => {
     store = open(20_000);
     await store.ping();

@@ -26,7 +26,7 @@ export type Call = <T>(work: (collections: Collections, signal: AbortSignal) => 
 
 const RETRY_AFTER_MS = 1_000;
 /** Indexes make nothing right or wrong, only fast: without them the store goes on, and tries again after this time. */
-const INDEXES_AGAIN_MS = 10_000;
+const INDEXES_AGAIN_MS = 5_000;
 
 const away = (message: string, cause?: unknown) =>
   new TaskError('unavailable', message, { cause, retryAfterMs: RETRY_AFTER_MS });

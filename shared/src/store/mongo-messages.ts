@@ -22,7 +22,7 @@ const messageView = { grams: 0 } as const;
 
 const jsonOf = (content: string) => JSON.stringify(content);
 
-function documentSize({ content, text = '', metadata }: MessageDocument): number {
+function documentSize({ content = '', text, metadata }: MessageDocument): number {
   return sizeOf(content) + sizeOf(text) + sizeOf(metadata);
 }
 
@@ -34,8 +34,8 @@ async function packMessage(owner: string, sessionId: string, message: Message): 
     session_id: sessionId,
     message_id: id,
     role: message.role,
-    content: await pack(content),
-    ...(content === jsonOf(message.text) ? {} : { text: await pack(message.text) }),
+    text: await pack(message.text),
+    ...(message.text.isWellFormed() && content === jsonOf(message.text) ? {} : { content: await pack(content) }),
     model: message.model,
     usage: usage && {
       input_tokens: usage.inputTokens,
@@ -50,19 +50,14 @@ async function packMessage(owner: string, sessionId: string, message: Message): 
   };
 }
 
-/** What it has of its own, or its content, which is then the JSON of it. */
-async function textOf({ text: own }: Pick<MessageDocument, 'text'>, content: string): Promise<string> {
-  return own === undefined ? (JSON.parse(content) as string) : unpack(own);
-}
-
 async function messageOf(found: Omit<MessageDocument, 'grams'>): Promise<Message> {
   const { usage, task_id, task_status } = found;
-  const content = await unpack(found.content);
+  const text = await unpack(found.text);
   return {
     id: found.message_id,
     role: found.role as Role,
-    content,
-    text: await textOf(found, content),
+    content: found.content === undefined ? jsonOf(text) : await unpack(found.content),
+    text,
     model: found.model,
     usage: usage && {
       inputTokens: usage.input_tokens,
@@ -146,13 +141,12 @@ export function mongoMessages(call: Call, log: Log): MessageStore {
       const wanted = query.toWellFormed();
       return call(async (db, signal) => {
         const filter = await candidates(db.messages, db, owner, query);
-        const projection = { session_id: 1, message_id: 1, text: 1, content: 1 };
+        const projection = { session_id: 1, message_id: 1, text: 1 };
         const options = { sort: { message_id: -1 } as const, limit: MAX_CANDIDATES, projection };
         const found: { sessionId: string; id: string }[] = [];
         for await (const message of db.messages.find(filter, { ...db.read, ...options })) {
           signal.throwIfAborted();
-          const body = await textOf(message, await unpack(message.content));
-          if (contains(body.toWellFormed(), wanted)) {
+          if (contains(await unpack(message.text), wanted)) {
             found.push({ sessionId: message.session_id, id: message.message_id });
           }
           if (found.length >= limit) break;

@@ -45,9 +45,9 @@ export type MessageDocument = {
   session_id: string;
   message_id: string;
   role: string;
-  content: Packed;
-  /** Absent where the content is this text. */
-  text?: Packed;
+  text: Packed;
+  /** Absent where it is exactly the text, as JSON; so a search that reads the text reads no image. */
+  content?: Packed;
   model: string | null;
   usage: { input_tokens: number; output_tokens: number; estimated: boolean } | null;
   metadata: string;
