@@ -71,6 +71,7 @@ test('no statement walks a table or sorts more than the ids it was given', () =>
   const ofIds = new Set<string>();
   for (const sort of sessionSorts) {
     sessions.list(owner, {}, { sort, limit: 5, skip: 0 });
+    sessions.list(owner, { maxTokens: 5 }, { sort, limit: 5, skip: 0 });
     const known = new Set(texts);
     sessions.list(owner, { ids: [session.id] }, { sort, limit: 5, skip: 0 });
     for (const text of texts.difference(known)) ofIds.add(text);
