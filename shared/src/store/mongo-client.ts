@@ -32,7 +32,7 @@ const away = (message: string, cause?: unknown) =>
   new TaskError('unavailable', message, { cause, retryAfterMs: RETRY_AFTER_MS });
 
 /** What the URI may not weaken. It may say the rest: TLS, replica set, compression, `retryWrites` (on by default). */
-export function clientOptions({ pool, timeoutMs, watch }: MongoOptions): MongoClientOptions {
+function clientOptions({ pool, timeoutMs, watch }: MongoOptions): MongoClientOptions {
   return {
     appName: 'beanline',
     maxPoolSize: pool,

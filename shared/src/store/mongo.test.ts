@@ -7,6 +7,15 @@ import { storeContract } from './contract.ts';
 import { someMessage, someOwner, someSession, someTask, T0 } from './contract-samples.ts';
 import { testDatabase, withoutMongo } from './mongo-test-database.ts';
 
+// A suite that is skipped is not counted; this is.
+test('a MongoDB is there', { skip: withoutMongo }, async () => {
+  const { store, drop } = testDatabase();
+  const mongo = store();
+  await mongo.ping();
+  await mongo.close();
+  await drop();
+});
+
 describe('MongoDB', { skip: withoutMongo }, () => {
   const { store, drop } = testDatabase();
   after(drop);
