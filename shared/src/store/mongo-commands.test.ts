@@ -1,8 +1,8 @@
 /** What the store sends to MongoDB, as the driver's own monitoring tells it: what no stand-in and no result shows. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { CommandStartedEvent, Document, MongoClient } from 'mongodb';
-import type { Store } from '../store.ts';
+import type { Collection, CommandStartedEvent, Document, MongoClient } from 'mongodb';
+import { type Store, sessionSorts } from '../store.ts';
 import { hostile, someEvents, someMessage, someOwner, someSession, someTask, T0 } from './contract-samples.ts';
 import { testDatabase, withoutMongo } from './mongo-test-database.ts';
 
@@ -62,6 +62,17 @@ function isOf(owner: string, filter: Document): boolean {
   return keys?.every((key) => key.owner === owner) ?? false;
 }
 
+/** Whether an index begins with what a filter says exactly, and goes on in the order that is asked for. */
+function serves(index: Document, filter: Document, sort: [string, number][]): boolean {
+  const fields = Object.entries<number>(index.key);
+  const open = fields.findIndex(([name]) => !['string', 'boolean'].includes(typeof filter[name]));
+  const exact = open === -1 ? fields.length : open;
+  const ordered = fields.slice(exact);
+  const way = (ordered[0]?.[1] ?? 1) * (sort[0]?.[1] ?? 1);
+  const inOrder = sort.every(([name, to], i) => ordered[i]?.[0] === name && ordered[i]?.[1] === to * way);
+  return inOrder && exact + sort.length > 0;
+}
+
 /** Texts that an expression would take for a field or a variable. */
 function pathsIn(value: unknown): string[] {
   if (typeof value === 'string') return value.startsWith('$') ? [value] : [];
@@ -71,7 +82,7 @@ function pathsIn(value: unknown): string[] {
 }
 
 describe('what MongoDB is asked', { skip: withoutMongo }, () => {
-  const { store: open, drop } = testDatabase();
+  const { store: open, stored, drop } = testDatabase();
   let sent: CommandStartedEvent[] = [];
   let client: MongoClient | undefined;
   let store: Store;
@@ -225,6 +236,35 @@ describe('what MongoDB is asked', { skip: withoutMongo }, () => {
       }
       if (commandName === 'aggregate') assert.ok(command.pipeline[1].$limit <= 10_000);
     }
+  });
+
+  test('every search, list and count has an index that finds and orders what it asks for', async () => {
+    const owner = someOwner();
+    const asked = await everyCall(owner, 'the bean');
+    sent = [];
+    for (const sort of sessionSorts) await store.sessions.list(owner, {}, { sort, limit: 5, skip: 0 });
+    await store.sessions.list(owner, { featureMode: 'rag' }, { sort: 'updated_at', limit: 5, skip: 0 });
+    for (const type of [undefined, 'x']) {
+      for (const status of [undefined, 'failed' as const])
+        await store.tasks.list(owner, { limit: 5, before: 'x', type, status });
+    }
+    await store.tasks.purge(1, 1);
+    let looked = 0;
+    for (const { command } of [...asked, ...sent]) {
+      const filter = command.filter ?? command.pipeline?.[0].$match;
+      // The key finds at most as many as it names.
+      if (filter === undefined || filter._id !== undefined) continue;
+      const name = command.find ?? command.aggregate;
+      const made = Object.values(stored).find((one) => 'collectionName' in one && one.collectionName === name);
+      const indexes = await (made as unknown as Collection).indexes();
+      const sort = command.sort ? [...(command.sort as Map<string, number>)] : [];
+      assert.ok(
+        indexes.some((index) => serves(index, filter, sort)),
+        `${name} ${JSON.stringify(filter)} ${JSON.stringify(sort)}`,
+      );
+      looked++;
+    }
+    assert.ok(looked > 20);
   });
 
   test('lists read no bodies, and no trigrams come back', async () => {

@@ -114,6 +114,7 @@ const indexes: [string, IndexDescription[]][] = [
         key: { owner: 1, [sort]: -1, session_id: -1 } as const,
       })),
       { key: { owner: 1, feature_mode: 1, updated_at: -1, session_id: -1 } },
+      { key: { owner: 1, session_id: -1 } },
       { key: { owner: 1, grams: 1, session_id: -1 } },
       { key: { deleting: 1 }, sparse: true },
     ],
