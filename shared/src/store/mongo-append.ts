@@ -42,7 +42,7 @@ export async function appendTurn(
     // Read in this order, list before marks, nothing is missed: marks come before the list lets go.
     const open = keys.filter((key) => !known.counted.includes(idOf(key)));
     const marked = first && fresh.length === documents.length ? [] : await markedOf(db, open);
-    const uncounted = open.map(idOf).filter((id) => !marked.includes(id));
+    const uncounted = [...new Set(open.map(idOf))].filter((id) => !marked.includes(id));
     if (uncounted.length === 0) return known;
     signal.throwIfAborted();
     // Refused, and looked at again, when another one counted any of these or let go of any meanwhile.
