@@ -21,6 +21,33 @@ describe('MongoDB', { skip: withoutMongo }, () => {
   after(drop);
   storeContract('the contract of the store', async () => store());
 
+  test('fifty first calls at once make one client, no more connections than the pool, and the indexes once', async () => {
+    let clients = 0;
+    let connections = 0;
+    let most = 0;
+    let made = 0;
+    const other = store({
+      pool: 5,
+      watch(client) {
+        clients++;
+        client.on('connectionCreated', () => {
+          connections++;
+          most = Math.max(most, connections);
+        });
+        client.on('connectionClosed', () => connections--);
+        client.on('commandStarted', ({ commandName }) => {
+          if (commandName === 'createIndexes') made++;
+        });
+      },
+    });
+    await Promise.all(Array.from({ length: 50 }, (_, n) => other.settings.get('nobody', String(n))));
+    assert.equal(clients, 1);
+    assert.ok(most >= 1 && most <= 5, String(most));
+    assert.equal(made, 3);
+    await other.close();
+    assert.equal(connections, 0);
+  });
+
   test('bodies of a task come back whole however large they are', async () => {
     const mongo = store();
     const owner = someOwner();
