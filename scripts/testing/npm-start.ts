@@ -64,8 +64,14 @@ export async function npmStart(name: string) {
       output = '';
       const started = spawn('npm', ['start', '--', '--runners', '2'], {
         cwd: ROOT,
-        // Whatever models there are: the answer is checked word for word.
-        env: { ...process.env, DEFAULT_MODEL: 'builtin/extract', PORT: String(port), DATA_DIR: dataDir },
+        // Whatever models there are: the answer is checked word for word. Whatever MongoDB: all it keeps is in its folder.
+        env: {
+          ...process.env,
+          MONGODB_URI: undefined,
+          DEFAULT_MODEL: 'builtin/extract',
+          PORT: String(port),
+          DATA_DIR: dataDir,
+        },
         // A terminal's foreground group: Ctrl-C goes to all of it.
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],

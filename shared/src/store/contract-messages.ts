@@ -108,6 +108,19 @@ export function messagesContract(stores: () => Pair) {
     assert.deepEqual(await one.messages.append(owner, sessionId, empty), after);
   });
 
+  test('a message that a turn names twice is there once and counted once', async () => {
+    const { one } = stores();
+    const owner = someOwner();
+    const session = someSession(owner);
+    await one.sessions.create(session);
+    const message = someMessage('twice');
+    const turn = { id: message.id, messages: [message, message], tokens: 3, now: T0 + 1 };
+    const after = { ...session, messageCount: 1, totalTokens: 3, updatedAt: T0 + 1 };
+    assert.deepEqual(await one.messages.append(owner, session.id, turn), after);
+    assert.deepEqual(await one.messages.append(owner, session.id, turn), after);
+    assert.deepEqual(await one.messages.page(owner, session.id, { limit: 5, before: null }), [message]);
+  });
+
   test('a known message stays as it was first', async () => {
     const { one } = stores();
     const owner = someOwner();

@@ -1,22 +1,23 @@
-/** A store in MongoDB. */
-import { TaskError } from '../errors.ts';
-import type { Log } from '../log.ts';
+/**
+ * A store in MongoDB, through the official driver. It needs no transactions: everything is either one document, or written in
+ * an order in which a crash leaves nothing that counts twice, is lost or is half there (docs/decisions/0016).
+ */
 import type { Store } from '../store.ts';
+import { type MongoOptions, mongoConnection } from './mongo-client.ts';
+import { mongoMessages } from './mongo-messages.ts';
+import { mongoSessions } from './mongo-sessions.ts';
+import { mongoSettings } from './mongo-settings.ts';
+import { mongoTasks } from './mongo-tasks.ts';
 
-export type MongoOptions = { uri: string; database: string; pool: number; timeoutMs: number; log: Log };
-
-export function mongoStore(_options: MongoOptions): Store {
-  const away = async () => {
-    throw new TaskError('unavailable', 'There is no store yet.');
-  };
-  const seam = new Proxy({}, { get: () => away });
+export function mongoStore(options: MongoOptions): Store {
+  const { call, ping, close } = mongoConnection(options);
   return {
     kind: 'mongo',
-    tasks: seam,
-    sessions: seam,
-    messages: seam,
-    settings: seam,
-    ping: away,
-    close: async () => {},
-  } as unknown as Store;
+    tasks: mongoTasks(call, options.log),
+    sessions: mongoSessions(call),
+    messages: mongoMessages(call, options.log),
+    settings: mongoSettings(call),
+    ping,
+    close,
+  };
 }

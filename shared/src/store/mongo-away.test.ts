@@ -1,0 +1,233 @@
+/** MongoDB away, silent, slow and back: what a caller sees of it, and when. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { freePort } from '../../../scripts/free-port.ts';
+import { mongoNetwork } from '../../../scripts/testing/mongo-network.ts';
+import { TaskError } from '../errors.ts';
+import { errorFields, type Log } from '../log.ts';
+import type { Store } from '../store.ts';
+import { someMessage, someOwner, someSession, someTask, T0 } from './contract-samples.ts';
+import { mongoStore } from './mongo.ts';
+import { testDatabase, withoutMongo } from './mongo-test-database.ts';
+
+const TIMEOUT_MS = 500;
+/** What a busy machine may add to it. */
+const SLACK_MS = 2_000;
+
+/** Fails with `unavailable` in time. */
+async function assertAway(call: () => Promise<unknown>, timeoutMs = TIMEOUT_MS): Promise<TaskError> {
+  const begun = performance.now();
+  const error = await call().then(
+    () => assert.fail('it answered'),
+    (thrown: unknown) => thrown,
+  );
+  const tookMs = performance.now() - begun;
+  assert.ok(error instanceof TaskError, String(error));
+  assert.deepEqual([error.code, error.retryAfterMs], ['unavailable', 1_000]);
+  assert.ok(tookMs < timeoutMs + SLACK_MS, `${tookMs} ms`);
+  return error;
+}
+
+/** Calls until it succeeds; fails the test when that takes too long. */
+async function eventually<T>(call: () => Promise<T>, deadlineMs = 20_000): Promise<T> {
+  const until = performance.now() + deadlineMs;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof TaskError) || error.code !== 'unavailable' || performance.now() > until) throw error;
+    }
+  }
+}
+
+describe('where no MongoDB answers', () => {
+  const lines: unknown[] = [];
+  const note = (...line: unknown[]) => void lines.push(line);
+  const log = { debug: note, info: note, warn: note, error: note } as unknown as Log;
+  const open = (uri: string) => mongoStore({ uri, database: 'beanline_test', pool: 5, timeoutMs: TIMEOUT_MS, log });
+
+  test('opening neither waits nor fails, every call says so in time, and so does closing', async () => {
+    const store = open(`mongodb://127.0.0.1:${await freePort()}`);
+    const calls = [
+      () => store.ping(),
+      () => store.tasks.put([someTask('owner')]),
+      () => store.sessions.list('owner', {}, { sort: 'updated_at', limit: 1, skip: 0 }),
+      () => store.messages.matching('owner', 'bean', 1),
+      () => store.settings.get('owner', 'name'),
+    ];
+    await Promise.all(calls.map((call) => assertAway(call)));
+    await store.close();
+    await assertAway(() => store.ping());
+  });
+
+  test('a server that takes connections and says nothing is away too', async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket.on('error', () => undefined)));
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    const store = open(`mongodb://127.0.0.1:${(silent.address() as AddressInfo).port}`);
+    await assertAway(() => store.ping());
+    await store.close();
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+
+  test('the password of the URI shows in no error, cause or log line', async () => {
+    const port = await freePort();
+    const PASSWORD = 'hunter2-of-beans';
+    const uris = [
+      `mongodb://bean:${PASSWORD}@127.0.0.1:${port}/?authSource=admin`,
+      `mongodb://bean:${PASSWORD}@127.0.0.1:${port}/?maxPoolSize=${PASSWORD}`,
+      `mongodb://bean:${PASSWORD}@127.0.0.1:${port}/?${PASSWORD}=1`,
+      `mongodb://bean:${PASSWORD}@`,
+      `mongodb://bean:${PASSWORD}@@127.0.0.1:${port}`,
+      `mongodb://bean:%${PASSWORD}@127.0.0.1:${port}`,
+      `mongodb+srv://bean:${PASSWORD}@127.0.0.1:${port}`,
+      `mongodb+srv://bean:${PASSWORD}@no.such.host.invalid/`,
+    ];
+    for (const uri of uris) {
+      const store = open(uri);
+      const error = await assertAway(() => store.ping());
+      const said = JSON.stringify([errorFields(error), error.view, lines, error.message]);
+      assert.ok(!said.includes(PASSWORD), uri);
+      await store.close();
+    }
+  });
+
+  test('the driver is loaded by the first use of a store, not by the program', async () => {
+    const program = `
+      import { createRequire } from 'node:module';
+      const { mongoStore } = await import('./shared/src/store/mongo.ts');
+      const loaded = () => Object.keys(createRequire(process.cwd() + '/x.js').cache).some((file) => /node_modules.mongodb./.test(file));
+      const store = mongoStore({ uri: 'mongodb://127.0.0.1:1', database: 'x', pool: 1, timeoutMs: 100, log: console });
+      const before = loaded();
+      await store.ping().catch(() => undefined);
+      await store.close();
+      console.log(before, loaded());`;
+    const run = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
+    assert.equal((await run).stdout, 'false true\n');
+  });
+});
+
+describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
+  const { uri, store: openOn, drop } = testDatabase();
+  const patient = openOn();
+  let network: Awaited<ReturnType<typeof mongoNetwork>>;
+  let store: Store;
+  before(async () => {
+    await patient.settings.put('owner', 'name', '1');
+    network = await mongoNetwork(uri);
+  });
+  afterEach(async () => {
+    network.slowDown(0);
+    network.comeBack();
+    await store.close();
+  });
+  after(async () => {
+    await patient.close();
+    await network.stop();
+    await drop();
+  });
+  const open = (timeoutMs: number) => openOn({ uri: network.uri, timeoutMs });
+
+  test('calls say so in time, and succeed by themselves when it is back', async () => {
+    store = open(TIMEOUT_MS);
+    for (const leave of [network.goAway, network.fallSilent]) {
+      await eventually(() => store.settings.get('owner', 'name'));
+      leave();
+      for (let i = 0; i < 3; i++) await assertAway(() => store.settings.get('owner', 'name'));
+      await Promise.all(Array.from({ length: 20 }, () => assertAway(() => store.ping())));
+      network.comeBack();
+      assert.equal(await eventually(() => store.settings.get('owner', 'name')), '1');
+      await eventually(() => store.ping());
+    }
+  });
+
+  test('one that was away when it was first used is used when it comes', async () => {
+    network.goAway();
+    store = open(TIMEOUT_MS);
+    await assertAway(() => store.ping());
+    await assertAway(() => store.settings.get('owner', 'name'));
+    network.comeBack();
+    assert.equal(await eventually(() => store.settings.get('owner', 'name')), '1');
+  });
+
+  test('indexes that could not be made are made later, and nothing waits for them', async () => {
+    const fresh = testDatabase();
+    const told: unknown[] = [];
+    const log = { warn: (...line: unknown[]) => told.push(line) } as unknown as Log;
+    store = fresh.store({ uri: network.uri, timeoutMs: TIMEOUT_MS, log });
+    await store.ping();
+    network.goAway();
+    await assertAway(() => store.settings.get('owner', 'name'));
+    assert.equal(told.length, 1);
+    network.comeBack();
+    await eventually(() => store.settings.put('owner', 'name', '1'));
+    const until = performance.now() + 20_000;
+    const made = () => fresh.stored.messages.indexes().catch(() => []);
+    while ((await made()).length < 4 && performance.now() < until) await store.settings.get('owner', 'name');
+    assert.equal((await made()).length, 4);
+    await fresh.drop();
+  });
+
+  test('one that takes two seconds for an answer is slow within the timeout and away behind it', async () => {
+    store = open(20_000);
+    await store.ping();
+    await store.settings.get('owner', 'name');
+    const hasty = open(1_000);
+    await eventually(() => hasty.settings.get('owner', 'name'));
+    network.slowDown(1_000);
+    const begun = performance.now();
+    const [slow] = await Promise.all([
+      store.settings.get('owner', 'name'),
+      assertAway(() => hasty.settings.get('owner', 'name'), 1_000),
+    ]);
+    assert.equal(slow, '1');
+    assert.ok(performance.now() - begun >= 2_000);
+    network.slowDown(0);
+    await eventually(() => hasty.settings.get('owner', 'name'));
+    await hasty.close();
+  });
+
+  test('of tasks and turns written while connections are cut again and again all are there, once', async () => {
+    store = open(5_000);
+    const owner = someOwner();
+    const session = someSession(owner);
+    await patient.sessions.create(session);
+    const ROUNDS = 150;
+    const tasks = Array.from({ length: ROUNDS }, (_, n) => someTask(owner, { createdAt: T0 + n }));
+    const messages = Array.from({ length: ROUNDS }, (_, n) => someMessage(`m${n}`, { createdAt: T0 + n }));
+    let next = 0;
+    let interrupted = 0;
+    const again = (call: () => Promise<unknown>) =>
+      eventually(() =>
+        call().catch((error: unknown) => {
+          interrupted++;
+          throw error;
+        }),
+      );
+    async function writer() {
+      while (next < ROUNDS) {
+        const n = next++;
+        // Cut while others are in the midst of theirs.
+        if (n % 10 === 9) network.cutAll();
+        const [task, message] = [tasks[n], messages[n]];
+        if (!task || !message) return;
+        await again(() => store.tasks.put([task]));
+        const turn = { id: message.id, messages: [message], tokens: 2, now: T0 + n };
+        await again(() => store.messages.append(owner, session.id, turn));
+      }
+    }
+    await Promise.all(Array.from({ length: 6 }, writer));
+    assert.ok(interrupted > 0, 'something was cut');
+    const kept = await patient.sessions.read(owner, session.id);
+    assert.deepEqual([kept?.messageCount, kept?.totalTokens], [ROUNDS, 2 * ROUNDS]);
+    assert.deepEqual(await patient.messages.page(owner, session.id, { limit: 1_000, before: null }), messages);
+    const listed = await patient.tasks.list(owner, { limit: 1_000, before: null });
+    assert.equal(listed.length, ROUNDS);
+    for (const { record } of tasks) assert.deepEqual(await patient.tasks.read(owner, record.id, 'whole'), record);
+  });
+});

@@ -1,0 +1,140 @@
+/**
+ * The connection to MongoDB: made when it is first used, and again after a failure; one client and its pool per store.
+ * Every call of the store goes through `call`, which bounds its time and says `unavailable` where the server is away.
+ *
+ * The driver has no bound for a whole call (its `timeoutMS` does nothing), so the deadline is ours; what runs on behind it
+ * is ended by the timeouts of the socket and of the server, and no call begins another write behind its deadline.
+ */
+import type { Db, MongoClient, MongoClientOptions } from 'mongodb';
+import { TaskError } from '../errors.ts';
+import { errorFields, type Log } from '../log.ts';
+import { isAway } from './mongo-errors.ts';
+import { type Collections, collectionsOf, makeIndexes } from './mongo-schema.ts';
+
+export type MongoOptions = {
+  uri: string;
+  database: string;
+  /** Most connections. */
+  pool: number;
+  timeoutMs: number;
+  log: Log;
+  /** Is given the client before it connects, with the monitoring of its commands on: for tests and traces. */
+  watch?: (client: MongoClient) => void;
+};
+
+export type Call = <T>(work: (collections: Collections, signal: AbortSignal) => Promise<T>) => Promise<T>;
+
+const RETRY_AFTER_MS = 1_000;
+/** Indexes make nothing right or wrong, only fast: without them the store goes on, and tries again after this time. */
+const INDEXES_AGAIN_MS = 5_000;
+
+const away = (message: string, cause?: unknown) =>
+  new TaskError('unavailable', message, { cause, retryAfterMs: RETRY_AFTER_MS });
+
+/** What the URI may not weaken. It may say the rest: TLS, replica set, compression, `retryWrites` (on by default). */
+function clientOptions({ pool, timeoutMs, watch }: MongoOptions): MongoClientOptions {
+  return {
+    appName: 'beanline',
+    maxPoolSize: pool,
+    // Redis drops its copy of what was acknowledged: it must outlive the loss of the primary, and power.
+    writeConcern: { w: 'majority', journal: true, wtimeoutMS: timeoutMs },
+    // Nothing that was read is rolled back, and everything acknowledged is read.
+    readConcern: { level: 'majority' },
+    readPreference: 'primary',
+    serverSelectionTimeoutMS: timeoutMs,
+    connectTimeoutMS: timeoutMs,
+    socketTimeoutMS: timeoutMs,
+    waitQueueTimeoutMS: timeoutMs,
+    ignoreUndefined: true,
+    promoteBuffers: true,
+    monitorCommands: watch !== undefined,
+  };
+}
+
+export function mongoConnection(options: MongoOptions) {
+  const { timeoutMs, log } = options;
+  let made: Promise<MongoClient> | undefined;
+  let indexes: Promise<void> | undefined;
+  let closed = false;
+
+  async function makeClient(): Promise<MongoClient> {
+    // Loaded here: a program whose store is SQLite need not load it.
+    const driver = await import('mongodb');
+    let client: MongoClient;
+    try {
+      client = new driver.MongoClient(options.uri, clientOptions(options));
+    } catch {
+      // Without the driver's words, which may repeat parts of the URI, and that holds a password.
+      throw away('The store is not reachable: MONGODB_URI is not one that the MongoDB driver takes.');
+    }
+    options.watch?.(client);
+    return client;
+  }
+
+  function ensureIndexes(db: Db): Promise<void> {
+    indexes ??= makeIndexes(db).catch((error: unknown) => {
+      log.warn({ error: errorFields(error) }, 'indexes of the store were not made; searches and lists may be slow');
+      setTimeout(() => {
+        indexes = undefined;
+      }, INDEXES_AGAIN_MS).unref();
+    });
+    return indexes;
+  }
+
+  async function connected(): Promise<Db> {
+    if (closed) throw away('The store is closed.');
+    made ??= makeClient();
+    made.catch(() => {
+      made = undefined;
+    });
+    const client = await made;
+    try {
+      // Does nothing while it is connected; may be called again after it failed.
+      await client.connect();
+    } catch (error) {
+      throw away('The store is not reachable.', error);
+    }
+    return client.db(options.database);
+  }
+
+  async function bounded<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const error = away(`The store did not answer within ${timeoutMs} ms.`);
+        deadline.abort(error);
+        reject(error);
+      }, timeoutMs);
+    });
+    try {
+      return await Promise.race([work(deadline.signal), late]);
+    } catch (error) {
+      throw isAway(error) ? away('The store is not reachable.', error) : error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  const call: Call = (work) =>
+    bounded(async (signal) => {
+      const db = await connected();
+      await ensureIndexes(db);
+      signal.throwIfAborted();
+      return work(collectionsOf(db, timeoutMs), signal);
+    });
+
+  return {
+    call,
+    ping: () =>
+      bounded(async () => {
+        await (await connected()).command({ ping: 1 });
+      }),
+    /** Ends what still runs. */
+    async close() {
+      closed = true;
+      const client = await made?.catch(() => undefined);
+      if (client) await bounded(() => client.close()).catch(() => undefined);
+    },
+  };
+}
