@@ -366,3 +366,15 @@ test('a program that used a store and does not close it ends by itself, and noth
   assert.deepEqual(await once(child, 'close'), [0, null]);
   assert.doesNotMatch(said, /sqlite/i);
 });
+
+test('a store that is closed first ends what it was asked', async () => {
+  const file = someFile();
+  const owner = someOwner();
+  const store = open(file);
+  const writes = Array.from({ length: 300 }, (_, i) => store.settings.put(owner, `n${i}`, String(i)));
+  const reads = Array.from({ length: 300 }, (_, i) => store.settings.get(owner, `n${i}`));
+  await Promise.all([store.close(), ...writes, ...reads]);
+  const later = open(file);
+  for (let i = 0; i < writes.length; i++) assert.equal(await later.settings.get(owner, `n${i}`), String(i));
+  await later.close();
+});
