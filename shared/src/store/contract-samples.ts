@@ -128,6 +128,7 @@ export const hostile = [
   '\\',
   'a\u0000b',
   '\u0000',
+  '\ufdd00\u00001\ufdd0',
   '$',
   'a.b',
   '',

@@ -11,7 +11,7 @@ export const isRefusal = (error: unknown): error is Error => (error as { refused
 export type Sql = {
   get(text: string, ...values: SqlValue[]): Row | undefined;
   all(text: string, ...values: SqlValue[]): Row[];
-  /** Row by row, so that a reader may stop. */
+  /** Row by row, so that a reader may stop; of numbers. */
   each(text: string, ...values: SqlValue[]): Iterable<Row>;
   /** Gives how many rows changed. */
   run(text: string, ...values: SqlValue[]): number;
@@ -97,6 +97,23 @@ function migrate(database: DatabaseSync) {
   database.exec('COMMIT');
 }
 
+/** Node 24.0 reads a text only up to a NUL: there is none in the file. The sign that stands for it is no letter of any script. */
+const SIGN = '\uFDD0';
+const hideNul = (text: string) =>
+  text.includes('\0') || text.includes(SIGN) ? text.replaceAll(SIGN, `${SIGN}1`).replaceAll('\0', `${SIGN}0`) : text;
+const showNul = (text: string) =>
+  text.includes(SIGN) ? text.replaceAll(`${SIGN}0`, '\0').replaceAll(`${SIGN}1`, SIGN) : text;
+
+/** A parameter for `json_each`, whose texts are compared with those in the file. */
+export const jsonList = (texts: string[]) =>
+  JSON.stringify(texts.map((text) => hideNul(text.toWellFormed()))).replaceAll(SIGN, '\\ufdd0');
+
+const hidden = (values: SqlValue[]) => values.map((value) => (typeof value === 'string' ? hideNul(value) : value));
+function shown(row: Row): Row {
+  for (const [name, value] of Object.entries(row)) if (typeof value === 'string') row[name] = showNul(value);
+  return row;
+}
+
 /** Opens the file, which is made when there is none, with its directory. `busyMs`: how long it waits for another writer. */
 export function openSql(file: string, busyMs: number): Sql {
   mkdirSync(dirname(file), { recursive: true });
@@ -126,10 +143,13 @@ export function openSql(file: string, busyMs: number): Sql {
     return statement;
   };
   return {
-    get: (text, ...values) => prepared(text).get(...values) as Row | undefined,
-    all: (text, ...values) => prepared(text).all(...values) as Row[],
-    each: (text, ...values) => prepared(text).iterate(...values) as Iterable<Row>,
-    run: (text, ...values) => Number(prepared(text).run(...values).changes),
+    get(text, ...values) {
+      const row = prepared(text).get(...hidden(values)) as Row | undefined;
+      return row && shown(row);
+    },
+    all: (text, ...values) => (prepared(text).all(...hidden(values)) as Row[]).map(shown),
+    each: (text, ...values) => prepared(text).iterate(...hidden(values)) as Iterable<Row>,
+    run: (text, ...values) => Number(prepared(text).run(...hidden(values)).changes),
     inTransaction: () => database.isTransaction,
     close: () => database.close(),
   };

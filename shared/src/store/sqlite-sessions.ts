@@ -3,7 +3,7 @@ import type { FeatureMode, Session } from '../session.ts';
 import { MAX_COUNTED, type SessionFilter, type SessionSort, type SessionStore } from '../store.ts';
 import { addGrams, freePlace, searchGrams } from './sqlite-grams.ts';
 import type { Sync } from './sqlite-nouns.ts';
-import type { Row, Sql, SqlValue } from './sqlite-schema.ts';
+import { jsonList, type Row, type Sql, type SqlValue } from './sqlite-schema.ts';
 
 const INDEX_OF: Record<SessionSort, string> = {
   updated_at: 'sessions_updated',
@@ -60,7 +60,7 @@ function valuesOf(owner: string, filter: SessionFilter): SqlValue[] {
     ...range(updatedFrom, updatedTo),
     ...range(minTokens, maxTokens),
     ...range(minMessages, maxMessages),
-    ...(filter.ids === undefined ? [] : [JSON.stringify(filter.ids.map((id) => id.toWellFormed()))]),
+    ...(filter.ids === undefined ? [] : [jsonList(filter.ids)]),
   ];
 }
 
