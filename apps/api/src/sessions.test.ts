@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
-import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/sessions.ts';
+import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 let system: System;
