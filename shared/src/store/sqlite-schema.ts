@@ -7,7 +7,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 export const refusal = (message: string) => Object.assign(new Error(message), { refused: true as const });
 export const isRefusal = (error: unknown): error is Error => (error as { refused?: true }).refused === true;
 
-/** What runs SQL: prepares each text once. */
+/** What runs SQL: prepares each text once. Parameters are plain `?`: numbered ones fail in Node 24.0. */
 export type Sql = {
   get(text: string, ...values: SqlValue[]): Row | undefined;
   all(text: string, ...values: SqlValue[]): Row[];
@@ -30,7 +30,8 @@ const SCHEMA_VERSION = 1;
  * index of letters, which gives the highest rows first, gives the newest first (sqlite-grams.ts).
  */
 const SCHEMA = `
-  CREATE TABLE owners (number INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE);
+  -- The count is kept, so that a list without a filter tells its total without a walk.
+  CREATE TABLE owners (number INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE, sessions INTEGER NOT NULL);
 
   CREATE TABLE tasks (
     number INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
