@@ -37,7 +37,7 @@ export const MessageView = z
       .meta({ description: 'How that task ended: the answer of one that did not complete is a part' }),
     created_at: Time.meta({ description: 'When it came' }),
   })
-  .meta({ id: 'Message' });
+  .meta({ id: 'Message', description: 'A message of a session' });
 export type MessageView = z.infer<typeof MessageView>;
 
 /** A session without its messages. */
@@ -54,7 +54,7 @@ export const SessionView = z
     message_count: Count.meta({ description: 'Messages it has' }),
     summary: z.string().nullable().meta({ description: 'Its older part in a few words; null before there is one' }),
   })
-  .meta({ id: 'Session' });
+  .meta({ id: 'Session', description: 'A session, without its messages' });
 export type SessionView = z.infer<typeof SessionView>;
 
 const iso = (ms: number) => new Date(ms).toISOString();

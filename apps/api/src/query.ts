@@ -4,10 +4,10 @@ import { fieldErrors, invalid } from './body.ts';
 import type { ApiContext } from './context.ts';
 
 const described = (more: Record<string, unknown>) => ({
-  override({ jsonSchema }: { jsonSchema: object }) {
-    const { pattern, enum: values, ...schema } = jsonSchema as Record<string, unknown>;
-    for (const name of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, name);
-    Object.assign(jsonSchema, schema, more);
+  override({ jsonSchema }: { jsonSchema: { pattern?: unknown; enum?: unknown } }) {
+    delete jsonSchema.pattern;
+    delete jsonSchema.enum;
+    Object.assign(jsonSchema, more);
   },
 });
 

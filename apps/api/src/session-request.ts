@@ -114,8 +114,8 @@ const day = (end: boolean) =>
     .optional();
 
 export const ListQuery = z.object({
-  limit: whole(1, 200).default(50),
-  skip: whole(0, 10_000).default(0).meta({ description: 'Sessions to pass over' }),
+  limit: whole(1, 200).default(50).meta({ description: 'Most sessions of a page; default: 50' }),
+  skip: whole(0, 10_000).default(0).meta({ description: 'Sessions to pass over; default: none' }),
   query: z
     .string()
     .transform((text) => text.trim())
@@ -181,7 +181,7 @@ export function sessionSearch(asked: z.output<typeof ListQuery>): SessionSearch 
 }
 
 export const PageQuery = z.object({
-  limit: whole(1, 200).default(50),
+  limit: whole(1, 200).default(50).meta({ description: 'Most messages of a page; default: 50' }),
   before: z.string().refine(isMessageId, 'must be the id of a message').optional().meta({
     description: 'Only messages before this one: the `next_cursor` of the page before',
   }),

@@ -2,9 +2,7 @@
 import { MessageId, MessageView, SessionId, SessionView } from '@beanline/shared/session-view.ts';
 import { z } from 'zod';
 
-const session = SessionView.meta({ description: 'The session' });
-
-export const SessionAnswer = z.object({ session }).meta({ id: 'SessionAnswer' });
+export const SessionAnswer = z.object({ session: SessionView }).meta({ id: 'SessionAnswer' });
 
 /** A session with its newest messages. */
 export const WholeSession = z
@@ -39,7 +37,7 @@ export const MessageList = z
 
 export const MessagePosted = z
   .object({
-    message: MessageView.meta({ description: 'The message' }),
+    message: MessageView,
     session: SessionView.optional().meta({
       description: 'The session with it; not for a key without the scope `read`',
     }),

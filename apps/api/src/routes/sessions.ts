@@ -83,8 +83,9 @@ export function sessionRoutes(app: Hono<ApiEnv>, { deps, config }: Api) {
   });
 
   app.patch(`${SESSIONS}/:session/title`, async (c) => {
+    const asked = parseQuery(TitleQuery, c);
     const body = await readJsonIfAny(c.env.incoming, config);
-    const { title } = body === undefined ? parseQuery(TitleQuery, c) : parseBody(TitleBody, body);
+    const { title } = body === undefined ? asked : parseBody(TitleBody, body);
     if (title === undefined) throw invalid([{ path: 'title', message: 'is required' }]);
     const [owner, id] = [c.get('owner'), sessionIdOf(c)];
     const session = isSessionId(id) && (await store.sessions.setTitle(owner, id, title, 'client', clock.now()));
