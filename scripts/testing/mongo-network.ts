@@ -38,6 +38,7 @@ export async function mongoNetwork(uri: string) {
   let state: 'open' | 'silent' | 'away' = 'open';
   let delayMs = 0;
   let cut: Cut | undefined;
+  let hold: { command: number; reached: () => void; released: Promise<void> } | undefined;
   const commands: string[] = [];
 
   function goAway() {
@@ -74,6 +75,10 @@ export async function mongoNetwork(uri: string) {
           if (cut.side === 'before') return goAway();
           answerIsLost = true;
         }
+        if (commands.length === hold?.command) {
+          hold.reached();
+          return void hold.released.then(() => send(far, message));
+        }
       }
       send(far, message);
     });
@@ -94,6 +99,14 @@ export async function mongoNetwork(uri: string) {
       commands.length = 0;
       cut = next;
     },
+    /** Keeps the n-th command from now back until it is released. */
+    holdAt(command: number) {
+      const reached = Promise.withResolvers<void>();
+      const released = Promise.withResolvers<void>();
+      commands.length = 0;
+      hold = { command, reached: reached.resolve, released: released.promise };
+      return { reached: reached.promise, release: released.resolve };
+    },
     goAway,
     /** Connections stay and open, and nothing comes through. */
     fallSilent() {
@@ -110,6 +123,7 @@ export async function mongoNetwork(uri: string) {
     comeBack() {
       state = 'open';
       cut = undefined;
+      hold = undefined;
       // What hung in silence would hang for ever.
       for (const link of links) link.destroy();
     },

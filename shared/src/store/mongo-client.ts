@@ -25,6 +25,7 @@ export type MongoOptions = {
 export type Call = <T>(work: (collections: Collections, signal: AbortSignal) => Promise<T>) => Promise<T>;
 
 const RETRY_AFTER_MS = 1_000;
+const MAX_CONNECT_MS = 3_000;
 /** Indexes make nothing right or wrong, only fast: without them the store goes on, and tries again after this time. */
 const INDEXES_AGAIN_MS = 5_000;
 
@@ -42,7 +43,8 @@ function clientOptions({ pool, timeoutMs, watch }: MongoOptions): MongoClientOpt
     readConcern: { level: 'majority' },
     readPreference: 'primary',
     serverSelectionTimeoutMS: timeoutMs,
-    connectTimeoutMS: timeoutMs,
+    // Also of the driver's look whether the server is back: one that hangs shall not use up the time of the calls.
+    connectTimeoutMS: Math.min(timeoutMs, MAX_CONNECT_MS),
     socketTimeoutMS: timeoutMs,
     waitQueueTimeoutMS: timeoutMs,
     ignoreUndefined: true,

@@ -11,6 +11,8 @@ import { testDatabase, withoutMongo } from './mongo-test-database.ts';
 
 /** How long a store waits for a server that is away. */
 const AWAY_MS = 400;
+/** As many counted messages as a session may remember. */
+const LONG = 192;
 
 describe('what is cut off is whole once it is repeated', { skip: withoutMongo }, () => {
   const { uri, store: open, stored, drop } = testDatabase();
@@ -74,7 +76,6 @@ describe('what is cut off is whole once it is repeated', { skip: withoutMongo },
   });
 
   test('a turn that lets go of counted ones counts once, and those are never counted again', async () => {
-    const LONG = 192;
     const commands = await cutEverywhere(async () => {
       const owner = someOwner();
       const session = someSession(owner);
@@ -100,6 +101,29 @@ describe('what is cut off is whole once it is repeated', { skip: withoutMongo },
       };
     });
     assert.deepEqual(commands, ['find', 'insert', 'findAndModify', 'update', 'update']);
+  });
+
+  test('a repeat that is overtaken by another one and a letting go does not count again', async () => {
+    const owner = someOwner();
+    const session = someSession(owner);
+    await store.sessions.create(session);
+    const message = someMessage('early');
+    const turn = { id: message.id, messages: [message], tokens: 1, now: T0 };
+    const slow = open({ uri: network.uri });
+    await slow.settings.get('nobody', 'nothing');
+    const held = network.holdAt(3);
+    const append = slow.messages.append(owner, session.id, turn);
+    await held.reached;
+    assert.deepEqual(network.commands, ['find', 'insert', 'findAndModify']);
+    await store.messages.append(owner, session.id, turn);
+    const many = Array.from({ length: LONG }, (_, n) => someMessage(`m${n}`, { createdAt: T0 + n }));
+    await store.messages.append(owner, session.id, { id: 'many', messages: many, tokens: 5, now: T0 });
+    const kept = await stored.sessions.findOne({ _id: { owner, id: session.id } });
+    assert.ok(!kept?.counted.includes(message.id), 'it was let go of');
+    held.release();
+    const after = await append;
+    await slow.close();
+    assert.deepEqual([after?.messageCount, after?.totalTokens], [LONG + 1, 6]);
   });
 
   test('a task is whole or not there, wherever putting it was cut off', async () => {
