@@ -2,6 +2,7 @@
 import type { Catalog } from './job-type.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
+import type { createAnswerCache } from './redis/answer-cache.ts';
 import type { ApiKeys } from './redis/api-keys.ts';
 import type { Clock } from './redis/clock.ts';
 import type { createClockCheck } from './redis/clock-check.ts';
@@ -13,6 +14,7 @@ import type { RateLimit } from './redis/rate-limit.ts';
 import type { createReadiness } from './redis/readiness.ts';
 import type { createSchedule } from './redis/schedule.ts';
 import type { createSessionCache } from './redis/session-cache.ts';
+import type { SessionTurns } from './redis/session-turns.ts';
 import type { createTaskReads } from './redis/task-reads.ts';
 import type { createTaskScripts } from './redis/task-scripts.ts';
 import type { VersionedCache } from './redis/versioned-cache.ts';
@@ -27,6 +29,10 @@ export type ProcessLimits = {
   taskTimeoutMs: number;
   retryBaseMs: number;
   retryMaxMs: number;
+  contextMessages: number;
+  contextTokens: number;
+  summaryAfterMessages: number;
+  autoTitles: boolean;
 };
 
 export type Deps = {
@@ -45,6 +51,8 @@ export type Deps = {
   store: Store;
   cache: VersionedCache;
   sessionCache: ReturnType<typeof createSessionCache>;
+  turns: SessionTurns;
+  answers: ReturnType<typeof createAnswerCache>;
   log: Log;
   limits: ProcessLimits;
   /** Names this process in `started` events and logs. */

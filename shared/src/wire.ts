@@ -5,6 +5,7 @@ import type { Deps } from './deps.ts';
 import type { Catalog } from './job-type.ts';
 import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import type { Log } from './log.ts';
+import { createAnswerCache } from './redis/answer-cache.ts';
 import { createApiKeys } from './redis/api-keys.ts';
 import { createClock } from './redis/clock.ts';
 import { createClockCheck } from './redis/clock-check.ts';
@@ -19,6 +20,7 @@ import { createRateLimit } from './redis/rate-limit.ts';
 import { createReadiness } from './redis/readiness.ts';
 import { createSchedule } from './redis/schedule.ts';
 import { createSessionCache } from './redis/session-cache.ts';
+import { createSessionTurns } from './redis/session-turns.ts';
 import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
 import { createVersionedCache } from './redis/versioned-cache.ts';
@@ -86,7 +88,11 @@ export function wire(
   const presence = createPresence(tasksRedis, keys);
   const store = openStore(config, log);
   const cache = createVersionedCache(tasksRedis, { log });
-  const cached = { sessionMs: config.SESSION_CACHE_MS, listMs: config.SESSION_LIST_CACHE_MS };
+  const cached = {
+    sessionMs: config.SESSION_CACHE_MS,
+    listMs: config.SESSION_LIST_CACHE_MS,
+    windowMs: config.CONTEXT_TTL_MS,
+  };
 
   const deps: Deps = {
     tasks: { ...scripts, ...reads },
@@ -104,6 +110,13 @@ export function wire(
     store,
     cache,
     sessionCache: createSessionCache(tasksRedis, cache, keys, cached),
+    turns: createSessionTurns(tasksRedis, keys),
+    answers: createAnswerCache(tasksRedis, keys, {
+      keepMs: config.ANSWER_CACHE_MS,
+      maxBytes: config.ANSWER_CACHE_BYTES,
+      full: clock.full,
+      log,
+    }),
     log,
     partitions,
     worker: `${hostname()}:${process.pid}`,
@@ -113,6 +126,10 @@ export function wire(
       taskTimeoutMs: config.TASK_TIMEOUT_MS,
       retryBaseMs: config.RETRY_BASE_MS,
       retryMaxMs: config.RETRY_MAX_MS,
+      contextMessages: config.CONTEXT_MESSAGES,
+      contextTokens: config.CONTEXT_TOKENS,
+      summaryAfterMessages: config.SUMMARY_AFTER_MESSAGES,
+      autoTitles: config.AUTO_TITLES === 'on',
     },
   };
 

@@ -1,7 +1,7 @@
 /** Reads of task records, logs and indexes. Every read for a client takes the owner, and a foreign task reads as none. */
 import { encodeFrame, type Frame, type LogEntry } from '../event.ts';
 import { isEnd, type StoredStatus, type TaskRecord, usageView } from '../task.ts';
-import { partitionOf } from '../task-id.ts';
+import { partitionOf, partitionOfKey } from '../task-id.ts';
 import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 
@@ -118,6 +118,11 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
     async readInput(id: string): Promise<string | null> {
       const p = partition(id);
       return p === null ? null : redis.get(keys.input(p, id));
+    },
+
+    /** Whether an Idempotency-Key (its hash) has made a task. */
+    async hasIdempotencyKey(hash: string): Promise<boolean> {
+      return (await redis.exists(keys.idempotency(partitionOfKey(hash, partitions), hash))) === 1;
     },
 
     /** The answers given to approvals of a task, by approval id, as JSON text. */

@@ -13,8 +13,11 @@ redis.call('HSET', KEYS[1], 'version', ARGV[1], 'json', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`;
 
-/** The truth changed: what is cached goes, or is replaced; ARGV ttl, json or ''. Gives the new version. */
-const CHANGE = `
+/**
+ * The truth changed: what is cached goes, or is replaced; ARGV ttl, json or ''. Gives the new version. Also when Redis is full:
+ * what is stale must go.
+ */
+const CHANGE = `#!lua flags=allow-oom
 local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
 if ARGV[2] == '' then redis.call('HDEL', KEYS[1], 'json') else redis.call('HSET', KEYS[1], 'json', ARGV[2]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
@@ -53,9 +56,9 @@ export function createVersionedCache(redis: RedisConnection, { log }: { log: Log
       return redis.eval(FILL, 1, key, version, json, ttlMs).then((kept) => kept === 1, ignore(false));
     },
 
-    /** To be called after every write of the truth; with `json` the new value is there at once. */
-    async change(key: string, ttlMs: number, json = ''): Promise<void> {
-      await redis.eval(CHANGE, 1, key, Math.max(ttlMs, MIN_TTL_MS), json).catch(ignore(0));
+    /** To be called after every write of the truth; with `json` the new value is there at once. False when Redis did not hear. */
+    async change(key: string, ttlMs: number, json = ''): Promise<boolean> {
+      return redis.eval(CHANGE, 1, key, Math.max(ttlMs, MIN_TTL_MS), json).then(() => true, ignore(false));
     },
 
     /** Hits and misses of this process so far. */

@@ -211,7 +211,7 @@ export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
       tags: [TAGS.submit],
       requestParams,
       requestBody: body(bodyOf(type), example === undefined ? {} : { example }),
-      responses: { ...responses, ...problems(...bodyProblems, ...submitProblems) },
+      responses: { ...responses, ...problems('not_found', ...bodyProblems, ...submitProblems) },
     };
     return [[type.route, { post: operation }]];
   });
@@ -224,7 +224,7 @@ export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
         tags: [TAGS.submit],
         requestParams,
         requestBody: body(taskBodyOf(catalog), { examples: taskExamplesOf(catalog) }),
-        responses: { ...responses, ...problems('unknown_type', ...bodyProblems, ...submitProblems) },
+        responses: { ...responses, ...problems('unknown_type', 'not_found', ...bodyProblems, ...submitProblems) },
       },
     },
     '/tasks/{id}/retry': {
