@@ -2,7 +2,7 @@
 import type { EventData, HandlerEventType } from './event-data.ts';
 import type { Log } from './log.ts';
 import type { ChatCall, ChatChunk, ChatMessage, ChatOutcome } from './provider.ts';
-import type { Role, Summary } from './session.ts';
+import type { Spoken, Summary } from './session.ts';
 
 /** Puts events on the task's log. Resolves at once while little is pending, and waits when Redis is slower than the handler. */
 export type Emit = {
@@ -19,9 +19,6 @@ export type Llm = {
   /** What the calls of this attempt amounted to so far; `finish_reason` is `incomplete` until the model said it was done. */
   outcome(): ChatOutcome & { note?: string };
 };
-
-/** A message as it is read: who spoke, and what of it is text. */
-export type Spoken = { id: string; role: Role; text: string };
 
 /**
  * The owner's sessions. Throws `not_found` when there is none of this id, and `unavailable` when the store that knows is away:

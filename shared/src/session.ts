@@ -63,6 +63,9 @@ export type Message = {
   createdAt: number;
 };
 
+/** A message as it is read: who spoke, and what of it is text. */
+export type Spoken = Pick<Message, 'id' | 'role' | 'text'>;
+
 /** The recent part of a session, as the store has it: its newest messages, oldest first, and what the next call must know. */
 export type Window = Pick<Session, 'owner' | 'model' | 'summary'> & { messages: Message[] };
 

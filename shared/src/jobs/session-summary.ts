@@ -1,8 +1,7 @@
 /** `session.summary`: puts the older part of a conversation into a few words, which the model is shown from then on. */
 import { z } from 'zod';
-import type { Spoken } from '../context.ts';
 import { defineJobType } from '../job-type.ts';
-import { SessionId } from '../session.ts';
+import { SessionId, type Spoken } from '../session.ts';
 import { cut, isModel, withoutThoughts } from './model-text.ts';
 
 /** Fewer messages are not worth a call. */
