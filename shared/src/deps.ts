@@ -6,6 +6,7 @@ import type { createAnswerCache } from './redis/answer-cache.ts';
 import type { ApiKeys } from './redis/api-keys.ts';
 import type { Clock } from './redis/clock.ts';
 import type { createClockCheck } from './redis/clock-check.ts';
+import type { createEndedTasks } from './redis/ended-tasks.ts';
 import type { createLive } from './redis/live.ts';
 import type { createPresence } from './redis/presence.ts';
 import type { TaskQueue } from './redis/queue.ts';
@@ -38,6 +39,7 @@ export type ProcessLimits = {
 export type Deps = {
   tasks: Tasks;
   schedule: ReturnType<typeof createSchedule>;
+  endedTasks: ReturnType<typeof createEndedTasks>;
   queue: TaskQueue;
   queueState: ReturnType<typeof createQueueState>;
   live: ReturnType<typeof createLive>;

@@ -10,6 +10,7 @@ import { createApiKeys } from './redis/api-keys.ts';
 import { createClock } from './redis/clock.ts';
 import { createClockCheck } from './redis/clock-check.ts';
 import { type ConnectOptions, connect, connected, onLost } from './redis/connect.ts';
+import { createEndedTasks } from './redis/ended-tasks.ts';
 import { claimRedis } from './redis/fitness.ts';
 import { createKeys } from './redis/keys.ts';
 import { createLive } from './redis/live.ts';
@@ -97,6 +98,7 @@ export function wire(
   const deps: Deps = {
     tasks: { ...scripts, ...reads },
     schedule: createSchedule(tasksRedis, keys),
+    endedTasks: createEndedTasks(tasksRedis, keys),
     queue,
     queueState: createQueueState(tasksRedis, config.KEY_PREFIX),
     live,

@@ -1,0 +1,42 @@
+/**
+ * What every store does, as tests: run by each implementation's own test file. Nothing in it is about one of them.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Store } from '../store.ts';
+import { hostileContract } from './contract-hostile.ts';
+import { messagesContract } from './contract-messages.ts';
+import type { Pair } from './contract-samples.ts';
+import { searchContract } from './contract-search.ts';
+import { sessionsContract } from './contract-sessions.ts';
+import { tasksContract } from './contract-tasks.ts';
+
+/** Defines the tests. `open` gives a further instance on the same data, which is empty at first. */
+export function storeContract(name: string, open: () => Promise<Store>) {
+  describe(name, () => {
+    let pair: Pair;
+    before(async () => {
+      pair = { one: await open(), two: await open() };
+    });
+    after(async () => {
+      await Promise.all([pair.one.close(), pair.two.close()]);
+    });
+    const stores = () => pair;
+    test('it answers a ping', async () => {
+      await stores().one.ping();
+    });
+    tasksContract(stores);
+    sessionsContract(stores);
+    messagesContract(stores);
+    searchContract(stores);
+    hostileContract(stores);
+    test('a closed store may be closed again, and answers nothing any more', async () => {
+      const store = await open();
+      await store.ping();
+      await store.close();
+      await store.close();
+      await assert.rejects(store.ping(), { code: 'unavailable' });
+      await assert.rejects(store.settings.get('owner', 'name'), { code: 'unavailable' });
+    });
+  });
+}
