@@ -27,7 +27,7 @@ export async function keepSessionChange(
   const { sessionId, change } = found;
   const session = change && (await apply(deps, record, change));
   if (change) {
-    if (!(await sessionCache.changed(record.owner, sessionId, session))) {
+    if (!(await sessionCache.changed(record.owner, sessionId))) {
       throw new TaskError('unavailable', 'Redis did not take the change of a session.');
     }
     // The next message finds its window there, also when the store goes away meanwhile.

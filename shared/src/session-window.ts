@@ -30,7 +30,7 @@ export async function readKeptWindow(
   owner: string,
   sessionId: string,
 ): Promise<Window | null> {
-  const { window } = await sessionCache.window(sessionId, async () => {
+  const { window } = await sessionCache.window<Window>(sessionId, async () => {
     const [session, messages] = await Promise.all([
       store.sessions.read(owner, sessionId),
       store.messages.page(owner, sessionId, { limit: limits.contextMessages, before: null }),

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Deps } from './deps.ts';
 import { TaskError } from './errors.ts';
 import type { JobType } from './job-type.ts';
+import { readKeptWindow } from './session-window.ts';
 import type { TaskOptions } from './task.ts';
 import { canonicalJson, makeTaskId, partitionOfKey, sha256 } from './task-id.ts';
 
@@ -115,20 +116,19 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
  * answered as before, whatever became of the session, and while the store is away.
  */
 async function checkSession(
-  { sessionCache, store, tasks, clock }: Deps,
+  deps: Deps,
   { owner, session: wanted }: SubmitRequest,
   keyHash: string | undefined,
 ): Promise<void> {
   if (wanted === undefined) return;
   try {
-    const read = () => sessionCache.read(wanted.id, () => store.sessions.read(owner, wanted.id));
-    const { session } = await clock.guard(read);
-    if (session?.owner === owner) return;
+    // What its runner will need next.
+    if ((await readKeptWindow(deps, owner, wanted.id)) !== null) return;
     throw new TaskError('not_found', `There is no session of yours that ${wanted.path} names.`, {
       fields: [{ path: wanted.path, message: 'is not the id of a session' }],
     });
   } catch (error) {
-    if (keyHash !== undefined && (await clock.guard(() => tasks.hasIdempotencyKey(keyHash)))) return;
+    if (keyHash !== undefined && (await deps.clock.guard(() => deps.tasks.hasIdempotencyKey(keyHash)))) return;
     throw error;
   }
 }

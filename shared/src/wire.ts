@@ -88,11 +88,12 @@ export function wire(
 
   const presence = createPresence(tasksRedis, keys);
   const store = openStore(config, log);
-  const cache = createVersionedCache(tasksRedis, { log });
+  const cache = createVersionedCache(tasksRedis, { clock, log });
   const cached = {
     sessionMs: config.SESSION_CACHE_MS,
     listMs: config.SESSION_LIST_CACHE_MS,
     windowMs: config.CONTEXT_TTL_MS,
+    preferencesMs: config.PREFERENCES_TTL_MS,
   };
 
   const deps: Deps = {
@@ -111,7 +112,7 @@ export function wire(
     rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
     store,
     cache,
-    sessionCache: createSessionCache(tasksRedis, cache, keys, cached),
+    sessionCache: createSessionCache(cache, keys, cached),
     turns: createSessionTurns(tasksRedis, keys),
     answers: createAnswerCache(tasksRedis, keys, {
       keepMs: config.ANSWER_CACHE_MS,

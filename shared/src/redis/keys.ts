@@ -18,8 +18,8 @@ export function createKeys(prefix: string) {
     idempotency: (p: number, hash: string) => `${prefix}:{${p}}:idem:${hash}`,
     /** Never there. */
     nothing: (p: number) => `${prefix}:{${p}}:nothing`,
-    /** Versioned caches of a session: what a client sees of it, and the recent messages for the next call. */
-    session: (id: string) => `${prefix}:{s:${id}}:session`,
+    /** Versioned caches of a session: what its owner sees of it, and the recent messages for the next call. */
+    session: (owner: string, id: string) => `${prefix}:{s:${id}}:session:${owner}`,
     window: (id: string) => `${prefix}:{s:${id}}:window`,
     /** Tasks of a session that have begun and whose turn the store may not have yet. */
     turns: (id: string) => `${prefix}:{s:${id}}:turns`,

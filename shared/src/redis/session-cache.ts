@@ -1,76 +1,62 @@
 /**
  * What clients read of sessions, cached: each session by itself, and lists under a version of their owner that every
- * change raises, so that none has to be looked for to be dropped. Sessions of a cache are checked for their owner by
- * whoever reads them.
+ * change replaces, so that none has to be looked for to be dropped. Texts are JSON. A change drops, and never overwrites: of two
+ * writers the one that was first in the store may be the last one here.
  */
-import type { Session, Window } from '../session.ts';
 import { sha256 } from '../task-id.ts';
-import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 import type { VersionedCache } from './versioned-cache.ts';
 
-/** How long the version of an owner's lists is remembered beyond the lists. */
-const VERSION_MS = 60_000;
-/** Characters of a window that is cached: pictures in messages may make it many times larger. */
-const MAX_WINDOW = 1024 * 1024;
+/** How long the version of an owner's lists stands without a change. */
+const LISTS_MS = 24 * 60 * 60_000;
+
+export type CacheTimes = { sessionMs: number; listMs: number; windowMs: number; preferencesMs: number };
+type Loaded = { json: string | null; hit: boolean };
 
 export function createSessionCache(
-  redis: RedisConnection,
   cache: VersionedCache,
   keys: Keys,
-  { sessionMs, listMs, windowMs }: { sessionMs: number; listMs: number; windowMs: number },
+  { sessionMs, listMs, windowMs, preferencesMs }: CacheTimes,
 ) {
   return {
-    /** The session (of any owner), cached or loaded. */
-    async read(id: string, load: () => Promise<Session | null>): Promise<{ session: Session | null; hit: boolean }> {
-      const key = keys.session(id);
-      const { json, version } = await cache.get(key);
-      if (json !== null) return { session: JSON.parse(json), hit: true };
-      const session = await load();
-      if (session) await cache.fill(key, version, JSON.stringify(session), sessionMs);
-      return { session, hit: false };
+    /** A session with its newest messages. The owner is part of the key: what is another one's is never found. */
+    read: (owner: string, id: string, load: () => Promise<string | null>): Promise<Loaded> =>
+      cache.through(keys.session(owner, id), sessionMs, load),
+
+    /** A list of an owner, by what was asked. */
+    async list(owner: string, asked: string, load: () => Promise<string>): Promise<Loaded> {
+      const version = listMs === 0 ? null : await cache.version(keys.sessionLists(owner), LISTS_MS);
+      if (version === null) return { json: await load(), hit: false };
+      return cache.through(keys.sessionList(owner, version, sha256(asked)), listMs, load);
     },
 
-    /** A list of an owner as JSON text, cached or loaded, by what was asked. */
-    async list(owner: string, asked: string, load: () => Promise<string>): Promise<{ json: string; hit: boolean }> {
-      const { version } = await cache.get(keys.sessionLists(owner));
-      if (version === null || listMs === 0) return { json: await load(), hit: false };
-      const key = keys.sessionList(owner, version, sha256(asked));
-      const kept = await redis.get(key).catch(() => null);
-      if (kept !== null) return { json: kept, hit: true };
-      const json = await load();
-      await redis.set(key, json, 'PX', listMs).catch(() => undefined);
-      return { json, hit: false };
-    },
-
-    /**
-     * The recent messages of a session (of any owner), cached or loaded; each use lets them live on. `hit` is false when they
-     * were read just now. Those too large to keep are read each time.
-     */
-    async window(id: string, load: () => Promise<Window | null>): Promise<{ window: Window | null; hit: boolean }> {
+    /** The recent messages of a session (of any owner), cached or loaded; each use lets them live on. */
+    async window<Window>(
+      id: string,
+      load: () => Promise<Window | null>,
+    ): Promise<{ window: Window | null; hit: boolean }> {
       const key = keys.window(id);
       const { json, version } = await cache.get(key, windowMs);
       if (json !== null) return { window: JSON.parse(json), hit: true };
       const window = await load();
-      const loaded = window === null ? '' : JSON.stringify(window);
-      if (loaded !== '' && loaded.length <= MAX_WINDOW) await cache.fill(key, version, loaded, windowMs);
+      if (window !== null) await cache.fill(key, version, JSON.stringify(window), windowMs);
       return { window, hit: false };
     },
 
     /** What is cached of the recent messages is not all there is. */
-    dropWindow: (id: string) => cache.change(keys.window(id), windowMs),
+    dropWindow: (id: string): Promise<boolean> => cache.change(keys.window(id)),
 
-    /**
-     * To be called after every write: the session as it is now, or null when it is gone or not at hand. False when what is
-     * cached may be stale.
-     */
-    async changed(owner: string, id: string, session: Session | null): Promise<boolean> {
-      const heard = await Promise.all([
-        cache.change(keys.session(id), sessionMs, session === null ? '' : JSON.stringify(session)),
-        cache.change(keys.window(id), windowMs),
-        cache.change(keys.sessionLists(owner), listMs + VERSION_MS),
-      ]);
+    /** To be called after every write of a session. False when what is cached may be stale. */
+    async changed(owner: string, id: string): Promise<boolean> {
+      const all = [keys.session(owner, id), keys.window(id), keys.sessionLists(owner)];
+      const heard = await Promise.all(all.map((key) => cache.change(key)));
       return heard.every(Boolean);
     },
+
+    /** An owner's preferences. */
+    preferences: (owner: string, load: () => Promise<string | null>): Promise<Loaded> =>
+      cache.through(keys.context(owner), preferencesMs, load),
+
+    preferencesChanged: (owner: string): Promise<boolean> => cache.change(keys.context(owner)),
   };
 }

@@ -1,64 +1,164 @@
 /**
- * A cache that never holds what was overwritten meanwhile. Each key has a version, which every write of the truth raises;
- * a reader may put in only what it read under the version it saw. A hash of `version` and `json`, gone after its time.
- * Redis away or full: everything is a miss, and nothing fails.
+ * A cache that never holds what was overwritten meanwhile. A reader who finds nothing gets a version, made at random and
+ * kept beside where the value will be; he may put in what he has read only while that version stands. Every write of the
+ * truth removes the key, version and all. So whoever read before the write finds his version gone, also when it was
+ * removed, forgotten or expired any number of times since. A hash of `version` and `json`.
+ *
+ * Redis away: everything is a miss. Redis nearly full: nothing is put in. Nothing fails, and a removal that Redis did not take is repeated until it does.
  */
+import { randomUUID } from 'node:crypto';
 import type { Log } from '../log.ts';
+import type { Clock } from './clock.ts';
 import type { RedisConnection } from './connect.ts';
 
-/** Puts a value in unless the truth changed since it was read; ARGV version, json, ttl. */
+/** The version that stands, else a new one; ARGV new version, ttl. */
+const MINT = `
+if redis.call('HSETNX', KEYS[1], 'version', ARGV[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return redis.call('HGET', KEYS[1], 'version')`;
+
+/** Puts a value in unless the truth has changed since its version was given; ARGV version, json, ttl. */
 const FILL = `
-if (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 0 end
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'json', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1`;
+
+/** Replaces the value, so that nobody who read before puts his in; ARGV version, json, ttl. */
+const REPLACE = `
+redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'version', ARGV[1], 'json', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`;
 
-/**
- * The truth changed: what is cached goes, or is replaced; ARGV ttl, json or ''. Gives the new version. Also when Redis is full:
- * what is stale must go.
- */
-const CHANGE = `#!lua flags=allow-oom
-local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
-if ARGV[2] == '' then redis.call('HDEL', KEYS[1], 'json') else redis.call('HSET', KEYS[1], 'json', ARGV[2]) end
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-return version`;
+/** How long a reader has to put in what he has read. Later is safe too: his version is gone. */
+const MINT_MS = 60_000;
+/** Larger values are not worth the memory. */
+const MAX_CACHED = 1024 * 1024;
+/** How often removals are tried again that Redis did not take, how long they matter at least, and how many are remembered. */
+const OWED_RETRY_MS = 200;
+const OWED_MS = 10 * 60_000;
+const MAX_OWED = 10_000;
 
-/** How long a version is remembered at least: longer than any reader takes to put in what it has read. */
-const MIN_TTL_MS = 60_000;
+export type Cached = { json: string | null; version: string | null };
 
-export function createVersionedCache(redis: RedisConnection, { log }: { log: Log }) {
+export function createVersionedCache(
+  redis: RedisConnection,
+  { clock, log }: { clock: Pick<Clock, 'guard' | 'full' | 'available' | 'stopped'>; log: Log },
+) {
   const tally = { hits: 0, misses: 0 };
-  const ignore =
-    <T>(fallback: T) =>
-    (error: unknown) => {
+  /** Loads under way, by key and version: whoever comes meanwhile waits for the same one. */
+  const flights = new Map<string, Promise<string | null>>();
+  /** Keys whose removal Redis has yet to take, and until when that matters. */
+  const owed = new Map<string, number>();
+  let collector: NodeJS.Timeout | undefined;
+
+  const guarded = <T>(key: string, work: () => Promise<T>) => clock.guard(work, { key });
+  function ignore<T>(fallback: T) {
+    return (error: unknown) => {
       log.debug({ error }, 'a cache could not be used');
       return fallback;
     };
+  }
+
+  function owe(key: string): void {
+    if (owed.size >= MAX_OWED) return;
+    owed.set(key, performance.now() + OWED_MS);
+    collector ??= setInterval(() => void collect(), OWED_RETRY_MS).unref();
+  }
+
+  async function collect(): Promise<void> {
+    for (const [key, until] of owed) {
+      if (clock.stopped() || performance.now() > until) owed.delete(key);
+      else if (clock.available()) await guarded(key, () => redis.del(key)).then(() => owed.delete(key), ignore(false));
+    }
+    if (owed.size > 0) return;
+    clearInterval(collector);
+    collector = undefined;
+  }
+
+  async function mint(key: string, ttlMs: number): Promise<string | null> {
+    if (clock.full()) return null;
+    return String(await guarded(key, () => redis.eval(MINT, 1, key, randomUUID(), ttlMs)));
+  }
+
+  async function get(key: string, refreshMs?: number): Promise<Cached> {
+    const found = owed.has(key) ? null : await look(key, refreshMs).catch(ignore(null));
+    tally[found?.json ? 'hits' : 'misses']++;
+    return found ?? { json: null, version: null };
+  }
+
+  async function look(key: string, refreshMs?: number): Promise<Cached> {
+    const [version, json] = await guarded(key, () => redis.hmget(key, 'version', 'json'));
+    if (json && refreshMs !== undefined) redis.pexpire(key, refreshMs).catch(ignore(0));
+    return { json: json ?? null, version: version ?? (await mint(key, MINT_MS)) };
+  }
+
+  async function fill(key: string, version: string | null, json: string, ttlMs: number): Promise<boolean> {
+    if (version === null || ttlMs === 0 || json.length > MAX_CACHED || clock.full()) return false;
+    return guarded(key, () => redis.eval(FILL, 1, key, version, json, ttlMs)).then((kept) => kept === 1, ignore(false));
+  }
+
+  async function loadOnce(key: string, version: string | null, load: () => Promise<string | null>, ttlMs: number) {
+    if (version === null) return load();
+    const name = `${version} ${key}`;
+    let flight = flights.get(name);
+    if (!flight) {
+      flight = load()
+        .then(async (json) => {
+          if (json !== null) await fill(key, version, json, ttlMs);
+          return json;
+        })
+        .finally(() => flights.delete(name));
+      flights.set(name, flight);
+    }
+    return flight;
+  }
 
   return {
     /** What is cached, or null, and the version under which to put in what is read instead. `refreshMs` lets a hit live on. */
-    async get(key: string, refreshMs?: number): Promise<{ json: string | null; version: string | null }> {
-      try {
-        const read = redis.hmget(key, 'version', 'json');
-        if (refreshMs !== undefined) redis.pexpire(key, refreshMs).catch(() => undefined);
-        const [version, json] = await read;
-        tally[json ? 'hits' : 'misses']++;
-        return { json: json ?? null, version: version ?? '0' };
-      } catch (error) {
-        tally.misses++;
-        return ignore({ json: null, version: null })(error);
-      }
+    get,
+
+    /** False when the truth has changed since `get`, and of what is too large: then nothing is kept. */
+    fill,
+
+    /** What is cached, else what is loaded, once for all who ask this process meanwhile. Null is not kept. */
+    async through(
+      key: string,
+      ttlMs: number,
+      load: () => Promise<string | null>,
+    ): Promise<{ json: string | null; hit: boolean }> {
+      if (ttlMs === 0) return { json: await load(), hit: false };
+      const { json, version } = await get(key);
+      if (json !== null) return { json, hit: true };
+      return { json: await loadOnce(key, version, load, ttlMs), hit: false };
     },
 
-    /** False when the truth has changed since `get`: then nothing is kept. */
-    async fill(key: string, version: string | null, json: string, ttlMs: number): Promise<boolean> {
-      if (version === null || ttlMs === 0) return false;
-      return redis.eval(FILL, 1, key, version, json, ttlMs).then((kept) => kept === 1, ignore(false));
+    /** A version alone, under which other keys are cached; null when Redis cannot say. */
+    async version(key: string, ttlMs: number): Promise<string | null> {
+      if (owed.has(key)) return null;
+      const known = await guarded(key, () => redis.hget(key, 'version')).catch(ignore(undefined));
+      if (known === undefined) return null;
+      return known ?? mint(key, ttlMs).catch(ignore(null));
     },
 
-    /** To be called after every write of the truth; with `json` the new value is there at once. False when Redis did not hear. */
-    async change(key: string, ttlMs: number, json = ''): Promise<boolean> {
-      return redis.eval(CHANGE, 1, key, Math.max(ttlMs, MIN_TTL_MS), json).then(() => true, ignore(false));
+    /**
+     * To be called after every write of the truth. With `json` the new value is there at once: only for who knows that no
+     * other write can have come after his. False when Redis did not hear: it is told again, as long as this process lives.
+     */
+    async change(key: string, ttlMs = 0, json = ''): Promise<boolean> {
+      const replaces = json !== '' && ttlMs > 0 && !clock.full();
+      const write = () =>
+        replaces ? redis.eval(REPLACE, 1, key, randomUUID(), json, ttlMs) : (redis.del(key) as Promise<unknown>);
+      return guarded(key, write).then(
+        () => {
+          owed.delete(key);
+          return true;
+        },
+        (error: unknown) => {
+          owe(key);
+          return ignore(false)(error);
+        },
+      );
     },
 
     /** Hits and misses of this process so far. */

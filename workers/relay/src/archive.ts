@@ -12,6 +12,7 @@ import type { Deps } from '@beanline/shared/deps.ts';
 import { keepSessionChange } from '@beanline/shared/keep-session-change.ts';
 import type { ArchivedTask } from '@beanline/shared/store.ts';
 import { isEnd } from '@beanline/shared/task.ts';
+import { submitFollowUps } from './follow-ups.ts';
 import { createStoreOutage, inStore, StoreAway } from './store-outage.ts';
 
 const SINK = 'store';
@@ -77,7 +78,7 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
 
   async function keepSession({ record, input }: ArchivedTask) {
     try {
-      await inStore(() => keepSessionChange(deps, { record, input }));
+      await submitFollowUps(deps, await inStore(() => keepSessionChange(deps, { record, input })));
     } catch (error) {
       if (error instanceof StoreAway) throw error;
       log.error({ error, task_id: record.id }, 'what a task changes in its session could not be kept');
