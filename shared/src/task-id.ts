@@ -31,14 +31,6 @@ export function makeTaskId(now: number, partition: number): string {
   return `task_${encode(now, TIME_LENGTH)}${encode(partition, PARTITION_LENGTH)}${random()}`;
 }
 
-/** When a task was created, in ms since the epoch. */
-export function timeOf(taskId: string): number {
-  let value = 0;
-  for (const letter of taskId.slice('task_'.length, 'task_'.length + TIME_LENGTH))
-    value = value * 32 + ALPHABET.indexOf(letter);
-  return value;
-}
-
 /** Letters of an id behind its prefix. */
 export const TASK_ID_LENGTH = TIME_LENGTH + PARTITION_LENGTH + RANDOM_LENGTH;
 const randomTail = customAlphabet(ALPHABET, PARTITION_LENGTH + RANDOM_LENGTH);

@@ -33,7 +33,7 @@ export function createBackground(
   return {
     /** When the task (just taken) is to be taken again (ms, Redis TIME); null when it may run. */
     async stepsBackUntil(taskId: string): Promise<number | null> {
-      if (clock.now() - timeOf(taskId) > MAX_AGE_MS) return null;
+      if (clock.now() - (timeOf(taskId) ?? 0) > MAX_AGE_MS) return null;
       const now = performance.now();
       if (now - askedAt >= ASK_MS) {
         askedAt = now;
