@@ -1,6 +1,5 @@
 /** Tasks on their way from Redis to the store, in a running system. */
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { sqliteStore } from '@beanline/shared/store/sqlite.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import { eventually } from './raw.ts';
@@ -36,9 +35,6 @@ export async function removalAt({ redis }: Of, id: string): Promise<number | nul
   return score === '' ? null : Number(score);
 }
 
-/** The store of a system, as its programs have it. */
-export function storeOf(t: Pick<TestContext, 'after'>, { dataDir }: Pick<System, 'dataDir'>) {
-  const store = sqliteStore({ file: join(dataDir, 'store.db'), timeoutMs: 5_000 });
-  t.after(() => store.close());
-  return store;
-}
+/** The store of a system, as its programs have it. To be closed. */
+export const storeOf = ({ dataDir }: Pick<System, 'dataDir'>) =>
+  sqliteStore({ file: join(dataDir, 'store.db'), timeoutMs: 5_000 });

@@ -24,8 +24,9 @@ before(async () => {
     (await anna.post('/api/chat', chat(), { Prefer: 'wait=30', ...headers })).json.task_id as string;
   purged = await end({ 'Idempotency-Key': 'purged' });
   await leftRedis(system, [purged]);
-  const store = storeOf({ after }, system);
+  const store = storeOf(system);
   assert.equal(await store.tasks.purge(Date.now() + 60_000, 10), 1);
+  await store.close();
   archived = await end({ 'Idempotency-Key': 'archived' });
   await leftRedis(system, [archived]);
 });

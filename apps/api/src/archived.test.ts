@@ -23,7 +23,7 @@ function answer(call: UpstreamCall) {
   tries.set(prompt, number);
   if (prompt === 'refused') return call.refuse(400);
   call.text('줄\n바꿈 "quoted" 😀 ');
-  if (prompt === 'again' && number === 1) return call.response.destroy();
+  if (prompt === 'again' && number === 1) return void call.response.destroy();
   for (let i = 0; i < 200; i++) call.text(`w${i} `);
   if (prompt !== 'endless') call.finish(prompt === 'unreported' ? { usage: null } : {});
 }
@@ -39,6 +39,11 @@ async function until(id: string, type: string) {
 async function endInEveryWay(): Promise<Record<string, string>> {
   const say = (content: string, more = {}) => submit(system.url, chat(content, more));
   const test = (type: string, input = {}, more = {}) => submit(system.url, { type, input, ...more }, '/tasks');
+  const late = async () => {
+    const past = new Date(Date.now() - 60_000).toISOString();
+    const type = { type: 'test.once', input: {}, start_by: past };
+    return (await post(system.url, '/tasks', type, { 'Idempotency-Key': 'late' })).json.task_id as string;
+  };
   const metadata = { naïve: '한국어', constructor: 'x', 'a.b': '$where', $set: '' };
   const made = {
     completed: await say('completed', { metadata, priority: 'high' }),
@@ -52,14 +57,12 @@ async function endInEveryWay(): Promise<Record<string, string>> {
     'cancelled while it waited': await test('test.approval', { questions: ['may I?'] }),
     'expired unanswered': await test('test.approval', { questions: ['and now?'], expires_in_ms: 200 }),
     'answered by nobody': await test('test.approval', { questions: ['a'], expires_in_ms: 200, on_expiry: 'resume' }),
-    'expired unstarted': await test('test.once', {}, { start_by: new Date(Date.now() + 500).toISOString() }),
+    'expired unstarted': await late(),
   };
   await until(made['cancelled while it ran'], 'text');
   await until(made['cancelled with progress'], 'progress');
   await until(made['cancelled while it waited'], 'human_approval');
   for (const id of Object.entries(made).flatMap(([how, id]) => (how.startsWith('cancelled') ? [id] : []))) {
-    // The one behind it has to find its time over.
-    if (id === made['cancelled with progress']) await new Promise((resolve) => setTimeout(resolve, 500));
     assert.equal((await cancel(id)).status, 202);
   }
   for (const id of Object.values(made)) await followToEnd(system.url, id);
@@ -124,7 +127,9 @@ describe('a task that has left Redis reads, byte for byte, as before:', () => {
       }
       const { task } = now;
       assert.equal(task?.status, 200);
-      assert.match(how, new RegExp(task?.json.status === 'completed' ? '' : task?.json.status));
+      const [ended] = how.split(' ');
+      const status = ended === 'failed' || ended === 'cancelled' || ended === 'expired' ? ended : 'completed';
+      assert.equal(task?.json.status, status);
     });
   }
 });
@@ -147,7 +152,7 @@ test('the list is, byte for byte, what it was, whole and by any page', async () 
 test('every cursor into the events gives exactly what comes after it', async () => {
   const id = tasks.retried ?? '';
   const log = await Array.fromAsync(readStream(await fetch(url(`/${id}/events`))));
-  assert.ok(log.length > 8 && log.some(({ type }) => type === 'retrying'));
+  assert.ok(log.length > 5 && log.some(({ type }) => type === 'retrying'));
   for (const [index, { id: cursor }] of log.slice(0, -1).entries()) {
     const rest = await Array.fromAsync(readStream(await fetch(url(`/${id}/events?after=${cursor}`))));
     assert.deepEqual(rest, log.slice(index + 1));
