@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
+import { freePort } from '../free-port.ts';
 import { followToEnd, getTask, post } from '../testing/client.ts';
 import { keptLines, lines, OWNER, reply, type Sessions, startSessions } from '../testing/sessions.ts';
-import type { Program } from '../testing/system.ts';
+import { type Program, startProgram, TEST_ENV } from '../testing/system.ts';
 import { checkClean, followUntil, until } from './checks.ts';
 import { startDying } from './start-dying.ts';
 
@@ -160,7 +161,7 @@ test('the store is away: a task with a cached window runs, others wait without s
   await system.kept(warm, 2);
   await system.kept(cold, 2);
   const cached = async (session: string) =>
-    (await system.redis.everywhere('hexists', `bl:{s:${session}}:window`, 'json')).includes('1');
+    (await system.redis.cli('hexists', `bl:{s:${session}}:window`, 'json')) === '1';
   await until('the relay has put the windows in', async () => (await cached(warm)) && (await cached(cold)));
   await normal.signal('SIGKILL');
   await relay.signal('SIGKILL');
@@ -173,7 +174,7 @@ test('the store is away: a task with a cached window runs, others wait without s
     await start('runner', { DATA_DIR: link });
     // The API has a store: when it has looked, the window is there again. So it goes after that, and before the start.
     const waiting = await system.say(cold, 'cold and away', { delay_ms: 2_000 });
-    await system.redis.everywhere('del', `bl:{s:${cold}}:window`);
+    await system.redis.cli('del', `bl:{s:${cold}}:window`);
     await system.ask(warm, 'warm and away');
     assert.deepEqual(lines(system.shown('warm and away')), [...turn('warm'), 'user: warm and away']);
     const { reason, delay_ms } = (await followUntil(system.url, waiting, 'retrying')).at(-1)?.data ?? {};
@@ -186,6 +187,40 @@ test('the store is away: a task with a cached window runs, others wait without s
     assert.deepEqual([json.status, json.failures], ['completed', 0]);
     assert.ok(json.attempt >= 2);
     assert.deepEqual(lines(system.shown('cold and away')), [...turn('cold'), 'user: cold and away']);
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+});
+
+test('the store is away for an API: a request is refused with 503, unless its session is cached or it is a replay', async () => {
+  const place = mkdtempSync(join(tmpdir(), 'beanline-away-'));
+  const file = join(place, 'data');
+  writeFileSync(file, '');
+  const port = await freePort();
+  const env = { ...TEST_ENV, REDIS_URL: system.redis.url, DATA_DIR: file, PORT: String(port) };
+  const api = startProgram('api', env);
+  programs.push(api);
+  const url = `http://127.0.0.1:${port}`;
+  await until('the API answers', async () =>
+    fetch(`${url}/healthz`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
+  try {
+    const session = await system.newSession();
+    const body = { session_id: session, messages: [{ role: 'user', content: 'to nobody' }] };
+    const key = { 'Idempotency-Key': `key-of-${session}` };
+    const refused = await post(url, '/api/chat', body, key);
+    assert.deepEqual([refused.status, refused.json.code], [503, 'unavailable']);
+    assert.ok(refused.headers.get('Retry-After'));
+    const first = await system.send(session, 'to nobody', {}, key);
+    assert.equal(first.status, 202);
+    assert.equal((await post(url, '/api/chat', body)).status, 202, 'the other API has cached the window');
+    await system.redis.cli('del', `bl:{s:${session}}:window`);
+    const again = await post(url, '/api/chat', body, key);
+    assert.deepEqual([again.status, again.json.task_id], [202, first.json.task_id]);
+    assert.equal((await post(url, '/api/chat', body)).status, 503);
   } finally {
     rmSync(place, { recursive: true, force: true });
   }

@@ -143,8 +143,7 @@ test('while chats wait for a runner, a title goes back without an attempt, and f
     await held.promise;
     for (const text of ['waits', 'waits too']) chats.push(await submit(slow.url, chat(text)));
     const title = await submit(slow.url, { type: 'session.title', input: { session_id: session } }, '/tasks');
-    const isParked = async () =>
-      (await slow.redis.everywhere('zscore', 'bl:{session.title}:delayed', title)).some((score) => score !== '');
+    const isParked = async () => (await slow.redis.cli('zscore', 'bl:{session.title}:delayed', title)) !== '';
     await until('it has stepped back', isParked);
     assert.equal((await getTask(slow.url, title)).json.attempt, 0);
     reply(await held.promise);
