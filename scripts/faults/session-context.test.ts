@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { makeMessageId, messageIdOf, type Summary } from '@beanline/shared/session.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
 import { followToEnd, getTask } from '../testing/client.ts';
-import { keptLines, lines, OWNER, type Sessions, startSessions } from '../testing/sessions.ts';
+import { keptLines, lines, OWNER, type Sessions, startSessions } from '../testing/session-chats.ts';
 import { until } from './checks.ts';
 
 let system: Sessions;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { freePort } from '../free-port.ts';
 import { followToEnd, getTask, post } from '../testing/client.ts';
-import { keptLines, lines, OWNER, reply, type Sessions, startSessions } from '../testing/sessions.ts';
+import { keptLines, lines, OWNER, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
 import { type Program, startProgram, TEST_ENV } from '../testing/system.ts';
 import { checkClean, followUntil, until } from './checks.ts';
 import { startDying } from './start-dying.ts';

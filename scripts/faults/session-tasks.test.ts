@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { messageIdOf } from '@beanline/shared/session.ts';
 import { chat, followToEnd, getTask, submit } from '../testing/client.ts';
-import { asked, OWNER, reply, type Sessions, startSessions } from '../testing/sessions.ts';
+import { asked, OWNER, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
 import type { UpstreamCall } from '../testing/upstream.ts';
 import { until } from './checks.ts';
 
