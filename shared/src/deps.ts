@@ -4,6 +4,7 @@ import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
 import type { createAnswerCache } from './redis/answer-cache.ts';
 import type { ApiKeys } from './redis/api-keys.ts';
+import type { createClaims } from './redis/claims.ts';
 import type { Clock } from './redis/clock.ts';
 import type { createClockCheck } from './redis/clock-check.ts';
 import type { createEndedTasks } from './redis/ended-tasks.ts';
@@ -52,6 +53,7 @@ export type Deps = {
   rateLimit: RateLimit;
   store: Store;
   cache: VersionedCache;
+  claims: ReturnType<typeof createClaims>;
   sessionCache: ReturnType<typeof createSessionCache>;
   turns: SessionTurns;
   answers: ReturnType<typeof createAnswerCache>;

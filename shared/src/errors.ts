@@ -25,7 +25,7 @@ export const errorTable = {
   provider_refused: { status: 502, retry: false, title: 'The model provider refused the request' },
   invalid_output: { status: 502, retry: true, title: 'The model gave an answer that is not valid' },
   output_too_large: { status: 502, retry: false, title: 'The output is larger than allowed' },
-  unavailable: { status: 503, retry: false, title: 'The queue or the store is not reachable' },
+  unavailable: { status: 503, retry: false, title: 'Something this needs is not reachable' },
   provider_busy: { status: 503, retry: true, title: 'The model provider is busy or not reachable' },
   shutting_down: { status: 503, retry: true, title: 'The worker is shutting down' },
   timed_out: { status: 504, retry: true, title: 'The task took too long' },

@@ -7,6 +7,7 @@ import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import type { Log } from './log.ts';
 import { createAnswerCache } from './redis/answer-cache.ts';
 import { createApiKeys } from './redis/api-keys.ts';
+import { createClaims } from './redis/claims.ts';
 import { createClock } from './redis/clock.ts';
 import { createClockCheck } from './redis/clock-check.ts';
 import { type ConnectOptions, connect, connected, onLost } from './redis/connect.ts';
@@ -112,6 +113,7 @@ export function wire(
     rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
     store,
     cache,
+    claims: createClaims(tasksRedis, keys, config.IDEMPOTENCY_RETENTION_MS),
     sessionCache: createSessionCache(cache, keys, cached),
     turns: createSessionTurns(tasksRedis, keys),
     answers: createAnswerCache(tasksRedis, keys, {

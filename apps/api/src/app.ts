@@ -10,6 +10,9 @@ import { reply } from './reply.ts';
 import { docsPaths, docsRoutes } from './routes/docs.ts';
 import { eventPaths, eventRoutes } from './routes/events.ts';
 import { healthPaths, healthRoutes } from './routes/health.ts';
+import { preferencePaths, preferenceRoutes } from './routes/preferences.ts';
+import { sessionMessagePaths, sessionMessageRoutes } from './routes/session-messages.ts';
+import { sessionPaths, sessionRoutes } from './routes/sessions.ts';
 import { submitPaths, submitRoutes } from './routes/submit.ts';
 import { taskPaths, taskRoutes } from './routes/tasks.ts';
 
@@ -39,6 +42,9 @@ export function createApp(api: Api): Hono<ApiEnv> {
   submitRoutes(app, api);
   taskRoutes(app, api);
   eventRoutes(app, api);
+  sessionRoutes(app, api);
+  sessionMessageRoutes(app, api);
+  preferenceRoutes(app, api);
   healthRoutes(app, api);
   docsRoutes(app, () => describeApi(api));
 
@@ -58,5 +64,7 @@ const pattern = (path: string) => new RegExp(`^${path.replaceAll(/:[a-z]+/g, '[^
 /** What `/openapi.json` says. A test compares it with the routes. */
 export function describeApi({ deps }: { deps: Pick<Api['deps'], 'catalog' | 'partitions'> }): OpenApiDocument {
   const task = taskOf(deps.catalog);
-  return openApiDocument(submitPaths(deps.catalog, task), taskPaths(deps, task), eventPaths, healthPaths, docsPaths);
+  const sessions = [sessionPaths, sessionMessagePaths, preferencePaths];
+  const others = [eventPaths, ...sessions, healthPaths, docsPaths];
+  return openApiDocument(submitPaths(deps.catalog, task), taskPaths(deps, task), ...others);
 }

@@ -66,6 +66,13 @@ export async function readJson(incoming: IncomingMessage, limits: BodyLimits): P
   }
 }
 
+/** The same, or undefined when there is no body at all. */
+export async function readJsonIfAny(incoming: IncomingMessage, limits: BodyLimits): Promise<unknown> {
+  const { 'content-length': length, 'transfer-encoding': encoding } = incoming.headers;
+  const isNone = encoding === undefined && (length === undefined || Number(length) === 0);
+  return isNone ? undefined : readJson(incoming, limits);
+}
+
 function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -122,3 +129,10 @@ export function fieldErrors(error: { issues: readonly Issue[] }, prefix: Propert
 
 /** The value had this alternative's shape; what is wrong lies within. */
 const isInside = (issues: readonly Issue[]) => issues.every(({ path }) => path.length > 0);
+
+/** The value as the schema has it. Throws a 400 that names every bad field. */
+export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(body);
+  if (!parsed.success) throw invalid(fieldErrors(parsed.error));
+  return parsed.data;
+}

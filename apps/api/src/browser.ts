@@ -48,6 +48,7 @@ const EXPOSED = [
   'RateLimit-Policy',
   'Retry-After',
   'WWW-Authenticate',
+  'X-Cache',
   'X-Request-Id',
   'X-Task-Id',
   'x-should-retry',

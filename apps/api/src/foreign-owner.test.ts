@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { chat } from '../../../scripts/testing/client.ts';
-import { comparable, ownerClient } from '../../../scripts/testing/owners.ts';
+import { bearer, comparable, keyring, ownerClient } from '../../../scripts/testing/owners.ts';
 import { assertProblem } from '../../../scripts/testing/raw.ts';
+import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/sessions.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const ANNA = 'anna-key-0123456789';
@@ -107,4 +108,80 @@ test('the owner of a task reads, follows, cancels and retries it with any of his
   const retried = await ben.post(`/tasks/${id}/retry`, {});
   assert.equal(retried.status, 202);
   assert.equal((await ben.get(`/tasks/${retried.json.task_id}?wait=30`)).json.retry_of, id);
+});
+
+test("another owner's session answers as one that does not exist, cached or not, and is in no list or search of his", async () => {
+  const [hers, his] = [sessionClient(system.url, bearer(ANNA)), sessionClient(system.url, bearer(BEN))];
+  const id = await hers.create({ title: 'secret plan' });
+  const message = await hers.say(id, 'secret words');
+  const own = await his.create({ title: 'his secret' });
+  const body = { role: 'user', content: 'x' };
+  const requests: [string, string, unknown?, Record<string, string>?][] = [
+    ['GET', ''],
+    ['HEAD', ''],
+    ['GET', '/messages'],
+    ['GET', '/messages?limit=200'],
+    ['GET', `/messages?before=${message}`],
+    ['GET', '/summary'],
+    ['POST', '/messages', body],
+    ['POST', '/messages', body, { 'Idempotency-Key': 'foreign' }],
+    ['PATCH', '/title', { title: 'stolen' }],
+    ['PATCH', '/title?title=stolen'],
+    ['DELETE', ''],
+  ];
+  for (const warm of [false, true]) {
+    // Cached by whom it belongs to.
+    if (warm) assert.equal((await hers.get(`/${id}`)).status, 200);
+    for (const [method, suffix, given, headers] of requests) {
+      const ask = (session: string) => his.call(method, `${SESSIONS}/${session}${suffix}`, given, headers);
+      const unknown = await ask(UNKNOWN_SESSION);
+      if (method !== 'HEAD') assertProblem(unknown, 404, 'not_found');
+      assert.equal(comparable(await ask(id)), comparable(unknown), `${method} ${suffix}`);
+    }
+  }
+  const { session } = (await hers.get(`/${id}`)).json;
+  assert.deepEqual([session.title, session.message_count], ['secret plan', 1]);
+  for (const query of ['', '?query=secret', '?query=words', '?query=secret&sort_by=created_at']) {
+    const listed = (await his.get(query)).json.sessions.map(({ session_id }: { session_id: string }) => session_id);
+    assert.deepEqual(listed, query === '?query=words' ? [] : [own], query);
+  }
+});
+
+test('a key that may only read changes nothing of a session, and one that may only submit sees nothing of it', async () => {
+  const keys = keyring(system.redis.url);
+  const [reader, writer] = await Promise.all([
+    keys.create('anna', { scopes: ['read'] }),
+    keys.create('anna', { scopes: ['submit'] }),
+  ]);
+  keys.close();
+  const [reads, writes] = [reader, writer].map(({ token }) => sessionClient(system.url, bearer(token))) as [
+    ReturnType<typeof sessionClient>,
+    ReturnType<typeof sessionClient>,
+  ];
+  const id = await writes.create({ title: 'hers' });
+  const said = await writes.call('POST', `${SESSIONS}/${id}/messages`, { role: 'user', content: 'x' });
+  assert.deepEqual([said.status, Object.keys(said.json)], [201, ['message']]);
+  const preferences = '/api/chat/preferences';
+  for (const path of [
+    SESSIONS,
+    `${SESSIONS}/${id}`,
+    `${SESSIONS}/${id}/messages`,
+    `${SESSIONS}/${id}/summary`,
+    preferences,
+  ]) {
+    assertProblem(await writes.call('GET', path), 403, 'forbidden');
+    assert.equal((await reads.call('GET', path)).status, 200);
+  }
+  for (const [method, path, body] of [
+    ['POST', SESSIONS, {}],
+    ['POST', `${SESSIONS}/${id}/messages`, { role: 'user', content: 'x' }],
+    ['PATCH', `${SESSIONS}/${id}/title`, { title: 'x' }],
+    ['DELETE', `${SESSIONS}/${id}`, undefined],
+    ['PUT', preferences, {}],
+    ['DELETE', preferences, undefined],
+  ] as const) {
+    assertProblem(await reads.call(method, path, body), 403, 'forbidden');
+  }
+  const { session } = (await reads.get(`/${id}`)).json;
+  assert.deepEqual([session.title, session.message_count], ['hers', 1]);
 });

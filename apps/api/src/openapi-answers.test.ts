@@ -54,13 +54,21 @@ function checkStream(schema: Json, text: string, what: string): void {
   }
 }
 
-type Request = { id?: string; file?: string; query?: string; headers?: Record<string, string>; body?: unknown };
+type Request = {
+  id?: string;
+  session?: string;
+  file?: string;
+  query?: string;
+  headers?: Record<string, string>;
+  body?: unknown;
+};
 
 /** Asks, and checks the status, the headers and the body of the answer. */
 async function drive(name: string, request: Request = {}): Promise<{ status: number; headers: Headers; json: Json }> {
   const [method = '', path = ''] = name.split(' ');
   const operation = document.paths[path][method.toLowerCase()];
-  const filled = path.replace('{id}', request.id ?? '').replace('{file}', request.file ?? '');
+  const { id = '', session = '', file = '' } = request;
+  const filled = path.replace('{id}', id).replace('{session}', session).replace('{file}', file);
   const { body, headers = {} } = request;
   const response = await fetch(`${system.url}${filled}${request.query ?? ''}`, {
     method,
@@ -173,6 +181,79 @@ test('tasks in every state, their events, cancel and retry', async () => {
   }
 });
 
+test('sessions, their messages and preferences', async () => {
+  const at = '/api/chat/sessions';
+  const body = { title: 't', model: 'm', feature_options: { a: { b: [1, null] } } };
+  const { json, headers } = await drive(`POST ${at}`, { body });
+  const session = json.session.session_id;
+  assert.equal(headers.get('location'), `${at}/${session}`);
+  const once = { 'Idempotency-Key': 'once' };
+  const said = { role: 'user', content: 'hello', usage: { input_tokens: 1, output_tokens: 2 }, metadata: { a: 'b' } };
+  const messages = `POST ${at}/{session}/messages`;
+  const first = await drive(messages, { session, body: said, headers: once });
+  assert.deepEqual([first.status, first.headers.get('idempotency-replayed')], [201, null]);
+  const replay = await drive(messages, { session, body: said, headers: once });
+  assert.deepEqual([replay.json, replay.headers.get('idempotency-replayed')], [first.json, 'true']);
+  assert.equal((await drive(messages, { session, body: { ...said, content: 'x' }, headers: once })).status, 422);
+  const parts = [
+    { type: 'text', text: 'hello' },
+    { type: 'image_url', image_url: { url: 'https://example.com/a.png' } },
+  ];
+  assert.equal((await drive(messages, { session, body: { role: 'assistant', content: parts } })).status, 201);
+  for (const _ of ['miss', 'hit']) {
+    assert.equal((await drive(`GET ${at}/{session}`, { session })).json.session.messages.length, 2);
+    assert.equal((await drive(`GET ${at}/{session}/messages`, { session, query: '?limit=1' })).json.count, 1);
+    assert.equal((await drive(`GET ${at}/{session}/summary`, { session })).json.summary, null);
+    assert.equal((await drive(`GET ${at}`)).json.total, 1);
+    assert.equal((await drive(`GET ${at}`, { query: '?query=hello' })).json.search_type, 'keyword');
+  }
+  const rename = `PATCH ${at}/{session}/title`;
+  assert.equal((await drive(rename, { session, body: { title: 'u' } })).status, 204);
+  assert.equal((await drive(rename, { session, query: '?title=v' })).status, 204);
+
+  const preferences = '/api/chat/preferences';
+  assert.deepEqual((await drive(`GET ${preferences}`)).json, {});
+  assert.equal((await drive(`PUT ${preferences}`, { body: { instructions: 'x', language: 'ko' } })).status, 200);
+  assert.equal((await drive(`GET ${preferences}`)).json.language, 'ko');
+  assert.equal((await drive(`DELETE ${preferences}`)).status, 204);
+
+  for (const [name, good] of [
+    [`POST ${at}`, {}],
+    [messages, said],
+    [rename, { title: 'x' }],
+    [`PUT ${preferences}`, {}],
+  ] as const) {
+    assert.equal((await drive(name, { session, body: { x: 1 } })).status, 400);
+    assert.equal((await drive(name, { session, body: good, headers: { 'Content-Type': 'text/plain' } })).status, 415);
+    assert.equal((await drive(name, { session, body: `"${'x'.repeat(11_000_000)}"` })).status, 413);
+  }
+  assert.equal((await drive(`GET ${at}`, { query: '?limit=0' })).status, 400);
+  assert.equal((await drive(`GET ${at}/{session}/messages`, { session, query: '?before=x' })).status, 400);
+
+  const other = (await drive(`POST ${at}`, { body: {} })).json.session.session_id;
+  for (const end of ['title', 'summary'].filter((last) => document.paths[`${at}/{session}/${last}`].post)) {
+    const name = `POST ${at}/{session}/${end}`;
+    const key = { 'Idempotency-Key': end };
+    assert.equal((await drive(name, { session, headers: key })).status, 202);
+    assert.equal((await drive(name, { session: other, headers: key })).status, 422);
+    assert.equal((await drive(name, { session, headers: { Prefer: 'wait=30' } })).status, 200);
+    assert.equal((await drive(name, { session: 'none' })).status, 404);
+  }
+
+  const remove = `DELETE ${at}/{session}`;
+  assert.equal((await drive(remove, { session })).status, 204);
+  for (const [name, body] of [
+    [`GET ${at}/{session}`],
+    [`GET ${at}/{session}/messages`],
+    [`GET ${at}/{session}/summary`],
+    [messages, said],
+    [rename, { title: 'x' }],
+    [remove],
+  ] as const) {
+    assert.equal((await drive(name, { session, body })).status, 404);
+  }
+});
+
 test('the pages', async () => {
   for (const [name, file] of [
     ['GET /openapi.json'],
@@ -208,6 +289,14 @@ test('while Redis is away', async () => {
       ['POST /tasks/{id}/retry', { id: 'task_0' }],
     ] as const) {
       assert.equal((await drive(name, request)).status, 503);
+    }
+    // The store is there: these go on until nobody can say any more whether the API is open.
+    for (const [path, methods] of Object.entries<Json>(document.paths)) {
+      for (const [method, { tags, requestBody }] of Object.entries<Json>(methods)) {
+        if (tags[0] !== 'Sessions' && !path.includes('{session}')) continue;
+        const example = requestBody?.content['application/json'].example;
+        while ((await drive(`${method.toUpperCase()} ${path}`, { session: 'none', body: example })).status !== 503);
+      }
     }
   } finally {
     system.redis.resume();

@@ -18,7 +18,7 @@ test('every request body has an example for each of its shapes, and each is comp
   const document: Json = await (await fetch(`${system.url}/openapi.json`)).json();
   const sent: string[] = [];
   for (const [path, { post: operation }] of Object.entries<Json>(document.paths)) {
-    if (!operation?.requestBody) continue;
+    if (!operation?.requestBody || operation.tags[0] === 'Sessions') continue;
     const { example, examples = {} } = operation.requestBody.content['application/json'];
     const bodies = example === undefined ? Object.values<Json>(examples).map(({ value }) => value) : [example];
     for (const body of bodies) {
@@ -36,4 +36,24 @@ test('every request body has an example for each of its shapes, and each is comp
   const routes = [...catalog.values()].flatMap(({ route }) => route ?? []);
   const types = [...catalog.keys()].map((type) => `/tasks ${type}`);
   assert.deepEqual(sent, [...routes, ...types]);
+});
+
+test('so is the example of every body about sessions', async () => {
+  const document: Json = await (await fetch(`${system.url}/openapi.json`)).json();
+  const { json } = await post(system.url, '/api/chat/sessions', {});
+  const sent: string[] = [];
+  for (const [path, methods] of Object.entries<Json>(document.paths)) {
+    for (const [method, { tags, requestBody }] of Object.entries<Json>(methods)) {
+      if (!requestBody || tags[0] !== 'Sessions') continue;
+      const { example } = requestBody.content['application/json'];
+      const response = await fetch(`${system.url}${path.replace('{session}', json.session.session_id)}`, {
+        method: method.toUpperCase(),
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(example),
+      });
+      assert.ok(response.ok, `${method} ${path}: ${await response.text()}`);
+      sent.push(method);
+    }
+  }
+  assert.deepEqual(sent.toSorted(), ['patch', 'post', 'post', 'put']);
 });

@@ -1,8 +1,9 @@
-/** Every documented route of a task, asked by somebody else: generated from the document, so that no new route is left out. */
+/** Every documented route of a task and of a session, asked by somebody else: generated from the document, so that no new route is left out. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { bearer, keyring, ownerClient } from '../../../scripts/testing/owners.ts';
 import { ask } from '../../../scripts/testing/raw.ts';
+import { SESSIONS, sessionClient } from '../../../scripts/testing/sessions.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const ANNA = 'anna-key-0123456789';
@@ -16,28 +17,34 @@ before(async () => {
 });
 after(() => system.stop());
 
-type Route = { method: string; path: string; hasBody: boolean };
+type Route = { method: string; path: string; body: string | undefined };
 type Answer = Awaited<ReturnType<typeof ask>>;
+// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document holds
+type Json = any;
 
-/** The routes whose path names a task. */
-async function taskRoutes(): Promise<Route[]> {
+/** How paths name what is an owner's. */
+const PLACES = { task: '/tasks/{id}', session: `${SESSIONS}/{session}` };
+type Place = keyof typeof PLACES;
+
+/** The routes whose path names one, each with the example of its body. */
+async function routesOf(place: Place): Promise<Route[]> {
   const { json } = await ask(`${system.url}/openapi.json`);
-  return Object.entries(json.paths as Record<string, Record<string, { requestBody?: unknown }>>)
-    .filter(([path]) => path.startsWith('/tasks/{id}'))
+  return Object.entries<Json>(json.paths)
+    .filter(([path]) => path.startsWith(PLACES[place]))
     .flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, { requestBody }]) => ({
+      Object.entries<Json>(methods).map(([method, { requestBody }]) => ({
         method: method.toUpperCase(),
         path,
-        hasBody: requestBody !== undefined,
+        body: requestBody && JSON.stringify(requestBody.content['application/json'].example),
       })),
     );
 }
 
 /** What a stranger is answered for this id, in every way of asking. */
 async function askAll(route: Route, id: string, headers: Record<string, string>): Promise<Answer[]> {
-  const url = `${system.url}${route.path.replace('{id}', id)}`;
-  const body = route.hasBody ? { body: '{}' } : {};
-  const type: Record<string, string> = route.hasBody ? { 'Content-Type': 'application/json' } : {};
+  const url = `${system.url}${route.path.replace(/\{\w+\}/, id)}`;
+  const body = route.body === undefined ? {} : { body: route.body };
+  const type: Record<string, string> = route.body === undefined ? {} : { 'Content-Type': 'application/json' };
   const ways = [
     {},
     { Accept: 'text/event-stream' },
@@ -64,10 +71,10 @@ const bytes = ({ status, headers, text, json }: Answer) =>
     [...headers].filter(([name]) => !['x-request-id', 'date', 'ratelimit'].includes(name)),
   ]);
 
-/** Nothing a stranger is answered tells whether the task exists. */
-async function assertUnknown(id: string, headers: Record<string, string> = {}): Promise<void> {
+/** Nothing a stranger is answered tells whether it exists. */
+async function assertUnknown(place: Place, id: string, headers: Record<string, string> = {}): Promise<void> {
   const unknown = `${id.slice(0, -1)}${id.endsWith('0') ? '1' : '0'}`;
-  const routes = await taskRoutes();
+  const routes = await routesOf(place);
   assert.ok(routes.length >= 4, JSON.stringify(routes));
   for (const route of routes) {
     const foreign = await askAll(route, id, headers);
@@ -78,22 +85,41 @@ async function assertUnknown(id: string, headers: Record<string, string> = {}): 
   }
 }
 
-test('on every documented route of a task another owner’s answers in the same bytes as one that does not exist', async () => {
-  const id = await anna.submit('hers', { delay_ms: 600_000 });
-  const before = (await anna.get(`/tasks/${id}`)).json;
-  await assertUnknown(id, bearer(BEN));
-  assert.deepEqual((await anna.get(`/tasks/${id}`)).json, before, 'and nothing was done to it');
-});
+/** One of Anna's, and how she sees it. */
+const made: Record<Place, () => Promise<{ id: string; see: () => Promise<string> }>> = {
+  async task() {
+    const id = await anna.submit('hers', { delay_ms: 600_000 });
+    return { id, see: async () => JSON.stringify((await anna.get(`/tasks/${id}`)).json) };
+  },
+  async session() {
+    const client = sessionClient(system.url, bearer(ANNA));
+    const id = await client.create({ title: 'hers' });
+    await client.say(id, 'hers');
+    return { id, see: async () => (await client.get(`/${id}`)).text };
+  },
+};
 
-test('without a valid key every documented route of a task answers 401 in the same bytes, whether the task exists or not', async () => {
-  const id = await anna.submit('hers', { delay_ms: 600_000 });
-  const keys = keyring(system.redis.url);
-  const revoked = await keys.create('anna');
-  const expired = await keys.create('anna', { expiresInMs: 1 });
-  await keys.revoke(revoked.id);
-  keys.close();
-  for (const headers of [{}, bearer('bl_unknown'), bearer(revoked.token), bearer(expired.token)]) {
-    await assertUnknown(id, headers);
-    assert.equal((await ask(`${system.url}/tasks/${id}`, { headers })).status, 401);
-  }
-});
+for (const place of ['task', 'session'] as const) {
+  test(`on every documented route of a ${place} another owner’s answers in the same bytes as one that does not exist`, async () => {
+    const { id, see } = await made[place]();
+    const before = await see();
+    await assertUnknown(place, id, bearer(BEN));
+    assert.equal(await see(), before, 'and nothing was done to it');
+  });
+
+  test(`without a valid key every documented route of a ${place} answers 401 in the same bytes, whether it exists or not`, async () => {
+    const { id, see } = await made[place]();
+    const before = await see();
+    const keys = keyring(system.redis.url);
+    const revoked = await keys.create('anna');
+    const expired = await keys.create('anna', { expiresInMs: 1 });
+    await keys.revoke(revoked.id);
+    keys.close();
+    for (const headers of [{}, bearer('bl_unknown'), bearer(revoked.token), bearer(expired.token)]) {
+      await assertUnknown(place, id, headers);
+      const path = PLACES[place].replace(/\{\w+\}/, id);
+      assert.equal((await ask(`${system.url}${path}`, { headers })).status, 401);
+    }
+    assert.equal(await see(), before);
+  });
+}

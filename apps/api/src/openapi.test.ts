@@ -100,7 +100,9 @@ test('every operation has a name of its own, a summary, a tag of the list, and s
     for (const status of ['400', '408', '500']) assert.ok(operation.responses[status], `${name} ${status}`);
     const placeholders = [...name.matchAll(/\{(\w+)\}/g)].map(([, placeholder]) => placeholder);
     const inPath = operation.parameters
-      .map((parameter: Json) => (parameter.$ref ? document.components.parameters.id : parameter))
+      .map((parameter: Json) =>
+        parameter.$ref ? document.components.parameters[parameter.$ref.split('/').at(-1)] : parameter,
+      )
       .filter((parameter: Json) => parameter.in === 'path');
     assert.deepEqual(
       inPath.map((parameter: Json) => parameter.name),

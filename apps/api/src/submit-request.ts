@@ -75,10 +75,13 @@ const Options = z.strictObject({
 });
 const optionNames = Object.keys(Options.shape);
 
+/** Up to 16 pairs of strings of the client's own. */
+export const Metadata = Options.shape.metadata;
+
 /** The options there are, for the document. */
 export const SubmitOptions = Options.omit({ webhook: true });
 
-const IdempotencyKey = z
+export const IdempotencyKey = z
   .string()
   .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1–255 printable ASCII characters without spaces');
 

@@ -21,7 +21,7 @@ const ContentPart = z.discriminatedUnion('type', [
   }),
 ]);
 
-const Message = z.strictObject({
+export const Message = z.strictObject({
   role: z.enum(['system', 'user', 'assistant']).meta({
     description: 'Who speaks: `system` instructs the model, `user` asks it, `assistant` is what it answered before',
   }),

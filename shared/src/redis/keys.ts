@@ -23,13 +23,15 @@ export function createKeys(prefix: string) {
     window: (id: string) => `${prefix}:{s:${id}}:window`,
     /** Tasks of a session that have begun and whose turn the store may not have yet. */
     turns: (id: string) => `${prefix}:{s:${id}}:turns`,
-    /** Number that grows with every change of an owner's sessions; lists are cached under it. */
+    /** Version that every change of an owner's sessions replaces; lists are cached under it. */
     sessionLists: (owner: string) => `${prefix}:{o:${owner}}:lists`,
     sessionList: (owner: string, version: string, hash: string) => `${prefix}:{o:${owner}}:list:${version}:${hash}`,
     /** An owner's preferences. */
     context: (owner: string) => `${prefix}:{o:${owner}}:context`,
     /** Answer of a request that allowed to keep it, by the hash of owner and request. */
     answer: (hash: string) => `${prefix}:answer:${hash}`,
+    /** What the first request under an Idempotency-Key has claimed, by the hash of owner, place and key. */
+    claim: (hash: string) => `${prefix}:claim:${hash}`,
     /** Which runner takes which job types, by when it last said so. */
     runners: `${prefix}:runners`,
     meta: `${prefix}:meta`,

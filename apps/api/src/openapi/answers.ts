@@ -100,6 +100,12 @@ export const Readiness = z
       )
       .nullable()
       .meta({ description: 'The queue of each job type; null when unknown' }),
+    caches: z
+      .object({
+        hits: z.int().min(0).meta({ description: 'Reads it answered' }),
+        misses: z.int().min(0).meta({ description: 'Reads that had to ask the store' }),
+      })
+      .meta({ description: 'What the caches of sessions and preferences did for this process so far' }),
     followed_tasks: z.int().min(0).meta({ description: 'Tasks whose events readers of this API follow or wait for' }),
   })
   .meta({ id: 'Readiness' });

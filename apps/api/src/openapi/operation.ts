@@ -9,12 +9,15 @@ import { Problem } from './answers.ts';
 export const TAGS = {
   submit: 'Submit',
   tasks: 'Tasks',
+  sessions: 'Sessions',
   monitoring: 'Monitoring',
   docs: 'Documentation',
 } as const;
 
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
 /** Paths as OpenAPI writes them (`/tasks/{id}`), each with its methods. */
-export type Paths = Record<string, Partial<Record<'get' | 'post', ZodOpenApiOperationObject>>>;
+export type Paths = Record<string, Partial<Record<Method, ZodOpenApiOperationObject>>>;
 
 type Responses = Record<string, ZodOpenApiResponseObject>;
 type Headers = Record<string, z.ZodType>;
@@ -25,7 +28,7 @@ const seconds = z.string().regex(/^\d+$/);
 /** Headers of answers. One that is not on every answer of its status is optional. */
 export const answerHeaders = {
   requestId: header('X-Request-Id', z.string(), "The request's own id, or one made for it"),
-  location: header('Location', z.string(), 'Path of the task, or of the page'),
+  location: header('Location', z.string(), 'Path of the task, of the session, or of the page'),
   taskId: header('X-Task-Id', z.string().optional(), 'Id of the task whose events these are'),
   replayed: header(
     'Idempotency-Replayed',
@@ -34,6 +37,7 @@ export const answerHeaders = {
   ),
   preferenceApplied: header('Preference-Applied', z.string().optional(), '`wait=N`, when it was waited for'),
   etag: header('ETag', z.string(), 'Id of the last event that is not text'),
+  cache: header('X-Cache', z.enum(['hit', 'miss']), 'Whether this came from the cache'),
   tag: z.string().meta({ description: 'Names this version of the file' }),
   retryAfter: header('Retry-After', seconds.optional(), 'Seconds after which to try again'),
   rateLimit: header('RateLimit', z.string().optional(), 'What is left of the quota, and when it is whole again'),
@@ -136,6 +140,21 @@ export const TaskPath = z.object({
     .string()
     .min(1)
     .meta({ description: 'The task', param: { id: 'id' } }),
+});
+
+/** Where the session of an answer goes on. */
+export function sessionLinks(session: string): NonNullable<ZodOpenApiResponseObject['links']> {
+  const operations = { read: 'readSession', messages: 'readMessages', say: 'postMessage', remove: 'deleteSession' };
+  return Object.fromEntries(
+    Object.entries(operations).map(([name, operationId]) => [name, { operationId, parameters: { session } }]),
+  );
+}
+
+export const SessionPath = z.object({
+  session: z
+    .string()
+    .min(1)
+    .meta({ description: 'The session', param: { id: 'session' } }),
 });
 
 /** A request header every route takes. */

@@ -93,6 +93,7 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, config, drain }: Api) {
               runners,
             }))
           : null,
+        caches: deps.cache.tally(),
         followed_tasks: deps.live.size(),
       } satisfies Readiness,
       { 'Cache-Control': 'no-store' },

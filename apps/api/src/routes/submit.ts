@@ -1,10 +1,14 @@
-/** Submits: one route per public job type, `POST /tasks` for any of them, and `POST /tasks/<id>/retry`. */
+/**
+ * Submits: one route per public job type, `POST /tasks` for any of them, `POST /tasks/<id>/retry`, and what may be done for a
+ * session.
+ */
 
 import { TaskError } from '@beanline/shared/errors.ts';
 import { START } from '@beanline/shared/event.ts';
 import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
 import { allows } from '@beanline/shared/owner.ts';
 import { readRequest } from '@beanline/shared/read-request.ts';
+import { readSession } from '@beanline/shared/read-session.ts';
 import { type FoundTask, readTask } from '@beanline/shared/read-task.ts';
 import { type SubmitRequest, submitTask } from '@beanline/shared/submit-task.ts';
 import { isEnd, type Status, type StoredStatus, statusAt, taskJson, taskUrls } from '@beanline/shared/task.ts';
@@ -26,6 +30,7 @@ import {
   type Paths,
   problems,
   requestHeaders,
+  SessionPath,
   TAGS,
   TaskPath,
   taskLinks,
@@ -35,7 +40,18 @@ import { replyJson } from '../reply.ts';
 import { streamEvents } from '../sse.ts';
 import { parseSubmit, SubmitHeaders, splitBody, splitTaskBody } from '../submit-request.ts';
 import { waitForEvent } from '../wait.ts';
+import { SESSIONS, sessionIdOf } from './sessions.ts';
 import { findTask } from './tasks.ts';
+
+/** Job types that take a session and nothing else, by the end of their route. */
+const SESSION_TYPES = { title: 'session.title', summary: 'session.summary' };
+
+/** Those that this catalog has. */
+const sessionTypes = (catalog: Catalog): [string, JobType][] =>
+  Object.entries(SESSION_TYPES).flatMap(([end, name]) => {
+    const type = catalog.get(name);
+    return type ? [[end, type]] : [];
+  });
 
 // Straight from Node's parser: the Web headers of a request are built only when they are asked for.
 const headerOf = (c: ApiContext, name: string) => c.env.incoming.headers[name]?.toString();
@@ -150,6 +166,15 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     return accept(c, parseSubmit(type, parts, headersOf(c), contextOf(c)));
   });
 
+  for (const [end, type] of sessionTypes(catalog)) {
+    app.post(`${SESSIONS}/:session/${end}`, async (c) => {
+      const session = sessionIdOf(c);
+      await readSession(deps, c.get('owner'), session);
+      const parts = { rawInput: { session_id: session }, rawOptions: {}, inputPath: [] };
+      return accept(c, parseSubmit(type, parts, headersOf(c), contextOf(c)));
+    });
+  }
+
   app.post('/tasks/:id/retry', async (c) => {
     const task = await findTask(api, c, 'listed');
     if (!isEnd(task.status))
@@ -211,8 +236,20 @@ export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
     };
     return [[type.route, { post: operation }]];
   });
+  const ofSessions = sessionTypes(catalog).map(([end, type]): [string, Paths[string]] => [
+    `${SESSIONS}/{session}/${end}`,
+    {
+      post: {
+        operationId: `submit${nameOf(type)}`,
+        summary: `Submits a task of type ${type.name} for the session`,
+        tags: [TAGS.submit],
+        requestParams: { ...requestParams, path: SessionPath },
+        responses: { ...responses, ...problems('not_found', ...submitProblems) },
+      },
+    },
+  ]);
   return {
-    ...Object.fromEntries(own),
+    ...Object.fromEntries([...own, ...ofSessions]),
     '/tasks': {
       post: {
         operationId: 'submitTask',

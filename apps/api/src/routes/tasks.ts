@@ -10,7 +10,6 @@ import { Status } from '@beanline/shared/task-view.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { unauthorized } from '../access.ts';
-import { fieldErrors, invalid } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
 import { CancelRequested, TaskList } from '../openapi/answers.ts';
 import {
@@ -24,22 +23,9 @@ import {
   TAGS,
   TaskPath,
 } from '../openapi/operation.ts';
+import { parseQuery, whole } from '../query.ts';
 import { reply, replyJson } from '../reply.ts';
 import { hasMoved, waitForEvent } from '../wait.ts';
-
-/** A whole number of a query. */
-const whole = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,6}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min).max(max))
-    .meta({
-      override({ jsonSchema }) {
-        delete jsonSchema.pattern;
-        Object.assign(jsonSchema, { type: 'integer', minimum: min, maximum: max });
-      },
-    });
 
 const ReadQuery = z.object({
   wait: whole(0, 60).default(0).meta({ description: 'Seconds to wait for the next change' }),
@@ -59,12 +45,6 @@ const listQuery = ({ catalog, partitions }: Described) =>
       .optional()
       .meta({ description: 'The next_cursor of the page before' }),
   });
-
-function parseQuery<Schema extends z.ZodType>(schema: Schema, c: ApiContext): z.output<Schema> {
-  const parsed = schema.safeParse(c.req.query());
-  if (!parsed.success) throw invalid(fieldErrors(parsed.error));
-  return parsed.data;
-}
 
 /** The task of the path, of this owner. An unknown id and a foreign one answer the same. `listed` leaves out the output. */
 export function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed' = 'whole'): Promise<FoundTask> {

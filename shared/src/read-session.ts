@@ -1,0 +1,112 @@
+/**
+ * Reads a session and its messages: from the cache, else from the store, and with them what ended tasks said that the store
+ * does not have yet, so that an answer is there as soon as its task is done.
+ */
+import type { Deps } from './deps.ts';
+import { TaskError } from './errors.ts';
+import { isSessionId, type Message, type Session } from './session.ts';
+import { type MessageView, messageJson } from './session-view.ts';
+import { unkeptMessages } from './unkept-messages.ts';
+
+/** Messages that are read, and cached, with a session. */
+export const NEWEST_MESSAGES = 50;
+/** Messages read from the store at once; each may be as large as a request. */
+const CHUNK = 17;
+/** A page ends when it is this large, with at least one message. */
+const MAX_PAGE_CHARS = 4 * 1024 * 1024;
+
+export const noSession = () => new TaskError('not_found', 'There is no such session.');
+
+/** Oldest first. `more`: there are older ones. */
+export type MessagePage = { messages: MessageView[]; more: boolean };
+type Asked = { limit: number; before: string | null };
+type Kept = MessagePage & { session: Session };
+
+/** Throws `not_found` for an unknown session and for another owner's alike, `unavailable` when the store is away. */
+export async function readSession(
+  deps: Deps,
+  owner: string,
+  id: string,
+): Promise<{ session: Session; page: MessagePage; hit: boolean }> {
+  if (!isSessionId(id)) throw noSession();
+  // First: what moves from there to the store meanwhile is then seen twice, and not never.
+  const unkept = await unkeptIfAny(deps, owner, id);
+  const { json, hit } = await deps.sessionCache.read(owner, id, () => loadSession(deps, owner, id));
+  if (json === null) throw noSession();
+  const { session, ...kept }: Kept = JSON.parse(json);
+  const { page, added } = withUnkept(kept, unkept, { limit: NEWEST_MESSAGES, before: null });
+  return { session: grown(session, added), page, hit };
+}
+
+/** A page of messages, as far as it may be long: those before one id, or the newest. Throws as `readSession` does. */
+export async function readMessages(
+  deps: Deps,
+  owner: string,
+  id: string,
+  asked: Asked,
+): Promise<{ page: MessagePage; hit: boolean }> {
+  if (asked.before === null && asked.limit <= NEWEST_MESSAGES) {
+    const { page, hit } = await readSession(deps, owner, id);
+    const messages = page.messages.slice(-asked.limit);
+    return { page: { messages, more: page.more || messages.length < page.messages.length }, hit };
+  }
+  if (!isSessionId(id)) throw noSession();
+  const unkept = await unkeptIfAny(deps, owner, id);
+  const kept = await loadPage(deps, owner, id, asked);
+  // Whose messages these are, his is the session.
+  if (kept.messages.length === 0 && !(await deps.store.sessions.read(owner, id))) throw noSession();
+  return { page: withUnkept(kept, unkept, asked).page, hit: false };
+}
+
+async function loadSession(deps: Deps, owner: string, id: string): Promise<string | null> {
+  const session = await deps.store.sessions.read(owner, id);
+  if (!session) return null;
+  const page = await loadPage(deps, owner, id, { limit: NEWEST_MESSAGES, before: null });
+  return JSON.stringify({ session, ...page } satisfies Kept);
+}
+
+async function loadPage({ store }: Deps, owner: string, id: string, { limit, before }: Asked): Promise<MessagePage> {
+  const newestFirst: MessageView[] = [];
+  const page = (more: boolean) => ({ messages: newestFirst.toReversed(), more });
+  let chars = 0;
+  let cursor = before;
+  for (;;) {
+    const wanted = Math.min(CHUNK, limit + 1 - newestFirst.length);
+    const chunk = await store.messages.page(owner, id, { limit: wanted, before: cursor });
+    for (const message of chunk.toReversed()) {
+      if (newestFirst.length === limit || chars >= MAX_PAGE_CHARS) return page(true);
+      newestFirst.push(messageJson(message));
+      chars += message.content.length;
+    }
+    if (chunk.length < wanted) return page(false);
+    cursor = chunk[0]?.id ?? null;
+  }
+}
+
+/** Without Redis nobody knows of them; what the store has is read all the same. */
+async function unkeptIfAny(deps: Deps, owner: string, id: string): Promise<Message[]> {
+  return unkeptMessages(deps, owner, id).catch((error: unknown) => {
+    if (error instanceof TaskError && error.code === 'unavailable') return [];
+    throw error;
+  });
+}
+
+function withUnkept({ messages, more }: MessagePage, unkept: Message[], { limit, before }: Asked) {
+  const known = new Set(messages.map(({ message_id }) => message_id));
+  const from = more ? (messages[0]?.message_id ?? '') : '';
+  const added = unkept.filter(({ id }) => !known.has(id) && id > from && (before === null || id < before));
+  if (added.length === 0) return { page: { messages, more }, added };
+  const all = [...messages, ...added.map(messageJson)].sort((a, b) => (a.message_id < b.message_id ? -1 : 1));
+  return { page: { messages: all.slice(-limit), more: more || all.length > limit }, added };
+}
+
+/** The session as it will be when the store has these messages. */
+function grown(session: Session, added: Message[]): Session {
+  const sum = (of: (message: Message) => number) => added.reduce((total, message) => total + of(message), 0);
+  return {
+    ...session,
+    messageCount: session.messageCount + added.length,
+    totalTokens: session.totalTokens + sum(({ usage }) => (usage ? usage.inputTokens + usage.outputTokens : 0)),
+    updatedAt: Math.max(session.updatedAt, ...added.map(({ createdAt }) => createdAt)),
+  };
+}
