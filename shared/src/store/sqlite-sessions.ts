@@ -78,6 +78,10 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
         ...[session.totalTokens, session.messageCount, title, session.titleBy, session.model, session.featureOptions],
         ...[summary?.text ?? null, summary?.upTo ?? null, summary?.messages ?? null, summary?.createdAt ?? null],
       );
+      sql.run(
+        'INSERT INTO owners (owner, sessions) VALUES (?, 1) ON CONFLICT DO UPDATE SET sessions = sessions + 1',
+        owner,
+      );
       addGrams(sql, 'title_grams', owner, place, title ?? '');
     },
 
@@ -95,8 +99,11 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
         `SELECT * ${matching} ORDER BY ${sort} DESC, id DESC LIMIT ?10 OFFSET ?11`,
         ...[...values, ...(filter.ids === undefined ? [null] : []), limit, skip],
       );
-      const count = sql.get(`SELECT count(*) AS total FROM (SELECT 1 ${matching} LIMIT ${MAX_COUNTED})`, ...values);
-      return { sessions: rows.map(sessionOf), total: count?.total as number };
+      const all = Object.values(filter).every((wanted) => wanted === undefined);
+      const count = all
+        ? sql.get('SELECT min(sessions, ?) AS total FROM owners WHERE owner = ?', MAX_COUNTED, owner)
+        : sql.get(`SELECT count(*) AS total FROM (SELECT 1 ${matching} LIMIT ${MAX_COUNTED})`, ...values);
+      return { sessions: rows.map(sessionOf), total: (count?.total ?? 0) as number };
     },
 
     setTitle(owner, id, title, by, now) {
@@ -129,6 +136,7 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
       sql.run('DELETE FROM messages WHERE session = ?', place);
       sql.run('DELETE FROM title_grams WHERE rowid = ?', place);
       sql.run('DELETE FROM sessions WHERE place = ?', place);
+      sql.run('UPDATE owners SET sessions = sessions - 1 WHERE owner = ?', owner);
       return true;
     },
 
