@@ -8,9 +8,11 @@ import type { Message } from './session.ts';
 import { sessionChangeOf } from './session-change.ts';
 import { isEnd } from './task.ts';
 
-const PAGE = 50;
-/** The most turns that are looked at: while the store is away they become ever more, and all but the newest are history. */
+/** Turns that are read at once. */
+const PAGE = 10;
+/** The most turns that are looked at, and characters they may have: while the store is away they become ever more. */
 const MAX_TURNS = 500;
+const MAX_CHARS = 16 * 1024 * 1024;
 
 type Reads = Pick<Deps, 'turns' | 'tasks' | 'catalog'>;
 
@@ -34,21 +36,27 @@ export async function unkeptTurns(
   const messages: Message[] = [];
   const archived: string[] = [];
   let before: string | null = null;
-  for (let looked = 0; looked < MAX_TURNS && messages.length < limit; looked += PAGE) {
+  let chars = 0;
+  for (let looked = 0; looked < MAX_TURNS && chars < MAX_CHARS && messages.length < limit; looked += PAGE) {
     const ids: string[] = await turns.list(sessionId, before, PAGE);
-    const states = await tasks.states(ids);
-    for (const [at, id] of ids.entries()) {
-      const status = states[at]?.status ?? null;
-      if (status === null) archived.push(id);
-      if (status === null || !isEnd(status) || messages.length >= limit) continue;
-      const [record, input] = await Promise.all([tasks.read(owner, id), tasks.readInput(id)]);
-      if (record === null) archived.push(id);
-      else messages.push(...(sessionChangeOf(catalog, { record, input })?.change?.messages ?? []));
+    const found = await Promise.all(ids.map((id) => readTurn(id)));
+    for (const [at, turn] of found.entries()) {
+      if (turn === 'gone') archived.push(ids[at] ?? '');
+      else if (messages.length < limit) messages.push(...turn);
     }
+    chars = messages.reduce((sum, { content }) => sum + content.length, 0);
     before = ids.at(-1) ?? null;
     if (ids.length < PAGE) break;
   }
   return { messages: messages.sort(byId), archived };
+
+  async function readTurn(id: string): Promise<Message[] | 'gone'> {
+    const [state] = await tasks.states([id]);
+    if (!state?.status) return 'gone';
+    if (!isEnd(state.status)) return [];
+    const [record, input] = await Promise.all([tasks.read(owner, id), tasks.readInput(id)]);
+    return record ? (sessionChangeOf(catalog, { record, input })?.change?.messages ?? []) : 'gone';
+  }
 }
 
 /** The order of a conversation. */

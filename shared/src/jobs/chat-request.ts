@@ -154,6 +154,8 @@ export function attachedMessages({ messages, images = [], files = [] }: ChatInpu
 
 export const chatRequest = defineJobType({
   name: 'chat.request',
+  // 2: `session_id` and `cache`. A runner that does not know them would answer without the conversation.
+  version: 2,
   route: '/api/chat',
   concurrency: 50,
   attempts: 3,

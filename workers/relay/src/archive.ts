@@ -100,7 +100,8 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
     // One that is gone was archived before, or went with its Redis.
     const loaded = (await clock.guard(loads, when(partition))).filter((task) => task !== null);
     const taken = await put(loaded);
-    for (const task of loaded) await keepSession(task);
+    // In any order: their messages are sorted by their ids.
+    await Promise.all(loaded.map(keepSession));
     const kept = taken.map(({ record }) => record.id);
     await clock.guard(() => schedule.keep(partition, kept, config.TASK_RETENTION_MS), when(partition));
     return count;
