@@ -101,9 +101,10 @@ test('system messages and several new ones: the model gets them all, the session
   assert.equal(JSON.parse(messages[4]?.content ?? '')[1].type, 'image_url');
 });
 
-test('preferences and the summary come first as one system message, and the model of the session answers', async () => {
+test('preferences and the summary come first as one system message, and the model of the session, else of the owner, answers', async () => {
   const summary: Summary = { text: 'We spoke of beans.', upTo: makeMessageId(1_000), messages: 9, createdAt: 1_000 };
-  await system.store.settings.put(OWNER, 'preferences', JSON.stringify({ instructions: 'Rhyme.', language: 'ko-KR' }));
+  const preferences = { instructions: 'Rhyme.', language: 'ko-KR', model: 'openai/of-owner' };
+  await system.store.settings.put(OWNER, 'preferences', JSON.stringify(preferences));
   try {
     await system.redis.cli('del', `bl:{o:${OWNER}}:context`);
     const session = await system.newSession({ summary, model: 'openai/of-session' });
@@ -118,6 +119,8 @@ test('preferences and the summary come first as one system message, and the mode
     assert.equal(system.callsOf('with all of it')[0]?.body.model, 'of-session');
     await system.ask(session, 'named', { model: 'openai/of-request' });
     assert.equal(system.callsOf('named')[0]?.body.model, 'of-request');
+    await system.ask(await system.newSession(), 'unnamed');
+    assert.equal(system.callsOf('unnamed')[0]?.body.model, 'of-owner');
   } finally {
     await system.store.settings.delete(OWNER, 'preferences');
     await system.redis.cli('del', `bl:{o:${OWNER}}:context`);

@@ -120,7 +120,7 @@ test('cancelled, retried and failed tasks leave what was said: nothing before a 
   await cancel(running);
   await followToEnd(system.url, running);
 
-  system.answers.set('cancelled while parked', (call) => call.refuse(503, { 'Retry-After': '60' }));
+  system.answers.set('cancelled while parked', (call) => call.refuse(503, { 'Retry-After': '10' }));
   const parked = await system.say(session, 'cancelled while parked');
   await followUntil(system.url, parked, 'retrying');
   await cancel(parked);

@@ -85,13 +85,20 @@ async function loadPage({ store }: Deps, owner: string, id: string, { limit, bef
 
 /** Without Redis nobody knows of them; what the store has is read all the same. */
 async function unkeptIfAny(deps: Deps, owner: string, id: string): Promise<Message[]> {
-  return unkeptMessages(deps, owner, id).catch((error: unknown) => {
-    if (error instanceof TaskError && error.code === 'unavailable') return [];
-    throw error;
-  });
+  return deps.clock
+    .guard(() => unkeptMessages(deps, owner, id))
+    .catch((error: unknown) => {
+      if (error instanceof TaskError && error.code === 'unavailable') return [];
+      throw error;
+    });
 }
 
-function withUnkept({ messages, more }: MessagePage, unkept: Message[], { limit, before }: Asked) {
+/** A page of the store joined with messages that the store may not have: what it gives, and which of them are new. */
+export function withUnkept(
+  { messages, more }: MessagePage,
+  unkept: Message[],
+  { limit, before }: Asked,
+): { page: MessagePage; added: Message[] } {
   const known = new Set(messages.map(({ message_id }) => message_id));
   const from = more ? (messages[0]?.message_id ?? '') : '';
   const added = unkept.filter(({ id }) => !known.has(id) && id > from && (before === null || id < before));

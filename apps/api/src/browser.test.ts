@@ -141,6 +141,7 @@ test('with keys a page of an allowed origin is told so in every answer, streams 
       'RateLimit',
       'ETag',
       'Idempotency-Replayed',
+      'X-Cache',
     ]) {
       assert.ok(given.get('access-control-expose-headers')?.split(', ').includes(name), name);
     }
@@ -160,6 +161,24 @@ test('a preflight of an allowed origin is answered, without a key, for the heade
   const allowed = answer.headers.get('access-control-allow-headers')?.toLowerCase().split(', ');
   for (const name of ['authorization', 'content-type', 'idempotency-key', 'prefer', 'last-event-id', 'traceparent']) {
     assert.ok(allowed?.includes(name), name);
+  }
+});
+
+test('a page of an allowed origin may change and delete what is its owner’s', async () => {
+  const headers = { ...bearer(KEY), Origin: APP };
+  const made = await send(keyed, 'POST', '/api/chat/sessions', headers, {});
+  const path = `/api/chat/sessions/${made.json.session.session_id}`;
+  for (const [method, place, body, status] of [
+    ['PATCH', `${path}/title`, { title: 'x' }, 204],
+    ['PUT', '/api/chat/preferences', {}, 200],
+    ['DELETE', path, undefined, 204],
+  ] as const) {
+    const asks = { Origin: APP, 'Access-Control-Request-Method': method };
+    const preflight = await send(keyed, 'OPTIONS', place, asks);
+    assert.equal(preflight.status, 204);
+    assert.ok(preflight.headers.get('access-control-allow-methods')?.split(', ').includes(method), method);
+    const answer = await send(keyed, method, place, headers, body);
+    assert.deepEqual([answer.status, answer.headers.get('access-control-allow-origin')], [status, APP]);
   }
 });
 

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { chat } from '../../../scripts/testing/client.ts';
 import { bearer, comparable, keyring, ownerClient } from '../../../scripts/testing/owners.ts';
 import { assertProblem } from '../../../scripts/testing/raw.ts';
-import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/sessions.ts';
+import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const ANNA = 'anna-key-0123456789';

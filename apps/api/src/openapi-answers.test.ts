@@ -244,6 +244,14 @@ test('sessions, their messages and preferences', async () => {
   }
 
   const remove = `DELETE ${at}/{session}`;
+  const foreign = chat('hello', { session_id: `sess_${'0'.repeat(25)}` });
+  for (const [path, input] of [
+    ['/api/chat', foreign],
+    ['/tasks', { type: 'chat.request', input: foreign }],
+  ] as const) {
+    if (!document.paths[path].post.responses['404']) continue;
+    assert.equal((await drive(`POST ${path}`, { body: input })).status, 404);
+  }
   assert.equal((await drive(remove, { session })).status, 204);
   for (const [name, body] of [
     [`GET ${at}/{session}`],

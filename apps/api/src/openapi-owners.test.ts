@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { bearer, keyring, ownerClient } from '../../../scripts/testing/owners.ts';
 import { ask } from '../../../scripts/testing/raw.ts';
-import { SESSIONS, sessionClient } from '../../../scripts/testing/sessions.ts';
+import { SESSIONS, sessionClient } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const ANNA = 'anna-key-0123456789';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { bearer } from '../../../scripts/testing/owners.ts';
 import { assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
-import { sessionClient } from '../../../scripts/testing/sessions.ts';
+import { sessionClient } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const PATH = '/api/chat/preferences';

@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { testRedis } from '../../../scripts/test-redis.ts';
 import { bearer } from '../../../scripts/testing/owners.ts';
 import { assertProblem } from '../../../scripts/testing/raw.ts';
-import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/sessions.ts';
+import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { silentLog } from '../../../scripts/testing/task-redis.ts';
 import { startServer } from './server.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { ask, assertProblem, eventually } from '../../../scripts/testing/raw.ts';
-import { SESSIONS, sessionClient } from '../../../scripts/testing/sessions.ts';
+import { SESSIONS, sessionClient } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const STORE_TIMEOUT_MS = 1_000;

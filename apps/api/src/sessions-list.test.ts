@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
-import { SESSIONS, sessionClient } from '../../../scripts/testing/sessions.ts';
+import { SESSIONS, sessionClient } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 type Listed = { session_id: string; title: string; updated_at: string; created_at: string };

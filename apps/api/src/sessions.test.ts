@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
-import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/sessions.ts';
+import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 let system: System;
@@ -311,13 +311,16 @@ test('HEAD says what GET does, without a body; what a path does not allow is 405
     assert.match(head.headers.get('x-cache') ?? '', /^(hit|miss)$/);
   }
   for (const [method, path, allow] of [
-    ['PUT', '', 'POST, GET'],
-    ['POST', `/${id}`, 'GET, DELETE'],
-    ['PUT', `/${id}/messages`, 'GET, POST'],
-    ['GET', `/${id}/title`, 'POST, PATCH'],
+    ['PUT', '', ['POST', 'GET']],
+    ['POST', `/${id}`, ['GET', 'DELETE']],
+    ['PUT', `/${id}/messages`, ['GET', 'POST']],
+    ['GET', `/${id}/title`, ['PATCH']],
+    ['PUT', `/${id}/summary`, ['GET']],
   ] as const) {
     const answer = await client.call(method, `${SESSIONS}${path}`, method === 'GET' ? undefined : {});
     assertProblem(answer, 405, 'method_not_allowed');
-    assert.equal(answer.headers.get('allow'), allow);
+    const allowed = answer.headers.get('allow')?.split(', ') ?? [];
+    for (const name of allow) assert.ok(allowed.includes(name), `${path}: ${allowed}`);
+    assert.ok(!allowed.includes(method));
   }
 });
