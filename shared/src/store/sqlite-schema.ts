@@ -7,7 +7,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 export const refusal = (message: string) => Object.assign(new Error(message), { refused: true as const });
 export const isRefusal = (error: unknown): error is Error => (error as { refused?: true }).refused === true;
 
-/** What runs SQL: prepares each text once. */
+/** What runs SQL: prepares each text once. Parameters are plain `?`: numbered ones fail in Node 24.0. */
 export type Sql = {
   get(text: string, ...values: SqlValue[]): Row | undefined;
   all(text: string, ...values: SqlValue[]): Row[];
