@@ -8,8 +8,8 @@ export const MAX_SEARCHED = 200_000;
 /** Ends a text in its grams, so that its last one and two letters begin a gram too. */
 const END = '\u0000';
 
-/** The form in which texts are compared: composed, lower case. */
-export const fold = (text: string) => text.slice(0, MAX_SEARCHED).normalize('NFC').toLowerCase();
+/** The form in which texts are compared: composed, lower case, half letters as U+FFFD, as which stores keep them. */
+export const fold = (text: string) => text.slice(0, MAX_SEARCHED).normalize('NFC').toLowerCase().toWellFormed();
 
 /** Every three letters in a row of a text, each once; of its last two letters, with the end. */
 export function gramsOf(text: string): string[] {

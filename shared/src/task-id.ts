@@ -11,6 +11,7 @@ const PARTITION_LENGTH = 2;
 const RANDOM_LENGTH = 14;
 const random = customAlphabet(ALPHABET, RANDOM_LENGTH);
 const PATTERN = new RegExp(`^task_[${ALPHABET}]{${TIME_LENGTH + PARTITION_LENGTH + RANDOM_LENGTH}}$`);
+const TIMED = new RegExp(`^[a-z]+_([${ALPHABET}]{${TIME_LENGTH}})[${ALPHABET}]{${PARTITION_LENGTH + RANDOM_LENGTH}}`);
 
 /** The most partitions an id can name. */
 export const MAX_PARTITIONS = 32 ** PARTITION_LENGTH;
@@ -36,6 +37,15 @@ const randomTail = customAlphabet(ALPHABET, PARTITION_LENGTH + RANDOM_LENGTH);
 
 /** An id of something that lives in no partition, as long as a task's and sorted by time as well: 80 random bits. */
 export const makeTimeId = (prefix: string, now: number) => `${prefix}${encode(now, TIME_LENGTH)}${randomTail()}`;
+
+/** The time (ms) in an id, of whatever kind; null when it has none. */
+export function timeOf(id: string): number | null {
+  const letters = TIMED.exec(id)?.[1];
+  if (letters === undefined) return null;
+  let time = 0;
+  for (const letter of letters) time = time * 32 + ALPHABET.indexOf(letter);
+  return time;
+}
 
 export const timeIdPattern = (prefix: string) => new RegExp(`^${prefix}[${ALPHABET}]{${TASK_ID_LENGTH}}$`);
 
