@@ -126,7 +126,11 @@ test('what a relay from before the store keeps is archived before it is removed,
   await relay();
   await until(async () => (await redis.exists(...[...kept, after].map((id) => keys.task(0, id)))) === 0);
   assert.ok((await now()) - startedAt >= 1_000);
-  assert.deepEqual(puts.flatMap((put) => put.tasks.map(({ record }) => record.id)).sort(), [...kept, after].sort());
+  // The entry that the bus keeps is one of these, and may come twice.
+  assert.deepEqual(
+    [...new Set(puts.flatMap((put) => put.tasks.map(({ record }) => record.id)))].sort(),
+    [...kept, after].sort(),
+  );
   assert.equal(await redis.exists(keys.kept(0)), 0);
   assert.deepEqual(Object.keys(await redis.hgetall(keys.cursors(0))), ['store']);
 });
@@ -152,16 +156,23 @@ test('a relay from before the store that goes on beside a new one takes nothing 
   assert.ok((await redis.xlen(keys.bus(0))) <= 1);
 });
 
-test('a full Redis is made room in: tasks are archived and removed', async (t) => {
-  const { ended, relay, redis, keys, create } = setup(t);
-  const { id } = await ended();
+test('a full Redis is made room in: what ends is archived and removed', async (t) => {
+  const { running, tasks, ending, relay, redis, keys, create } = setup(t);
+  const { ref, lastId } = await running();
+  const idle = await relay();
+  await until(async () => (await redis.exists(keys.lease(0))) === 1);
   const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
   await redis.config('SET', 'maxmemory', String(used >> 1));
-  t.after(() => redis.config('SET', 'maxmemory', '0').catch(() => undefined));
-  await assert.rejects(create(), /OOM|memory/);
-  await relay();
-  await until(async () => (await redis.exists(keys.task(0, id))) === 0);
-  await redis.config('SET', 'maxmemory', '0');
+  try {
+    await assert.rejects(create(), /OOM/);
+    await tasks.finish(ref, ending(lastId));
+    // The lease goes from one to another also now.
+    await redis.del(keys.lease(0));
+    await until(async () => (await redis.exists(keys.task(0, ref.id))) === 0);
+  } finally {
+    await redis.config('SET', 'maxmemory', '0');
+    await idle.stop();
+  }
 });
 
 test('what is past STORE_RETENTION_DAYS is purged, in batches, and nothing else', async (t) => {
