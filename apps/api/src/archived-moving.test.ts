@@ -1,7 +1,7 @@
 /** Readers of tasks that leave Redis at that moment: none misses anything, repeats anything, or is told that a task is not there. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { isInRedis, leftRedis, SHORT_RETENTION } from '../../../scripts/testing/archived.ts';
+import { inRedis, leftRedis, SHORT_RETENTION } from '../../../scripts/testing/archived.ts';
 import { chat, events, followToEnd, getTask, post, submit, visibleText } from '../../../scripts/testing/client.ts';
 import { ask, rawGet } from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
@@ -137,7 +137,7 @@ test('an open task stays in Redis, however many ended ones leave', async () => {
   for await (const { type } of events(system.url, open)) if (type === 'human_approval') break;
   const ended = await submit(system.url);
   await leftRedis(system, [ended]);
-  assert.equal(await isInRedis(system, open), true);
+  assert.deepEqual(await inRedis(system, [open]), [open]);
   const { json } = await ask(path('?status=input_required'));
   assert.deepEqual(
     json.tasks.map(({ task_id }: { task_id: string }) => task_id),
