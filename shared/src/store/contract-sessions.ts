@@ -1,4 +1,4 @@
-/** The contract of sessions and settings. */
+/** The contract of sessions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { featureModes, type Session } from '../session.ts';
@@ -53,6 +53,18 @@ export function sessionsContract(stores: () => Pair) {
     assert.deepEqual(await one.sessions.read(owner, session.id), session);
     assert.deepEqual(await two.sessions.read(owner, session.id), session);
     assert.deepEqual(await one.sessions.titled(owner, 'peas', 10), []);
+  });
+
+  test('of twenty that make one session at once one does', async () => {
+    const { one, two } = stores();
+    const owner = someOwner();
+    const session = someSession(owner);
+    const made = Array.from({ length: 20 }, (_, i) => ({ ...session, model: String(i) }));
+    await Promise.all(made.map((each, i) => (i % 2 ? one : two).sessions.create(each)));
+    const list = await one.sessions.list(owner, {}, { sort: 'updated_at', limit: 10, skip: 0 });
+    assert.equal(list.total, 1);
+    assert.ok(made.some(({ model }) => model === list.sessions[0]?.model));
+    assert.deepEqual(await two.sessions.read(owner, session.id), list.sessions[0]);
   });
 
   test('a session of another owner cannot be read, listed, changed, written to or deleted', async () => {
@@ -246,28 +258,5 @@ export function sessionsContract(stores: () => Pair) {
       const filter = { minTokens: n, maxTokens: n, updatedFrom: n, updatedTo: n };
       assert.deepEqual(await one.sessions.list(owner, filter, page), { sessions: [after], total: 1 });
     }
-  });
-
-  test('settings are kept by owner and name; the last one stands', async () => {
-    const { one, two } = stores();
-    const owner = someOwner();
-    assert.equal(await one.settings.get(owner, 'preferences'), null);
-    await one.settings.put(owner, 'preferences', '{"a":1}');
-    await two.settings.put(owner, 'preferences', '{"a":2}');
-    await two.settings.put(owner, 'other', '[]');
-    assert.equal(await one.settings.get(owner, 'preferences'), '{"a":2}');
-    assert.equal(await one.settings.get(someOwner(), 'preferences'), null);
-    await one.settings.delete(someOwner(), 'preferences');
-    await one.settings.delete(owner, 'preferences');
-    await two.settings.delete(owner, 'preferences');
-    assert.equal(await two.settings.get(owner, 'preferences'), null);
-    assert.equal(await two.settings.get(owner, 'other'), '[]');
-  });
-
-  test('twenty that put one setting at once leave one of theirs', async () => {
-    const { one, two } = stores();
-    const owner = someOwner();
-    await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? one : two).settings.put(owner, 'n', String(i))));
-    assert.match((await one.settings.get(owner, 'n')) ?? '', /^1?\d$/);
   });
 }

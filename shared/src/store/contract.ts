@@ -9,6 +9,7 @@ import { messagesContract } from './contract-messages.ts';
 import type { Pair } from './contract-samples.ts';
 import { searchContract } from './contract-search.ts';
 import { sessionsContract } from './contract-sessions.ts';
+import { settingsContract } from './contract-settings.ts';
 import { tasksContract } from './contract-tasks.ts';
 
 /** Defines the tests. `open` gives a further instance on the same data, which is empty at first. */
@@ -27,6 +28,7 @@ export function storeContract(name: string, open: () => Promise<Store>) {
     });
     tasksContract(stores);
     sessionsContract(stores);
+    settingsContract(stores);
     messagesContract(stores);
     searchContract(stores);
     hostileContract(stores);

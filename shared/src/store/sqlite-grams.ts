@@ -28,9 +28,9 @@ function ownerNumber(sql: Sql, owner: string): number | undefined {
   return sql.get('SELECT number FROM owners WHERE owner = ?', owner)?.number as number | undefined;
 }
 
+/** Of an owner who has had a session. */
 export function addGrams(sql: Sql, table: GramTable, owner: string, place: number, text: string) {
   if (text === '') return;
-  sql.run('INSERT INTO owners (owner) VALUES (?) ON CONFLICT DO NOTHING', owner);
   const number = ownerNumber(sql, owner) as number;
   const words = gramsOf(text).map((gram) => wordOf(number, gram));
   sql.run(`INSERT INTO ${table} (rowid, grams) VALUES (?, ?)`, place, words.join(' '));

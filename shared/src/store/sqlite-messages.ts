@@ -57,10 +57,10 @@ export function sqliteMessages(sql: Sql): Sync<MessageStore> {
       }
       if (added > 0) {
         sql.run(
-          `UPDATE sessions SET message_count = message_count + ?2, updated_at = max(updated_at, ?4),
-             total_tokens = min(total_tokens + ?3, ${Number.MAX_SAFE_INTEGER})
-           WHERE place = ?1`,
-          ...[session, added, tokens, now],
+          `UPDATE sessions SET message_count = message_count + ?, updated_at = max(updated_at, ?),
+             total_tokens = min(total_tokens + ?, ${Number.MAX_SAFE_INTEGER})
+           WHERE place = ?`,
+          ...[added, now, tokens, session],
         );
       }
       return readSession(sql, owner, sessionId);

@@ -1,10 +1,13 @@
 /** Opens the file: its settings, and its tables, which the first one to come makes. */
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { TaskError } from '../errors.ts';
 
-/** What runs SQL: prepares each text once. */
+/** An error whose text a caller may see. A thread that loaded TaskError would load zod with it, and start half as fast. */
+export const refusal = (message: string) => Object.assign(new Error(message), { refused: true as const });
+export const isRefusal = (error: unknown): error is Error => (error as { refused?: true }).refused === true;
+
+/** What runs SQL: prepares each text once. Parameters are plain `?`: numbered ones fail in Node 24.0. */
 export type Sql = {
   get(text: string, ...values: SqlValue[]): Row | undefined;
   all(text: string, ...values: SqlValue[]): Row[];
@@ -12,6 +15,7 @@ export type Sql = {
   each(text: string, ...values: SqlValue[]): Iterable<Row>;
   /** Gives how many rows changed. */
   run(text: string, ...values: SqlValue[]): number;
+  inTransaction(): boolean;
   close(): void;
 };
 export type SqlValue = string | number | null;
@@ -26,7 +30,8 @@ const SCHEMA_VERSION = 1;
  * index of letters, which gives the highest rows first, gives the newest first (sqlite-grams.ts).
  */
 const SCHEMA = `
-  CREATE TABLE owners (number INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE);
+  -- The count is kept, so that a list without a filter tells its total without a walk.
+  CREATE TABLE owners (number INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE, sessions INTEGER NOT NULL);
 
   CREATE TABLE tasks (
     number INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
@@ -83,8 +88,7 @@ function migrate(database: DatabaseSync) {
   database.exec('BEGIN IMMEDIATE');
   const found = version();
   if (found > SCHEMA_VERSION) {
-    throw new TaskError(
-      'unavailable',
+    throw refusal(
       `The store was made by a newer release (its tables have version ${found}, this release knows ${SCHEMA_VERSION}).`,
     );
   }
@@ -96,6 +100,8 @@ function migrate(database: DatabaseSync) {
 /** Opens the file, which is made when there is none, with its directory. `busyMs`: how long it waits for another writer. */
 export function openSql(file: string, busyMs: number): Sql {
   mkdirSync(dirname(file), { recursive: true });
+  // Else SQLite would open it to read, and leave files beside it that stay read-only when it is mended.
+  if (existsSync(file)) accessSync(file, constants.W_OK);
   const database = new DatabaseSync(file, { timeout: busyMs });
   try {
     // FULL: what is acknowledged is on the disk, because Redis then drops its copy.
@@ -124,6 +130,7 @@ export function openSql(file: string, busyMs: number): Sql {
     all: (text, ...values) => prepared(text).all(...values) as Row[],
     each: (text, ...values) => prepared(text).iterate(...values) as Iterable<Row>,
     run: (text, ...values) => Number(prepared(text).run(...values).changes),
+    inTransaction: () => database.isTransaction,
     close: () => database.close(),
   };
 }

@@ -48,8 +48,8 @@ export function placeOf(sql: Sql, owner: string, id: string): number | null {
 }
 
 /** One text for every filter, so that few statements serve all. */
-const MATCHING = `owner = ? AND (?2 IS NULL OR feature_mode = ?2) AND updated_at >= ?3 AND updated_at <= ?4
-  AND total_tokens >= ?5 AND total_tokens <= ?6 AND message_count >= ?7 AND message_count <= ?8`;
+const MATCHING = `owner = ? AND feature_mode = coalesce(?, feature_mode) AND updated_at >= ? AND updated_at <= ?
+  AND total_tokens >= ? AND total_tokens <= ? AND message_count >= ? AND message_count <= ?`;
 
 function valuesOf(owner: string, filter: SessionFilter): SqlValue[] {
   const { featureMode, updatedFrom, updatedTo, minTokens, maxTokens, minMessages, maxMessages } = filter;
@@ -78,6 +78,10 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
         ...[session.totalTokens, session.messageCount, title, session.titleBy, session.model, session.featureOptions],
         ...[summary?.text ?? null, summary?.upTo ?? null, summary?.messages ?? null, summary?.createdAt ?? null],
       );
+      sql.run(
+        'INSERT INTO owners (owner, sessions) VALUES (?, 1) ON CONFLICT DO UPDATE SET sessions = sessions + 1',
+        owner,
+      );
       addGrams(sql, 'title_grams', owner, place, title ?? '');
     },
 
@@ -86,24 +90,25 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
     list(owner, filter, { sort, limit, skip }) {
       // A list of ids is short: it is looked up and sorted. Else the index of the order is walked.
       const [index, ids] =
-        filter.ids === undefined
-          ? [INDEX_OF[sort], '']
-          : ['sessions_id', 'AND id IN (SELECT value FROM json_each(?9))'];
+        filter.ids === undefined ? [INDEX_OF[sort], ''] : ['sessions_id', 'AND id IN (SELECT value FROM json_each(?))'];
       const matching = `FROM sessions INDEXED BY ${index} WHERE ${MATCHING} ${ids}`;
       const values = valuesOf(owner, filter);
       const rows = sql.all(
-        `SELECT * ${matching} ORDER BY ${sort} DESC, id DESC LIMIT ?10 OFFSET ?11`,
-        ...[...values, ...(filter.ids === undefined ? [null] : []), limit, skip],
+        `SELECT * ${matching} ORDER BY ${sort} DESC, id DESC LIMIT ? OFFSET ?`,
+        ...[...values, limit, skip],
       );
-      const count = sql.get(`SELECT count(*) AS total FROM (SELECT 1 ${matching} LIMIT ${MAX_COUNTED})`, ...values);
-      return { sessions: rows.map(sessionOf), total: count?.total as number };
+      const all = Object.values(filter).every((wanted) => wanted === undefined);
+      const count = all
+        ? sql.get('SELECT min(sessions, ?) AS total FROM owners WHERE owner = ?', MAX_COUNTED, owner)
+        : sql.get(`SELECT count(*) AS total FROM (SELECT 1 ${matching} LIMIT ${MAX_COUNTED})`, ...values);
+      return { sessions: rows.map(sessionOf), total: (count?.total ?? 0) as number };
     },
 
     setTitle(owner, id, title, by, now) {
       const changed = sql.get(
-        `UPDATE sessions SET title = ?3, title_by = ?4, updated_at = max(updated_at, ?5)
-         WHERE owner = ?1 AND id = ?2 AND (?4 = 'client' OR title_by IS NOT 'client') RETURNING place`,
-        ...[owner, id, title, by, now],
+        `UPDATE sessions SET title = ?, title_by = ?, updated_at = max(updated_at, ?)
+         WHERE owner = ? AND id = ? AND (? = 'client' OR title_by IS NOT 'client') RETURNING place`,
+        ...[title, by, now, owner, id, by],
       );
       if (changed) {
         const place = changed.place as number;
@@ -115,9 +120,9 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
 
     setSummary(owner, id, { text, upTo, messages, createdAt }) {
       sql.run(
-        `UPDATE sessions SET summary = ?3, summary_up_to = ?4, summary_messages = ?5, summary_created_at = ?6
-         WHERE owner = ?1 AND id = ?2 AND (summary_up_to IS NULL OR summary_up_to < ?4)`,
-        ...[owner, id, text, upTo, messages, createdAt],
+        `UPDATE sessions SET summary = ?, summary_up_to = ?, summary_messages = ?, summary_created_at = ?
+         WHERE owner = ? AND id = ? AND (summary_up_to IS NULL OR summary_up_to < ?)`,
+        ...[text, upTo, messages, createdAt, owner, id, upTo],
       );
       return readSession(sql, owner, id);
     },
@@ -129,6 +134,7 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
       sql.run('DELETE FROM messages WHERE session = ?', place);
       sql.run('DELETE FROM title_grams WHERE rowid = ?', place);
       sql.run('DELETE FROM sessions WHERE place = ?', place);
+      sql.run('UPDATE owners SET sessions = sessions - 1 WHERE owner = ?', owner);
       return true;
     },
 

@@ -17,10 +17,10 @@ export function sqliteTasks(sql: Sql): Sync<TaskStore> {
         const { owner, id, type, status, endedAt, createdAt } = record;
         const row = sql.get(
           `INSERT INTO tasks (owner, id, type, status, ended_at, session_id, timeout_ms, record)
-           SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-           WHERE NOT EXISTS (SELECT 1 FROM purged_tasks WHERE owner = ?1 AND id = ?2)
+           SELECT ?, ?, ?, ?, ?, ?, ?, ?
+           WHERE NOT EXISTS (SELECT 1 FROM purged_tasks WHERE owner = ? AND id = ?)
            ON CONFLICT DO NOTHING RETURNING number`,
-          ...[owner, id, type, status, endedAt ?? createdAt, sessionId, timeoutMs, JSON.stringify(rest)],
+          ...[owner, id, type, status, endedAt ?? createdAt, sessionId, timeoutMs, JSON.stringify(rest), owner, id],
         );
         if (!row) continue;
         const number = row.number as number;

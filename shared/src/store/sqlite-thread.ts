@@ -3,10 +3,9 @@
  * wait together are one transaction, and so one flush of the disk; each can fail alone.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { TaskError } from '../errors.ts';
 import { sqliteMessages, sqliteSettings } from './sqlite-messages.ts';
 import { type Call, now, type Reply, type ThreadOptions } from './sqlite-nouns.ts';
-import { openSql, type Sql } from './sqlite-schema.ts';
+import { isRefusal, openSql, refusal, type Sql } from './sqlite-schema.ts';
 import { sqliteSessions } from './sqlite-sessions.ts';
 import { sqliteTasks } from './sqlite-tasks.ts';
 
@@ -19,6 +18,9 @@ const { file, busyMs, writes } = workerData as ThreadOptions;
 type Method = (...given: unknown[]) => unknown;
 type Open = { sql: Sql; nouns: Record<string, Record<string, Method>> };
 let opened: Open | undefined;
+let leaving = false;
+const isClose = ({ noun, method }: Call) => noun === 'thread' && method === 'close';
+const late = refusal('The store did not answer in time.');
 
 function open(): Open {
   if (opened) return opened;
@@ -48,13 +50,13 @@ const BUSY = 5;
 const codeOf = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) & 0xff;
 
 function isAway(error: unknown): boolean {
-  if (error instanceof TaskError) return error.code === 'unavailable';
+  if (isRefusal(error)) return true;
   const { code, syscall } = error as NodeJS.ErrnoException;
   return code === 'ERR_SQLITE_ERROR' ? !OWN_FAULTS.has(codeOf(error)) : syscall !== undefined;
 }
 
 function failure(call: Call, error: unknown): Reply {
-  const message = error instanceof TaskError ? error.message : 'The store is not reachable.';
+  const message = isRefusal(error) ? error.message : 'The store is not reachable.';
   return { n: call.n, error: { away: isAway(error), message, detail: String(error) } };
 }
 
@@ -68,70 +70,77 @@ const run = ({ nouns }: Open, { n, noun, method, given }: Call): Reply => {
   return { n, value };
 };
 
-function readOne(call: Call): Reply {
+function readOne(call: Call) {
   try {
-    return run(open(), call);
+    port.postMessage(call.until > now() ? run(open(), call) : failure(call, late));
   } catch (error) {
     giveUp(error);
-    return failure(call, error);
+    port.postMessage(failure(call, error));
   }
 }
 
-/** Runs calls until GROUP_MS have passed; gives the replies of those it ran. */
-function writeSome(calls: Call[]): Reply[] {
-  const replies: Reply[] = [];
+/** Calls that wait while this thread is at work, in their order. The last call of all closes; it is seen here or below. */
+function nextCall(): Call | undefined {
+  const call = receiveMessageOnPort(port)?.message as Call | undefined;
+  if (!call || !isClose(call)) return call;
+  leaving = true;
+  return undefined;
+}
+
+/** One transaction of this call and those that come until GROUP_MS have passed. */
+function writeTogether(first: Call) {
   const since = now();
+  const calls: Call[] = [];
+  const replies: Reply[] = [];
   try {
     const store = open();
     store.sql.run('BEGIN IMMEDIATE');
     try {
-      for (const call of calls) {
-        if (replies.length > 0 && now() - since >= GROUP_MS) break;
-        store.sql.run('SAVEPOINT one');
-        try {
-          replies.push(run(store, call));
-        } catch (error) {
-          if (isAway(error)) throw error;
-          store.sql.run('ROLLBACK TO one');
-          replies.push(failure(call, error));
-        }
-        store.sql.run('RELEASE one');
+      for (let call: Call | undefined = first; call; call = now() - since < GROUP_MS ? nextCall() : undefined) {
+        calls.push(call);
+        replies.push(writeOne(store, call));
       }
       store.sql.run('COMMIT');
     } catch (error) {
-      // A full disk has ended the transaction itself; then this fails as well.
-      try {
-        store.sql.run('ROLLBACK');
-      } catch {
-        close();
-      }
+      rollBack(store);
       throw error;
     }
-    return replies;
+    for (const reply of replies) port.postMessage(reply);
   } catch (error) {
     giveUp(error);
-    return calls.map((call) => failure(call, error));
+    for (const call of calls.length === 0 ? [first] : calls) port.postMessage(failure(call, error));
   }
 }
 
-function waiting(first: Call): Call[] {
-  const calls = [first];
-  for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) calls.push(next.message as Call);
-  return calls;
+/** A call that fails by its own fault leaves the others of the transaction alone. */
+function writeOne(store: Open, call: Call): Reply {
+  if (call.until <= now()) return failure(call, late);
+  store.sql.run('SAVEPOINT one');
+  try {
+    return run(store, call);
+  } catch (error) {
+    if (isAway(error)) throw error;
+    store.sql.run('ROLLBACK TO one');
+    return failure(call, error);
+  } finally {
+    if (store.sql.inTransaction()) store.sql.run('RELEASE one');
+  }
 }
 
-port.on('message', (first: Call) => {
-  let calls = waiting(first);
-  while (calls.length > 0) {
-    const leaving = calls.findIndex(({ noun, method }) => noun === 'thread' && method === 'close');
-    const begun = (leaving === -1 ? calls : calls.slice(0, leaving)).filter(({ until }) => until > now());
-    const replies = writes && begun.length > 0 ? writeSome(begun) : begun.slice(0, 1).map(readOne);
-    for (const reply of replies) port.postMessage(reply);
-    calls = calls.slice(calls.indexOf(begun[replies.length - 1] as Call) + 1);
-    if (leaving !== -1 && begun.length <= replies.length) {
-      close();
-      port.close();
-      return;
-    }
+/** A full disk may have ended the transaction already. */
+function rollBack(store: Open) {
+  try {
+    if (store.sql.inTransaction()) store.sql.run('ROLLBACK');
+  } catch {
+    close();
   }
+}
+
+port.on('message', (call: Call) => {
+  if (isClose(call)) leaving = true;
+  else if (writes) writeTogether(call);
+  else readOne(call);
+  if (!leaving) return;
+  close();
+  port.close();
 });

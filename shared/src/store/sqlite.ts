@@ -1,7 +1,7 @@
 /**
- * A store in one SQLite file, which several processes may have open. Its SQL runs in two threads, one that reads and one that writes, so
- * that a search delays neither a write nor this thread's streams. They start when they are first used, and keep
- * no program alive.
+ * A store in one SQLite file, which several processes may have open. Its SQL runs in threads, one that reads, one that
+ * searches and one that writes, so that a search delays neither a write, nor another read, nor this thread's streams.
+ * They start when they are first used, and keep no program alive.
  */
 import { Worker } from 'node:worker_threads';
 import { TaskError } from '../errors.ts';
@@ -113,6 +113,7 @@ function over<Seam extends object>(noun: keyof Nouns, methods: Record<keyof Seam
 export function sqliteStore({ file, timeoutMs }: SqliteOptions): Store {
   const busyMs = Math.floor(timeoutMs * BUSY_PART);
   const reads = startThread({ file, busyMs, writes: false }, timeoutMs);
+  const searches = startThread({ file, busyMs, writes: false }, timeoutMs);
   const writes = startThread({ file, busyMs, writes: true }, timeoutMs);
   return {
     kind: 'sqlite',
@@ -131,15 +132,15 @@ export function sqliteStore({ file, timeoutMs }: SqliteOptions): Store {
       setTitle: writes,
       setSummary: writes,
       delete: writes,
-      titled: reads,
+      titled: searches,
     }),
-    messages: over<MessageStore>('messages', { append: writes, page: reads, range: reads, matching: reads }),
+    messages: over<MessageStore>('messages', { append: writes, page: reads, range: reads, matching: searches }),
     settings: over<SettingStore>('settings', { get: reads, put: writes, delete: writes }),
     async ping() {
       await Promise.all([reads, writes].map((thread) => thread.call('thread', 'ping', [])));
     },
     async close() {
-      await Promise.all([reads.close(), writes.close()]);
+      await Promise.all([reads, searches, writes].map((thread) => thread.close()));
     },
   };
 }
