@@ -20,7 +20,7 @@ async function withoutStore(t: TestContext, env: Record<string, string> = {}) {
   writeFileSync(dataDir, 'no directory');
   const system = await startFaults({
     relays: 2,
-    env: { ...SHORT_RETENTION, DATA_DIR: dataDir, STORE_TIMEOUT_MS: '1000', ...env },
+    env: { ...SHORT_RETENTION, DATA_DIR: dataDir, STORE_TIMEOUT_MS: '2000', ...env },
   });
   t.after(async () => {
     await system.stop();
@@ -124,7 +124,7 @@ test('what may be in a store that is away is answered 503, never 404; what Redis
 });
 
 test('a store that somebody else has locked takes nothing and loses nothing; tasks end, expire and are submitted meanwhile', async (t) => {
-  const system = await startFaults({ env: { ...SHORT_RETENTION, STORE_TIMEOUT_MS: '500' } });
+  const system = await startFaults({ env: { ...SHORT_RETENTION, STORE_TIMEOUT_MS: '3000' } });
   t.after(system.stop);
   system.upstream.answer = slowWords(5, 0);
   const { url } = system;
