@@ -10,7 +10,7 @@ import { startRelay } from '../../workers/relay/src/relay.ts';
 import { silentLog, type TaskRedis, taskRedis } from './task-redis.ts';
 
 /** What a relay put into the store, and when that had acknowledged it (ms, Redis TIME). */
-export type Put = { tasks: ArchivedTask[]; at: number };
+type Put = { tasks: ArchivedTask[]; at: number };
 
 /** Starts the file's Redis before its first test and gives the `setup` of its tests. */
 export function taskRelay() {
