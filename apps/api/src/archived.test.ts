@@ -1,7 +1,7 @@
 /** A task reads the same before and after it has left Redis for the store. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { isInRedis, leftRedis, SHORT_RETENTION } from '../../../scripts/testing/archived.ts';
+import { inRedis, leftRedis, SHORT_RETENTION } from '../../../scripts/testing/archived.ts';
 import { chat, events, followToEnd, post, readStream, submit } from '../../../scripts/testing/client.ts';
 import { ask, assertProblem, followedTasks } from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
@@ -120,7 +120,7 @@ describe('a task that has left Redis reads, byte for byte, as before:', () => {
   for (const how of [...ways, ...more, 'expired unanswered', 'answered by nobody', 'expired unstarted']) {
     test(how, async () => {
       const id = tasks[how] ?? '';
-      assert.equal(await isInRedis(system, id), false);
+      assert.deepEqual(await inRedis(system, [id]), []);
       const now = await readings(id);
       for (const [name, was] of Object.entries(before_.get(how) ?? {})) {
         assert.deepEqual(comparable(now[name] as Answer), comparable(was), name);

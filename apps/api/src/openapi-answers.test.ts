@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
 import { chat, events, followToEnd } from '../../../scripts/testing/client.ts';
-import { UNKNOWN_SESSION } from '../../../scripts/testing/sessions.ts';
+import { UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document and answers hold

@@ -20,7 +20,7 @@ const SINK = 'store';
 const BATCH = 100;
 const PAGE = 400;
 const BATCH_BYTES = 8 * 1024 * 1024;
-/** A larger input is not kept: with output and events it must fit a document of MongoDB, 16 MB. */
+/** A larger input is not kept: a batch of one would not be bounded by anything. */
 const MAX_INPUT_BYTES = 8 * 1024 * 1024;
 /** Partitions at work at once: each may hold a batch in memory. */
 const AT_ONCE = 4;
