@@ -189,6 +189,18 @@ test("a turn whose task has left Redis is the store's: the window is read anew, 
   assert.ok(!(await system.redis.cli('zrange', turns, '0', '-1')).includes(archived));
 });
 
+test('a picture of many megabytes is kept with its message, and shown to the next call', async () => {
+  const session = await system.newSession();
+  const picture = `data:image/png;base64,${'A'.repeat(8_500_000)}`;
+  await system.ask(session, 'look', { images: [picture] });
+  const call = system.upstream.calls.at(-1);
+  const [message] = await system.kept(session, 2);
+  assert.deepEqual(JSON.parse(message?.content ?? ''), call?.body.messages[0]?.content);
+  assert.equal(message?.text, 'look');
+  await system.ask(session, 'what was it?');
+  assert.deepEqual(system.shown('what was it?')[0]?.content, call?.body.messages[0]?.content);
+});
+
 test("an unknown session, and another one's, is 404 in the same words, and nothing is accepted", async () => {
   const foreign = await system.newSession({ owner: 'somebody' });
   const unknown = `sess_${'0'.repeat(25)}`;

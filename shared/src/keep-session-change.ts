@@ -13,7 +13,7 @@ import type { TaskRecord } from './task.ts';
 /** A task that a session is due for, and what makes it one however often it is asked for. */
 export type FollowUp = { owner: string; type: string; input: { session_id: string }; idempotencyKey: string };
 
-type KeepDeps = Pick<Deps, 'turns' | 'catalog' | 'store' | 'sessionCache' | 'limits' | 'clock' | 'log'>;
+type KeepDeps = Pick<Deps, 'tasks' | 'turns' | 'catalog' | 'store' | 'sessionCache' | 'limits' | 'clock' | 'log'>;
 
 /** Gives the tasks that the session is due for now. */
 export async function keepSessionChange(
@@ -22,7 +22,9 @@ export async function keepSessionChange(
 ): Promise<FollowUp[]> {
   const { turns, sessionCache, log } = deps;
   const { record } = task;
-  const found = sessionChangeOf(deps.catalog, task);
+  // The store may have no place for a large input; the messages in it are smaller, and have theirs.
+  const input = task.input ?? (await deps.tasks.readInput(record.id));
+  const found = sessionChangeOf(deps.catalog, { record, input });
   if (found === null) return [];
   const { sessionId, change } = found;
   const session = change && (await apply(deps, record, change));
