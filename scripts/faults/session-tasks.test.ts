@@ -47,7 +47,7 @@ const sessionOf = async (id: string) => {
   return session;
 };
 
-test('twenty turns that race in a new session give it one title, from its first words', async () => {
+test('twenty turns that race in a new session give it one title, from its first words, and no message is summarised twice', async () => {
   const session = await system.newSession();
   const texts = Array.from({ length: 20 }, (_, n) => `untitled ${n}`);
   const ids = await Promise.all(texts.map((text) => system.say(session, text)));
@@ -63,6 +63,13 @@ test('twenty turns that race in a new session give it one title, from its first 
   const { body } = calls[0] as UpstreamCall;
   assert.deepEqual([body.temperature, body.max_tokens], [0.2, 60]);
   assert.ok(asked(calls[0] as UpstreamCall).length <= 500);
+  await until('it has a summary', async () => (await sessionOf(session)).summary !== null, 30_000);
+  const summarised = summaryCalls('untitled').flatMap((call) =>
+    asked(call)
+      .split('\n')
+      .filter((line) => /^user:/.test(line)),
+  );
+  assert.equal(new Set(summarised).size, summarised.length);
 });
 
 test('a session that a person named is not named again', async () => {
@@ -172,5 +179,22 @@ test('the built-in responder gives the first words as title, and the beginnings 
     assert.match((await read())?.summary?.text ?? '', /^- Question 0 about green beans\?\n- Question 1/);
   } finally {
     await builtin.stop();
+  }
+});
+
+test('a title that cannot be submitted holds up nothing: the turns are kept all the same', async () => {
+  const full = await startSessions({
+    env: { AUTO_TITLES: 'on', QUEUES: 'chat.request:4', MAX_QUEUE_TASKS: '2' },
+  });
+  try {
+    const sessions = await Promise.all([0, 1, 2, 3].map(() => full.newSession()));
+    for (const session of sessions) await full.ask(session, 'untitled for now');
+    for (const session of sessions) await full.kept(session, 2);
+    await until('it is told of', () => full.logs().includes('session.title could not be submitted'));
+    await until('the last turn is done with', async () =>
+      (await Promise.all(sessions.map((id) => full.redis.cli('exists', `bl:{s:${id}}:turns`)))).every((n) => n === '0'),
+    );
+  } finally {
+    await full.stop();
   }
 });

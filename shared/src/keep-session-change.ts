@@ -57,10 +57,7 @@ async function apply(
 /** Fewer messages are not worth a summary. */
 const MIN_SUMMARISED = 5;
 
-/**
- * The space keeps these keys apart from those of clients, which have none. A summary that came to nothing is asked for again
- * when as many messages have come once more.
- */
+/** The space keeps these keys apart from those of clients, which have none. */
 function followUps({ limits }: KeepDeps, session: Session): FollowUp[] {
   const { id, owner, title, summary, messageCount } = session;
   if (!limits.autoTitles) return [];
@@ -68,9 +65,8 @@ function followUps({ limits }: KeepDeps, session: Session): FollowUp[] {
   const wanted: FollowUp[] = [];
   if (title === null) wanted.push({ owner, type: 'session.title', input, idempotencyKey: `session.title ${id}` });
   const uncovered = messageCount - limits.contextMessages - (summary?.messages ?? 0);
-  const after = Math.max(limits.summaryAfterMessages, MIN_SUMMARISED);
-  if (uncovered >= after) {
-    const idempotencyKey = `session.summary ${id} ${summary?.upTo ?? 'none'} ${Math.floor(uncovered / after)}`;
+  if (uncovered >= Math.max(limits.summaryAfterMessages, MIN_SUMMARISED)) {
+    const idempotencyKey = `session.summary ${id} ${summary?.upTo ?? 'none'}`;
     wanted.push({ owner, type: 'session.summary', input, idempotencyKey });
   }
   return wanted;

@@ -126,7 +126,7 @@ async function execute(
     const input = JSON.parse(text);
     const sessionId = type.sessionOf?.(input);
     // Before it can say anything, so that whoever comes after its end finds what it said.
-    if (sessionId !== undefined) await turns.begin(sessionId, context.taskId);
+    if (sessionId !== undefined) await Promise.race([turns.begin(sessionId, context.taskId), aborted.promise]);
     const result = await Promise.race([type.run(input, context), aborted.promise]);
     // A provider's loop may simply end when it is aborted: what it gave is not an answer.
     signal.throwIfAborted();
