@@ -5,6 +5,12 @@
 
 /** Of a body, this much is searched. */
 export const MAX_SEARCHED = 200_000;
+/**
+ * Bounds of one search: the newest candidates, and letters, that a store compares. A query whose parts are frequent, but rarely
+ * stand together, may miss what is older.
+ */
+export const MAX_CANDIDATES = 5_000;
+export const MAX_COMPARED = 20_000_000;
 /** Ends a text in its grams, so that its last one and two letters begin a gram too. */
 const END = '\u0000';
 

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Store } from '../store.ts';
+import { deletionContract } from './contract-deletion.ts';
 import { hostileContract } from './contract-hostile.ts';
 import { messagesContract } from './contract-messages.ts';
 import type { Pair } from './contract-samples.ts';
@@ -28,6 +29,7 @@ export function storeContract(name: string, open: () => Promise<Store>) {
     });
     tasksContract(stores);
     sessionsContract(stores);
+    deletionContract(stores);
     settingsContract(stores);
     messagesContract(stores);
     searchContract(stores);

@@ -3,7 +3,7 @@
  * gram's letters, each in digits of a fixed width: any script survives the tokenizer, a prefix of it is a shorter query,
  * and what one owner wrote costs another one's search nothing.
  */
-import { fold, gramsOf, wantedGrams } from '../search-text.ts';
+import { fold, gramsOf, MAX_CANDIDATES, MAX_COMPARED, wantedGrams } from '../search-text.ts';
 import { timeOf } from '../task-id.ts';
 import type { Sql } from './sqlite-schema.ts';
 
@@ -11,12 +11,6 @@ export type GramTable = 'message_grams' | 'title_grams';
 
 /** Of a query, this many grams choose the candidates; all of it is compared with each. */
 const MAX_GRAMS = 32;
-/**
- * Bounds of one search: the newest candidates and letters that it compares. A query whose parts are frequent, but rarely stand
- * together, may miss what is older.
- */
-const MAX_CANDIDATES = 5_000;
-const MAX_LETTERS = 20_000_000;
 
 const OWNER_WIDTH = 6;
 const LETTER_WIDTH = 4;
@@ -63,7 +57,7 @@ export function searchGrams<T>(
   let letters = 0;
   const text = `SELECT rowid AS place FROM ${table} WHERE ${table} MATCH ? ORDER BY rowid DESC`;
   for (const { place } of sql.each(text, matchOf(number, query))) {
-    if (found.length >= limit || candidates >= MAX_CANDIDATES || letters >= MAX_LETTERS) break;
+    if (found.length >= limit || candidates >= MAX_CANDIDATES || letters >= MAX_COMPARED) break;
     const row = look(place as number);
     if (!row) continue;
     candidates++;

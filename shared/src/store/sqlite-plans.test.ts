@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { MAX_CANDIDATES } from '../search-text.ts';
 import { sessionSorts } from '../store.ts';
 import { someMessage, someSession, someTask, T0 } from './contract-samples.ts';
 import { sqliteMessages, sqliteSettings } from './sqlite-messages.ts';
@@ -112,5 +113,24 @@ test('a filtered list of sessions reads an index alone until it has its page', (
       `${text}: ${plan}`,
     );
   }
+  sql.close();
+});
+
+test('a search whose parts are frequent compares the newest messages, up to its bound', () => {
+  const { sql, sessions, messages } = setup();
+  const session = someSession('frequent');
+  sessions.create(session);
+  sql.run('BEGIN');
+  const put = (text: string, at: number, count: number) => {
+    const turn = Array.from({ length: count }, (_, i) => someMessage(text, { createdAt: at + i }));
+    messages.append('frequent', session.id, { id: 't', messages: turn, tokens: 1, now: at });
+    return turn;
+  };
+  put('abcdef', T0, 1);
+  for (let n = 0; n < MAX_CANDIDATES + 100; n += 100) put('abcd bcde cdef', T0 + 1 + n, 100);
+  sql.run('COMMIT');
+  assert.deepEqual(messages.matching('frequent', 'abcdef', 10), []);
+  const [young] = put('abcdef', T0 + 1_000, 1);
+  assert.deepEqual(messages.matching('frequent', 'abcdef', 10), [{ sessionId: session.id, id: young?.id }]);
   sql.close();
 });

@@ -1,6 +1,6 @@
 /**
- * The thread that speaks SQL, of which a store has two: `node:sqlite` blocks the thread it runs in. Reads run one by one. Writes that
- * wait together are one transaction, and so one flush of the disk; each can fail alone.
+ * A thread that speaks SQL: `node:sqlite` blocks the one it runs in. Reads run one by one. Writes that wait together are one
+ * transaction, and so one flush of the disk; each can fail alone.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { sqliteMessages, sqliteSettings } from './sqlite-messages.ts';

@@ -65,9 +65,9 @@ function startThread(options: ThreadOptions, timeoutMs: number) {
   }
 
   return {
-    call(noun: Call['noun'], method: string, given: unknown[]): Promise<unknown> {
-      if (closed) return Promise.reject(away('The store is closed.'));
-      if (unanswered >= MAX_CALLS) return Promise.reject(away('The store is too slow.'));
+    async call(noun: Call['noun'], method: string, given: unknown[]): Promise<unknown> {
+      if (closed) throw away('The store is closed.');
+      if (unanswered >= MAX_CALLS) throw away('The store is too slow.');
       worker ??= start();
       const used = worker;
       return new Promise((resolve, reject) => {
