@@ -19,7 +19,9 @@ COPY apps apps
 COPY workers workers
 COPY shared shared
 COPY scripts scripts
-# Files belong to root: what runs here can change none of them.
+# Files belong to root: what runs here can change none of them but its data. A new volume at /data takes its owner from here.
+RUN mkdir /data && chown node:node /data
+ENV DATA_DIR=/data
 USER node
 STOPSIGNAL SIGTERM
 EXPOSE 3000

@@ -179,8 +179,16 @@ test('every service comes back, is watched, rotates its log and gains no privile
 
 test('what holds data has a volume of its own, and each volume is declared', () => {
   const mounted = each.flatMap(([, it]) => (it.volumes ?? []).map((volume) => volume.split(':')[0] ?? ''));
-  assert.deepEqual(mounted.sort(), Object.keys(volumes).sort());
+  assert.deepEqual([...new Set(mounted)].sort(), Object.keys(volumes).sort());
   for (const name of ['redis', 'mongo', 'kafka', 'ollama']) assert.ok(service(name).volumes?.length, name);
+});
+
+test('all programs have one store: the same volume, where each is told that its data is', () => {
+  for (const name of PROGRAMS) {
+    const { volumes, environment } = service(name);
+    assert.deepEqual([volumes, environment?.DATA_DIR], [['store:/data'], '/data'], name);
+  }
+  assert.match(read('Dockerfile'), /mkdir \/data && chown node:node \/data/);
 });
 
 test('the command of each program names a file that is there', () => {

@@ -20,6 +20,8 @@ const SINK = 'store';
 const BATCH = 100;
 const PAGE = 400;
 const BATCH_BYTES = 8 * 1024 * 1024;
+/** Loaded at once, so that their events are counted before the next ones are. */
+const LOADED_AT_ONCE = 10;
 /** A larger input is not kept: a batch of one would not be bounded by anything. */
 const MAX_INPUT_BYTES = 8 * 1024 * 1024;
 /** Partitions at work at once: each may hold a batch in memory. */
@@ -28,6 +30,9 @@ const AT_ONCE = 4;
 const DAY_MS = 24 * 60 * 60_000;
 const PURGE_BATCH = 500;
 const PURGE_EVERY_MS = 60_000;
+
+const bytesOf = ({ record, input, events }: ArchivedTask) =>
+  events.reduce((sum, { data }) => sum + data.length, (record.output?.length ?? 0) + (input?.length ?? 0));
 
 /** Lets at most `count` run at once, the others in turn. Own code: it is six lines. */
 function atMost(count: number) {
@@ -85,20 +90,33 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
     }
   }
 
-  /** Archives the first of these ended tasks, as many as fit a batch. Gives how many that were. */
-  async function archive(partition: number, ids: string[]): Promise<number> {
+  /** Loads the first of these tasks, as many as a batch may hold. Those that are gone were archived before, or went with their Redis. */
+  async function load(partition: number, ids: string[]): Promise<{ tasks: ArchivedTask[]; count: number }> {
     const sizes = await clock.guard(() => endedTasks.sizes(partition, ids, bounds), when(partition));
+    const tasks: ArchivedTask[] = [];
     let count = 0;
     let bytes = 0;
-    for (const size of sizes) {
-      bytes += size;
-      if (count > 0 && bytes > BATCH_BYTES) break;
-      count++;
+    while (count < ids.length && bytes < BATCH_BYTES) {
+      let end = count + 1;
+      // Their events come on top, and are known when they are there.
+      for (let sum = bytes + (sizes[count] ?? 0); end < count + LOADED_AT_ONCE && end < ids.length; end++) {
+        sum += sizes[end] ?? 0;
+        if (sum > BATCH_BYTES) break;
+      }
+      const some = ids.slice(count, end);
+      const loads = () => Promise.all(some.map((id) => endedTasks.load(partition, id, bounds)));
+      const loaded = (await clock.guard(loads, when(partition))).filter((task) => task !== null);
+      for (const task of loaded) bytes += bytesOf(task);
+      tasks.push(...loaded);
+      count = end;
+      if (bytes + (sizes[count] ?? 0) > BATCH_BYTES) break;
     }
-    const chosen = ids.slice(0, count);
-    const loads = () => Promise.all(chosen.map((id) => endedTasks.load(partition, id, bounds)));
-    // One that is gone was archived before, or went with its Redis.
-    const loaded = (await clock.guard(loads, when(partition))).filter((task) => task !== null);
+    return { tasks, count };
+  }
+
+  /** Archives the first of these ended tasks, as many as fit a batch. Gives how many that were. */
+  async function archive(partition: number, ids: string[]): Promise<number> {
+    const { tasks: loaded, count } = await load(partition, ids);
     const taken = await put(loaded);
     // In any order: their messages are sorted by their ids.
     await Promise.all(loaded.map(keepSession));
