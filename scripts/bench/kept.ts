@@ -59,11 +59,7 @@ async function system({ open, how }: Bench, count: number) {
     ids.push(...copies);
   }
   // As the relay does with what has ended.
-  for (let i = 0; i < ids.length; i += COPIES_AT_ONCE)
-    await schedule.keep(
-      0,
-      ids.slice(i, i + COPIES_AT_ONCE).map((id) => ({ id, until: now + DAY_MS })),
-    );
+  for (let i = 0; i < ids.length; i += COPIES_AT_ONCE) await schedule.keep(0, ids.slice(i, i + COPIES_AT_ONCE), DAY_MS);
   await tasks.redis.xtrim(tasks.keys.bus(0), 'MAXLEN', 0);
 
   const api = await open(startApi({ REDIS_URL: redis.url, ...NO_LIMITS, DRAIN_MS: '0' }, how));
@@ -84,7 +80,7 @@ async function system({ open, how }: Bench, count: number) {
       const text = await read(any());
       if (!text.includes('event: done') || !expected.includes(text)) throw new Error(`a copy differs:\n${text}`);
     }
-    const kept = await tasks.redis.zcard(tasks.keys.kept(0));
+    const kept = await tasks.redis.zcard(tasks.keys.archived(0));
     if (kept !== count) throw new Error(`${kept} tasks are kept instead of ${count}`);
   }
   await check();

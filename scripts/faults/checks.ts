@@ -159,8 +159,10 @@ export async function checkCalls(url: string, { id, calls }: { id: string; calls
 /** What is wrong in Redis when nothing should be open: keys that leaked, tasks without their one end. */
 const LEFTOVERS = `
 local left = {}
-local kept = { 'task', 'log', 'input', 'owner', 'idem', 'bus', 'cursors', 'lease', 'kept' }
+local kept = { 'task', 'log', 'input', 'owner', 'idem', 'bus', 'cursors', 'lease', 'archived' }
 local queue = { 'meta', 'events', 'id', 'pc', 'marker', 'stalled%-check' }
+-- What is cached of sessions, owners and answers; of turns none is left.
+local cached = { 'session', 'window', 'lists', 'list', 'context' }
 local function among(rest, names)
   for _, name in ipairs(names) do
     if string.find(rest, '^' .. name .. '$') or string.find(rest, '^' .. name .. ':') then return name end
@@ -183,6 +185,8 @@ for _, key in ipairs(redis.call('KEYS', 'bl:*')) do
     elseif kind == 'input' or kind == 'log' then
       if redis.call('EXISTS', (string.gsub(key, ':' .. kind .. ':', ':task:', 1))) == 0 then left[#left + 1] = key end
     end
+  elseif tag and string.find(tag, '^[so]:') then
+    if not among(rest, cached) or redis.call('TTL', key) < 0 then left[#left + 1] = key end
   elseif tag then
     if not among(rest, queue) then left[#left + 1] = key end
   end

@@ -1,6 +1,6 @@
 /**
  * The real programs, which send themselves a signal right after one of their writes, SIGKILL unless told otherwise:
- * `node dying.ts api|runner|relay tasks.finish [SIGSTOP]`. Nothing is replaced: the write happens, what follows does not.
+ * `node dying.ts api|runner|relay tasks.finish [SIGSTOP]`, or `store.tasks.put`. Nothing is replaced: the write happens, what follows does not.
  */
 import type { Deps } from '@beanline/shared/deps.ts';
 import { runProgram } from '@beanline/shared/program.ts';
@@ -14,28 +14,31 @@ import { testCatalog } from '../testing/catalog.ts';
 type Write = (...args: unknown[]) => Promise<unknown>;
 
 const name = process.argv[2] as 'api' | 'runner' | 'relay';
-const [seam, write] = (process.argv[3] ?? '').split('.') as ['tasks' | 'queue', string];
+const path = (process.argv[3] ?? '').split('.');
 const signal = process.argv[4] as 'SIGSTOP' | undefined;
 
-function dieAfterWrite(deps: Deps): Deps {
-  const parts = deps[seam] as unknown as Record<string, Write>;
-  const real = parts[write];
-  if (!real) throw new Error(`there is no ${seam}.${write}`);
+/** A copy of `parts` in which the function at this path is the last that is called. */
+function lastAt(parts: object, [name = '', ...rest]: string[]): object {
+  const part = (parts as Record<string, object>)[name];
+  if (!part) throw new Error(`there is no ${name} in ${path.join('.')}`);
+  return { ...parts, [name]: rest.length > 0 ? lastAt(part, rest) : lastCall(part as Write) };
+}
+
+function lastCall(real: Write): Write {
   let stopped = false;
-  const last: Write = async (...args) => {
+  return async (...args) => {
     const result = await real(...args);
     if (!stopped) process.kill(process.pid, signal ?? 'SIGKILL');
     stopped = true;
     return signal === 'SIGSTOP' ? result : new Promise(() => undefined);
   };
-  return { ...deps, [seam]: { ...parts, [write]: last } };
 }
 
 await runProgram({
   name,
   async start(config, log) {
     const wired = wire(config, { program: name, log, catalog: testCatalog });
-    const deps = dieAfterWrite(wired.deps);
+    const deps = lastAt(wired.deps, path) as Deps;
     await deps.clock.ready();
     if (name === 'api') return startServer(deps, config);
     if (name === 'relay') return startRelay(deps, config);

@@ -11,10 +11,11 @@ const DYING = fileURLToPath(new URL('dying.ts', import.meta.url));
 
 /** `write` such as `tasks.finish`. Ready for its last work when this resolves; `died` resolves after the SIGKILL. */
 export async function startDying(
-  { redis, upstream }: Pick<Faults, 'redis' | 'upstream'>,
+  { redis, upstream, dataDir }: Pick<Faults, 'redis' | 'upstream' | 'dataDir'>,
   name: 'api' | 'runner' | 'relay',
   write: string,
   signal: 'SIGKILL' | 'SIGSTOP' = 'SIGKILL',
+  more: Record<string, string> = {},
 ) {
   const port = await freePort();
   const child = spawn(process.execPath, [DYING, name, write, ...(signal === 'SIGSTOP' ? [signal] : [])], {
@@ -23,7 +24,9 @@ export async function startDying(
       ...TEST_ENV,
       ...upstream.env,
       REDIS_URL: redis.url,
+      DATA_DIR: dataDir,
       PORT: String(port),
+      ...more,
       BEANLINE_PARENT: '1',
     },
     stdio: ['pipe', 'ignore', 'pipe'],

@@ -1,7 +1,8 @@
 /** Context: everything a handler may touch. Job types import no SDK; what they need arrives here. */
 import type { EventData, HandlerEventType } from './event-data.ts';
 import type { Log } from './log.ts';
-import type { ChatCall, ChatChunk, ChatOutcome } from './provider.ts';
+import type { ChatCall, ChatChunk, ChatMessage, ChatOutcome } from './provider.ts';
+import type { Spoken, Summary } from './session.ts';
 
 /** Puts events on the task's log. Resolves at once while little is pending, and waits when Redis is slower than the handler. */
 export type Emit = {
@@ -13,8 +14,34 @@ export type Emit = {
 /** Model calls. `model` may be `provider/model`, a plain model of the default provider, or absent. */
 export type Llm = {
   chat(call: Omit<ChatCall, 'model' | 'signal'> & { model?: string | undefined }): AsyncIterable<ChatChunk>;
+  /** The `provider/model` that a call of this name, or of none, goes to. */
+  resolve(model: string | undefined): Promise<string>;
   /** What the calls of this attempt amounted to so far; `finish_reason` is `incomplete` until the model said it was done. */
   outcome(): ChatOutcome & { note?: string };
+};
+
+/**
+ * The owner's sessions. Throws `not_found` when there is none of this id, and `unavailable` when the store that knows is away:
+ * let it pass, and the task waits for it without spending a failure.
+ */
+export type SessionContext = {
+  /**
+   * What the model is shown: the owner's preferences and the summary of the older part as one system message, the recent
+   * messages as far as they fit, then the new ones, whole. Without a session the new ones only.
+   */
+  window(sessionId: string | undefined, messages: ChatMessage[]): Promise<ChatMessage[]>;
+  /** The model of calls that name none: the session's, else the owner's; undefined is the default one. */
+  model(sessionId: string | undefined): Promise<string | undefined>;
+  /** How it began, oldest first. */
+  first(sessionId: string): Promise<Spoken[]>;
+  /** The summary so far, and the next messages, oldest first, that it does not cover and that `window` does not show. */
+  older(sessionId: string, after?: string): Promise<{ summary: Summary | null; messages: Spoken[] }>;
+};
+
+/** Answers of requests that allowed to keep them, by whatever decides the answer. */
+export type Answers = {
+  /** Null when there is none, also while Redis is away. `keep` puts one in; false when it was not kept. */
+  find<Answer>(request: unknown): Promise<{ answer: Answer | null; keep(answer: Answer): Promise<boolean> }>;
 };
 
 /** What a handler asks of a person. */
@@ -37,6 +64,8 @@ export type Context = {
   /** Aborts on cancel, deadline, shutdown and loss of the task; `reason` is an AttemptStop or a TaskError. */
   signal: AbortSignal;
   llm: Llm;
+  session: SessionContext;
+  answers: Answers;
   log: Log;
   /**
    * The answer of a person. When there is none yet this throws `ApprovalPending`, which parks the task without holding

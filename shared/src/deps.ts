@@ -2,10 +2,12 @@
 import type { Catalog } from './job-type.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
+import type { createAnswerCache } from './redis/answer-cache.ts';
 import type { ApiKeys } from './redis/api-keys.ts';
 import type { createClaims } from './redis/claims.ts';
 import type { Clock } from './redis/clock.ts';
 import type { createClockCheck } from './redis/clock-check.ts';
+import type { createEndedTasks } from './redis/ended-tasks.ts';
 import type { createLive } from './redis/live.ts';
 import type { createPresence } from './redis/presence.ts';
 import type { TaskQueue } from './redis/queue.ts';
@@ -14,6 +16,7 @@ import type { RateLimit } from './redis/rate-limit.ts';
 import type { createReadiness } from './redis/readiness.ts';
 import type { createSchedule } from './redis/schedule.ts';
 import type { createSessionCache } from './redis/session-cache.ts';
+import type { SessionTurns } from './redis/session-turns.ts';
 import type { createTaskReads } from './redis/task-reads.ts';
 import type { createTaskScripts } from './redis/task-scripts.ts';
 import type { VersionedCache } from './redis/versioned-cache.ts';
@@ -28,11 +31,16 @@ export type ProcessLimits = {
   taskTimeoutMs: number;
   retryBaseMs: number;
   retryMaxMs: number;
+  contextMessages: number;
+  contextTokens: number;
+  summaryAfterMessages: number;
+  autoTitles: boolean;
 };
 
 export type Deps = {
   tasks: Tasks;
   schedule: ReturnType<typeof createSchedule>;
+  endedTasks: ReturnType<typeof createEndedTasks>;
   queue: TaskQueue;
   queueState: ReturnType<typeof createQueueState>;
   live: ReturnType<typeof createLive>;
@@ -47,6 +55,8 @@ export type Deps = {
   cache: VersionedCache;
   claims: ReturnType<typeof createClaims>;
   sessionCache: ReturnType<typeof createSessionCache>;
+  turns: SessionTurns;
+  answers: ReturnType<typeof createAnswerCache>;
   log: Log;
   limits: ProcessLimits;
   /** Names this process in `started` events and logs. */

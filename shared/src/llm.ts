@@ -101,6 +101,11 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
       }
     },
 
+    async resolve(name) {
+      const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(signal)));
+      return `${provider.name}/${model}`;
+    },
+
     outcome() {
       const { note, ...rest } = last;
       return { ...rest, ...(note === undefined ? {} : { note }), usage: usage() };

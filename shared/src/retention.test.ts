@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { silentLog, taskRedis, until } from '../../scripts/testing/task-redis.ts';
-import { startRelay } from '../../workers/relay/src/relay.ts';
-import { readConfig } from './config.ts';
-import { wire } from './wire.ts';
+import { until } from '../../scripts/testing/task-redis.ts';
+import { taskRelay } from '../../scripts/testing/task-relay.ts';
 
-const base = taskRedis();
+const base = taskRelay();
 const RETENTION_MS = 1_000;
 /** The relay knows Redis TIME to within half a round trip, which a busy machine makes long. */
 const CLOCK_MS = 100;
@@ -14,28 +12,8 @@ function setup(t: TestContext) {
   const at = base(t);
   return {
     ...at,
-    async relay(idempotencyMs: number) {
-      const config = readConfig({
-        REDIS_URL: at.server.url,
-        KEY_PREFIX: at.keys.prefix,
-        SWEEP_INTERVAL_MS: '50',
-        TASK_RETENTION_MS: String(RETENTION_MS),
-        IDEMPOTENCY_RETENTION_MS: String(idempotencyMs),
-      });
-      const { deps, close } = wire(config, { program: 'relay', log: silentLog });
-      await deps.clock.ready();
-      const relay = startRelay(deps, config);
-      t.after(async () => {
-        await relay.stop();
-        await close();
-      });
-    },
-    async finished() {
-      const { ref, lastId } = await at.running({ idempotency: { hash: 'a'.repeat(64), fingerprint: 'f'.repeat(64) } });
-      await at.tasks.append(ref, lastId, [{ id: '1-2', type: 'text', data: '{"content":"a"}' }]);
-      await at.tasks.finish(ref, at.ending('1-2'));
-      return { id: ref.id, endedAt: Number((await at.record(ref.id)).ended_at) };
-    },
+    relay: (idempotencyMs: number) => at.relay({ IDEMPOTENCY_RETENTION_MS: String(idempotencyMs) }),
+    finished: () => at.ended({ idempotency: { hash: 'a'.repeat(64), fingerprint: 'f'.repeat(64) } }),
     idem: at.keys.idempotency(0, 'a'.repeat(64)),
   };
 }
@@ -47,12 +25,28 @@ test('an ended task is kept for its retention and then leaves nothing but its id
   await relay(2_000);
   await until(async () => (await redis.exists(keys.task(0, id))) === 0);
   assert.ok((await now()) >= endedAt + RETENTION_MS - CLOCK_MS);
-  await until(async () => (await redis.exists(keys.kept(0))) === 0);
+  await until(async () => (await redis.exists(keys.archived(0))) === 0);
   const left = [keys.bus(0), keys.cursors(0), idem, keys.lease(0), keys.meta].sort();
   assert.deepEqual(await allKeys(), left);
   assert.ok((await redis.pttl(idem)) > 0);
   await until(async () => (await redis.exists(idem)) === 0);
   assert.ok((await now()) >= createdAt + 2_000);
+});
+
+test('the retention begins when the store has acknowledged the task, however long ago it ended, and is not prolonged', async (t) => {
+  const { finished, relay, redis, keys, now, schedule, puts } = setup(t);
+  const { id, endedAt } = await finished();
+  await until(async () => (await now()) > endedAt + RETENTION_MS);
+  const removalAt = async () => Number(await redis.zscore(keys.archived(0), id));
+  await relay(2_000);
+  await until(async () => (await removalAt()) > 0);
+  const at = await removalAt();
+  const [put] = puts;
+  assert.ok(put && at >= put.at + RETENTION_MS - 1, `${at} ${put?.at}`);
+  await schedule.keep(0, [id], 600_000);
+  assert.equal(await removalAt(), at);
+  await until(async () => (await redis.exists(keys.task(0, id))) === 0);
+  assert.ok((await now()) >= at - CLOCK_MS);
 });
 
 test('an idempotency key lives as long as its task, also when its own time was over before', async (t) => {

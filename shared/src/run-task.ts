@@ -3,12 +3,12 @@
  * whether its writes count; this file decides what an ending means.
  */
 import { randomUUID } from 'node:crypto';
+import { approvalIdOf, createAttemptContext } from './attempt-context.ts';
 import { createAttemptLog } from './attempt-log.ts';
-import { type ApprovalAnswer, ApprovalPending, type ApprovalRequest, AttemptStop, type Context } from './context.ts';
+import { ApprovalPending, type ApprovalRequest, AttemptStop, type Context } from './context.ts';
 import type { Deps, RunnerDeps } from './deps.ts';
 import { TaskError, toTaskError } from './errors.ts';
 import type { JobType } from './job-type.ts';
-import { createLlm } from './llm.ts';
 import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry } from './redis/task-verdicts.ts';
 import { canonicalJson, sha256 } from './task-id.ts';
 
@@ -28,6 +28,8 @@ type Outcome =
 const LOST = { code: 'worker_lost', message: 'The worker that ran this task was lost.' } as const;
 /** The shortest sleep of a task that is handed back to the queue as it is. */
 const HAND_BACK_MS = 1_000;
+/** How long a task sleeps that needs what is away. */
+const AWAY_MS = 5_000;
 /** JSON of an output that was not emitted piece by piece may be this much longer than its text: escapes and its own fields. */
 const OUTPUT_OVERHEAD = 6;
 
@@ -83,26 +85,19 @@ async function runAttempt(
     maxOutputBytes: limits.maxOutputBytes,
     stop: (reason) => stopped.abort(reason),
   });
-  const { llm, usage } = createLlm({
-    providers: deps.providers,
-    idleTimeoutMs: limits.idleTimeoutMs,
-    signal: stopped.signal,
-  });
-  const context: Context = {
-    taskId: ref.id,
-    attempt: ref.attempt,
+  const { context, usage } = createAttemptContext(deps, {
+    ref,
+    owner: begun.owner,
     emit: events.emit,
     signal: stopped.signal,
-    llm,
     log,
-    approve: (request) => approve(deps, ref.id, request),
-  };
+  });
 
   try {
-    const outcome = await execute(type, begun.input, context, limits.maxOutputBytes);
+    const outcome = await execute(deps, type, begun.input, context);
     if (outcome.kind === 'failed') log.warn({ error: outcome.error }, 'the attempt failed');
     const unflushed = await events.close();
-    const kept = type.partial?.(events.text(), llm.outcome()) ?? null;
+    const kept = type.partial?.(events.text(), context.llm.outcome()) ?? null;
     const partial = kept === null ? null : JSON.stringify(kept);
     return await settle(deps, ref, begun, outcome, { ...unflushed, usage: usage(), partial });
   } finally {
@@ -113,21 +108,26 @@ async function runAttempt(
 
 /** Runs the handler to its end, or to the moment it is stopped, whichever comes first. */
 async function execute(
+  { turns, limits }: Deps,
   type: JobType,
   stored: Promise<string | null>,
   context: Context,
-  maxOutputBytes: number,
 ): Promise<Outcome> {
   const { signal } = context;
+  const { maxOutputBytes } = limits;
   const aborted = Promise.withResolvers<never>();
   aborted.promise.catch(() => undefined);
   const reject = () => aborted.reject(signal.reason);
   signal.addEventListener('abort', reject, { once: true });
   try {
     signal.throwIfAborted();
-    const input = await Promise.race([stored, aborted.promise]);
-    if (input === null) throw new TaskError('internal', 'The input of this task is gone.');
-    const result = await Promise.race([type.run(JSON.parse(input), context), aborted.promise]);
+    const text = await Promise.race([stored, aborted.promise]);
+    if (text === null) throw new TaskError('internal', 'The input of this task is gone.');
+    const input = JSON.parse(text);
+    const sessionId = type.sessionOf?.(input);
+    // Before it can say anything, so that whoever comes after its end finds what it said.
+    if (sessionId !== undefined) await Promise.race([turns.begin(sessionId, context.taskId), aborted.promise]);
+    const result = await Promise.race([type.run(input, context), aborted.promise]);
     // A provider's loop may simply end when it is aborted: what it gave is not an answer.
     signal.throwIfAborted();
     const output = type.output.safeParse(result);
@@ -192,6 +192,8 @@ async function settle(deps: Deps, ref: AttemptRef, begun: Started, outcome: Outc
       return handBack();
     case 'failed': {
       const { error } = outcome;
+      // Not the task's failure: it waits for what it needs, however long that is away.
+      if (error.code === 'unavailable') return release(error, AWAY_MS, false);
       const again = error.retry && begun.failures + 1 < begun.maxAttempts;
       return again ? release(error, backOff(deps, begun.failures, error), true) : finish('failed', partial, error);
     }
@@ -205,15 +207,6 @@ function backOff({ limits }: Deps, failures: number, error: TaskError): number {
 }
 
 const ACTIONS = ['run', 'cancel', 'change_tool'];
-const approvalIdOf = (taskId: string, key: string) => `appr_${sha256(`${taskId}\n${key}`).slice(0, 24)}`;
-
-/** The answer that is on the record, or the wish to be parked until there is one. */
-async function approve({ tasks }: Deps, taskId: string, request: ApprovalRequest): Promise<ApprovalAnswer> {
-  const answer = await tasks.readAnswer(taskId, approvalIdOf(taskId, request.key));
-  if (answer === null) throw new ApprovalPending(request);
-  return JSON.parse(answer);
-}
-
 async function park(deps: Deps, ref: AttemptRef, request: ApprovalRequest, ending: Ending, handBack: () => After) {
   const expiresAt = deps.clock.now() + request.expiresInMs;
   const view = {

@@ -3,6 +3,7 @@
  * the next call. What a task adds is derived from the task, so that it is written once however often it is written.
  */
 import { customAlphabet } from 'nanoid';
+import { z } from 'zod';
 import type { EndStatus } from './task.ts';
 import { makeTimeId, TASK_ID_LENGTH, timeIdPattern } from './task-id.ts';
 
@@ -62,6 +63,12 @@ export type Message = {
   createdAt: number;
 };
 
+/** A message as it is read: who spoke, and what of it is text. */
+export type Spoken = Pick<Message, 'id' | 'role' | 'text'>;
+
+/** The recent part of a session, as the store has it: its newest messages, oldest first, and what the next call must know. */
+export type Window = Pick<Session, 'owner' | 'model' | 'summary'> & { messages: Message[] };
+
 /** What an ended task changes in a session. The same task gives the same change, so applying it twice changes nothing. */
 export type SessionChange = {
   sessionId: string;
@@ -83,6 +90,8 @@ export const MAX_TURN_MESSAGES = 100;
 /** 80 random bits behind the time: nobody guesses another one's. */
 export const makeSessionId = (now: number) => makeTimeId('sess_', now);
 export const isSessionId = (id: string) => timeIdPattern('sess_').test(id);
+/** A session of the caller's, as inputs name it. */
+export const SessionId = z.string().regex(timeIdPattern('sess_'), 'must be the id of a session');
 
 /** The id of the n-th message of a task, or, without a task, of a posted one. */
 export const makeMessageId = (now: number) => `${makeTimeId('msg_', now)}${random()}`;

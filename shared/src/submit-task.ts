@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Deps } from './deps.ts';
 import { TaskError } from './errors.ts';
 import type { JobType } from './job-type.ts';
+import { readKeptWindow } from './session-window.ts';
 import type { TaskOptions } from './task.ts';
 import { canonicalJson, makeTaskId, partitionOfKey, sha256 } from './task-id.ts';
 
@@ -16,6 +17,8 @@ export type SubmitRequest = {
   type: JobType;
   /** The parsed input, as JSON text. */
   input: string;
+  /** The session it belongs to, and which field of the request says so. */
+  session?: { id: string; path: string } | undefined;
   options: TaskOptions & { runAt: number; delayMs: number; startBy: number | undefined };
   /** The options as the client gave them, for the fingerprint: our defaults may change between a request and its replay. */
   given: unknown;
@@ -35,7 +38,7 @@ const CREATE_MS = 300;
 const CREATE_MS_PER_MB = 100;
 const WITHDRAW_RETRY_MS = 250;
 
-/** Throws `queue_full`, `idempotency_conflict` or `unavailable`; then nothing was accepted. */
+/** Throws `queue_full`, `idempotency_conflict`, `not_found` (the session) or `unavailable`; then nothing was accepted. */
 export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Submitted> {
   const { tasks, clock, queue, log } = deps;
   const { owner, type, options, idempotencyKey } = request;
@@ -43,6 +46,7 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
     throw new TaskError('unavailable', 'Redis is nearly full. Nothing was accepted.', { retryAfterMs: 5_000 });
   }
   const keyHash = idempotencyKey === undefined ? undefined : sha256(`${owner}\n${idempotencyKey}`);
+  await checkSession(deps, request, keyHash);
   const partition = keyHash === undefined ? clock.pickPartition() : partitionOfKey(keyHash, deps.partitions);
   const id = makeTaskId(clock.now(partition), partition);
   const windowMs = CREATE_MS + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
@@ -104,6 +108,28 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
       });
     default:
       throw new TaskError('unavailable', 'Redis answered too late. Nothing was accepted.', { retryAfterMs: 1_000 });
+  }
+}
+
+/**
+ * The session must be there, and be the owner's. An Idempotency-Key that has made a task already asks for no other one: it is
+ * answered as before, whatever became of the session, and while the store is away.
+ */
+async function checkSession(
+  deps: Deps,
+  { owner, session: wanted }: SubmitRequest,
+  keyHash: string | undefined,
+): Promise<void> {
+  if (wanted === undefined) return;
+  try {
+    // What its runner will need next.
+    if ((await readKeptWindow(deps, owner, wanted.id)) !== null) return;
+    throw new TaskError('not_found', `There is no session of yours that ${wanted.path} names.`, {
+      fields: [{ path: wanted.path, message: 'is not the id of a session' }],
+    });
+  } catch (error) {
+    if (keyHash !== undefined && (await deps.clock.guard(() => deps.tasks.hasIdempotencyKey(keyHash)))) return;
+    throw error;
   }
 }
 

@@ -108,6 +108,12 @@ export function usageView(usage: TaskRecord['usage']): UsageView | null {
   };
 }
 
+/** The data of an ended task's `done`, as JSON text: logs hold the status only, so that an output is stored once. */
+export function doneData({ status, output, error, usage }: TaskRecord): string {
+  const tail = JSON.stringify({ error, usage: usageView(usage) }).slice(1);
+  return `{"status":"${status}","output":${output ?? 'null'},${tail}`;
+}
+
 /** What follows the output, which is JSON text already. */
 type Tail = Pick<TaskView, 'error' | 'usage' | 'metadata' | 'last_event_id' | 'retry_of' | 'urls'>;
 

@@ -5,11 +5,13 @@ import type { Deps } from './deps.ts';
 import type { Catalog } from './job-type.ts';
 import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import type { Log } from './log.ts';
+import { createAnswerCache } from './redis/answer-cache.ts';
 import { createApiKeys } from './redis/api-keys.ts';
 import { createClaims } from './redis/claims.ts';
 import { createClock } from './redis/clock.ts';
 import { createClockCheck } from './redis/clock-check.ts';
 import { type ConnectOptions, connect, connected, onLost } from './redis/connect.ts';
+import { createEndedTasks } from './redis/ended-tasks.ts';
 import { claimRedis } from './redis/fitness.ts';
 import { createKeys } from './redis/keys.ts';
 import { createLive } from './redis/live.ts';
@@ -20,6 +22,7 @@ import { createRateLimit } from './redis/rate-limit.ts';
 import { createReadiness } from './redis/readiness.ts';
 import { createSchedule } from './redis/schedule.ts';
 import { createSessionCache } from './redis/session-cache.ts';
+import { createSessionTurns } from './redis/session-turns.ts';
 import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
 import { createVersionedCache } from './redis/versioned-cache.ts';
@@ -97,6 +100,7 @@ export function wire(
   const deps: Deps = {
     tasks: { ...scripts, ...reads },
     schedule: createSchedule(tasksRedis, keys),
+    endedTasks: createEndedTasks(tasksRedis, keys),
     queue,
     queueState: createQueueState(tasksRedis, config.KEY_PREFIX),
     live,
@@ -111,6 +115,13 @@ export function wire(
     cache,
     claims: createClaims(tasksRedis, keys, config.IDEMPOTENCY_RETENTION_MS),
     sessionCache: createSessionCache(cache, keys, cached),
+    turns: createSessionTurns(tasksRedis, keys),
+    answers: createAnswerCache(tasksRedis, keys, {
+      keepMs: config.ANSWER_CACHE_MS,
+      maxBytes: config.ANSWER_CACHE_BYTES,
+      full: clock.full,
+      log,
+    }),
     log,
     partitions,
     worker: `${hostname()}:${process.pid}`,
@@ -120,6 +131,10 @@ export function wire(
       taskTimeoutMs: config.TASK_TIMEOUT_MS,
       retryBaseMs: config.RETRY_BASE_MS,
       retryMaxMs: config.RETRY_MAX_MS,
+      contextMessages: config.CONTEXT_MESSAGES,
+      contextTokens: config.CONTEXT_TOKENS,
+      summaryAfterMessages: config.SUMMARY_AFTER_MESSAGES,
+      autoTitles: config.AUTO_TITLES === 'on',
     },
   };
 

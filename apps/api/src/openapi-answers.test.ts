@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { z } from 'zod';
 import { chat, events, followToEnd } from '../../../scripts/testing/client.ts';
+import { UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document and answers hold
@@ -103,10 +104,12 @@ const LATER = { delay_ms: 600_000 };
 const approval = { type: 'test.approval', input: { questions: ['a'] } };
 
 test('submits', async () => {
-  for (const [name, body, more] of [
-    ['POST /api/chat', chat(), {}],
-    ['POST /tasks', { type: 'chat.request', input: chat() }, {}],
+  const ofSession = chat('x', { session_id: UNKNOWN_SESSION });
+  for (const [name, body, more, nowhere] of [
+    ['POST /api/chat', chat(), {}, ofSession],
+    ['POST /tasks', { type: 'chat.request', input: chat() }, {}, { type: 'chat.request', input: ofSession }],
   ] as const) {
+    assert.equal((await drive(name, { body: nowhere })).status, 404);
     assert.equal((await drive(name, { body })).status, 202);
     assert.equal((await drive(name, { body: { ...body, ...more, ...LATER } })).json.status, 'scheduled');
     const waited = await drive(name, { body, headers: { Prefer: 'wait=30' } });

@@ -165,10 +165,12 @@ test('every field of every request and answer is described, and no body is shown
     assert.match(body.content['application/json'].schema.$ref, /^#\/components\/schemas\/\w+$/);
   // Viewers show a schema with a `not` as `never`.
   assert.deepEqual(under(document, 'not'), []);
-  for (const name of ['ChatRequestBody', 'ChatRequestTask']) {
-    const together = { delay_ms: { properties: { run_at: false } } };
-    assert.deepEqual(document.components.schemas[name].dependentSchemas, together, name);
-  }
+  const { schemas } = document.components;
+  const ofOptions = { delay_ms: { properties: { run_at: false } } };
+  const ofChat = { session_id: { properties: { messages: { maxItems: 100 }, cache: { const: false } } } };
+  assert.deepEqual(schemas.ChatRequestBody.dependentSchemas, { ...ofChat, ...ofOptions });
+  assert.deepEqual(schemas.ChatRequestTask.dependentSchemas, ofOptions);
+  assert.deepEqual(schemas.ChatRequestInput.dependentSchemas, ofChat);
 });
 
 test('a job type that is added documents itself: its route, its input beside the options, its task, its output', () => {

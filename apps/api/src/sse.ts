@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Frame } from '@beanline/shared/event.ts';
+import { readArchivedEvents } from '@beanline/shared/read-archived-events.ts';
 import type { Pulled } from '@beanline/shared/redis/hub.ts';
 import type { Api, ApiContext } from './context.ts';
 import { reply } from './reply.ts';
@@ -64,13 +65,25 @@ function leaversOf(signal: AbortSignal): Set<() => void> {
 }
 
 type Stream = { outgoing: ServerResponse; place: StreamPlace; headers: Record<string, string> };
+/** Where frames come from: the live hub of the task, or the store. */
+type Channel = Pick<Awaited<ReturnType<Api['deps']['live']['follow']>>, 'pull' | 'unwait' | 'close'>;
+
+/** All that the store has after a cursor, at once; nothing more comes. */
+const archiveOf = (deps: Api['deps'], owner: string, id: string): Channel => ({
+  pull: async (cursor) => {
+    const frames = await readArchivedEvents(deps, owner, id, cursor);
+    return frames?.length ? frames : null;
+  },
+  unwait: () => undefined,
+  close: () => undefined,
+});
 
 /** Sends the events of a task as the answer to this request, and gives back the place at the end. Does not wait for it. */
 export function streamEvents(
   api: Api,
   c: ApiContext,
   place: StreamPlace,
-  task: { id: string },
+  task: { id: string; archived?: boolean },
   after: string,
   more: Record<string, string> = {},
 ): void {
@@ -79,7 +92,10 @@ export function streamEvents(
   // A reader that left before this has closed already: nothing would ever tell us again.
   if (outgoing.destroyed) place.close();
   // Without `c`: a stream may be open for long, and holds no more than it needs.
-  else void stream(api, { outgoing, place, headers }, task.id, after).finally(place.close);
+  else {
+    const followed = { id: task.id, archived: task.archived ?? false, owner: c.get('owner') };
+    void stream(api, { outgoing, place, headers }, followed, after).finally(place.close);
+  }
 }
 
 /**
@@ -90,14 +106,15 @@ export function streamEvents(
 function stream(
   { deps, config, drain }: Api,
   { outgoing, place: { revoked }, headers }: Stream,
-  id: string,
+  { id, owner, archived }: { id: string; owner: string; archived: boolean },
   after: string,
 ): Promise<void> {
   outgoing.writeHead(200, headers);
   outgoing.write('retry: 1000\n\n');
 
   const ended = Promise.withResolvers<void>();
-  let channel: Awaited<ReturnType<typeof deps.live.follow>> | undefined;
+  let channel: Channel | undefined;
+  let inStore = archived;
   let cursor = after;
   let over = false;
   let done = false;
@@ -126,10 +143,17 @@ function stream(
     close();
   }
 
-  /** The task is gone with a failover: the reader learns so when it comes back. */
+  /** The task has left Redis, so the rest is in the store; or it is gone with a failover, and the reader learns so when it comes back. */
   function vanish() {
-    close();
-    outgoing.end(comeBack());
+    if (inStore) {
+      close();
+      outgoing.end(comeBack());
+      return;
+    }
+    channel?.close();
+    inStore = true;
+    channel = archiveOf(deps, owner, id);
+    pump();
   }
 
   /** Writes what there is, until the reader or the task has to be waited for: then it is called again. */
@@ -187,7 +211,9 @@ function stream(
   else leaversOf(drain).add(leave);
   if (revoked) leaversOf(revoked).add(leaveNow);
 
-  deps.live.follow(id).then((opened) => {
+  // What has ended for good is not followed.
+  const opening = archived ? Promise.resolve(archiveOf(deps, owner, id)) : deps.live.follow(id);
+  opening.then((opened: Channel) => {
     channel = opened;
     if (over) opened.close();
     else pump();

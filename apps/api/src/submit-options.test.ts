@@ -102,7 +102,6 @@ describe('an option out of its bounds is refused by name', () => {
     ['metadata.a', { metadata: { a: 'v'.repeat(513) } }],
     [`metadata.${'k'.repeat(65)}`, { metadata: { ['k'.repeat(65)]: 'v' } }],
     ['webhook', { webhook: { url: 'https://example.com', events: [] } }],
-    ['session_id', { session_id: 'sess_1' }],
     ['priorty', { priorty: 'high' }],
     ['type', { type: 'chat.request' }],
     ['owner', { owner: 'somebody' }],
@@ -121,8 +120,18 @@ describe('an option out of its bounds is refused by name', () => {
   }
 });
 
+/** The form of an id is not the session. */
+const NO_SESSION = `sess_${'0'.repeat(25)}`;
+
 describe('a bad field of the input is named by its path', () => {
   const bad: [paths: string[], body: unknown][] = [
+    [['session_id'], chat('x', { session_id: 'sess_1' })],
+    [['session_id'], chat('x', { session_id: `sess_${'0'.repeat(24)}` })],
+    [['session_id'], chat('x', { session_id: `task_${'0'.repeat(25)}` })],
+    [['session_id'], chat('x', { session_id: { $ne: null } })],
+    [['cache'], chat('x', { cache: 'yes' })],
+    [['cache'], chat('x', { session_id: NO_SESSION, cache: true })],
+    [['messages'], { session_id: NO_SESSION, messages: Array(101).fill({ role: 'user', content: 'x' }) }],
     [['messages'], {}],
     [['messages'], { messages: [] }],
     [['messages'], { messages: 'hi' }],

@@ -72,7 +72,6 @@ const Options = z.strictObject({
       override: ({ jsonSchema }) => Object.assign(jsonSchema, z.toJSONSchema(Pairs), { maxProperties: MAX_PAIRS }),
     }),
   webhook: later('webhooks are not available yet'),
-  session_id: later('sessions are not available yet'),
 });
 const optionNames = Object.keys(Options.shape);
 
@@ -80,7 +79,7 @@ const optionNames = Object.keys(Options.shape);
 export const Metadata = Options.shape.metadata;
 
 /** The options there are, for the document. */
-export const SubmitOptions = Options.omit({ webhook: true, session_id: true });
+export const SubmitOptions = Options.omit({ webhook: true });
 
 export const IdempotencyKey = z
   .string()
@@ -147,6 +146,7 @@ export function parseSubmit(
     spread: context.spread,
     type,
     input: JSON.stringify(input.data),
+    session: sessionOf(type, input.data, inputPath),
     options: {
       priority,
       metadata,
@@ -163,6 +163,11 @@ export function parseSubmit(
     traceparent:
       traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? traceparent : undefined,
   };
+}
+
+function sessionOf(type: JobType, input: unknown, inputPath: string[]): SubmitRequest['session'] {
+  const id = type.sessionOf?.(input);
+  return id === undefined ? undefined : { id, path: [...inputPath, 'session_id'].join('.') };
 }
 
 /**

@@ -10,7 +10,9 @@ export function createKeys(prefix: string) {
     bus: (p: number) => `${prefix}:{${p}}:bus`,
     cursors: (p: number) => `${prefix}:{${p}}:cursors`,
     lease: (p: number) => `${prefix}:{${p}}:lease`,
-    /** Ended tasks by the time they may be removed. */
+    /** Ended tasks that the store has, by the time they may be removed. */
+    archived: (p: number) => `${prefix}:{${p}}:archived`,
+    /** Ended tasks that a relay from before the store keeps, by the time it would remove them: the archive takes them over. */
     kept: (p: number) => `${prefix}:{${p}}:kept`,
     owner: (p: number, owner: string) => `${prefix}:{${p}}:owner:${owner}`,
     idempotency: (p: number, hash: string) => `${prefix}:{${p}}:idem:${hash}`,

@@ -26,6 +26,17 @@ export type BusEntry = { entryId: string; task: string; to: string; at: number }
 /** An open task and when it is looked at next. */
 type Check = { id: string; at: number };
 
+/** Takes a partition for ARGV 1 for ARGV 2 ms: 1 taken, 0 held already, -1 another's. A full Redis allows it: the relay makes room. */
+const LEASE = `#!lua flags=allow-oom
+local holder = redis.call('GET', KEYS[1])
+if holder == ARGV[1] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return 0
+end
+if holder then return -1 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`;
+
 /** Sets the next check of a task unless a script has moved it since the sweep looked. */
 const RECHECK = `
 for i = 1, #ARGV, 3 do
@@ -33,6 +44,21 @@ for i = 1, #ARGV, 3 do
     redis.call('ZADD', KEYS[1], ARGV[i + 2], ARGV[i])
   end
 end`;
+
+/** Ended tasks may be removed so long after now (ARGV 1, ms); a repeat leaves the time it had. A full Redis takes it: it makes room. */
+const KEEP = `#!lua flags=allow-oom
+local clock = redis.call('TIME')
+local at = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[1]
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'NX', at, ARGV[i]) end`;
+
+/** Sinks of earlier releases: a cursor that nobody moves any more would hold the bus for ever. */
+const RETIRED_SINKS = ['retention'];
+
+/** A sink (ARGV 1) has come to an entry (ARGV 2); other names are sinks that are no more. A full Redis takes it: the bus shrinks. */
+const CONFIRM = `#!lua flags=allow-oom
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+for i = 3, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
+return redis.call('HVALS', KEYS[1])`;
 
 /** The position of the slowest sink. */
 export function lowestCursor(cursors: string[]): string | undefined {
@@ -52,11 +78,13 @@ export function createSchedule(redis: RedisConnection, keys: Keys) {
   return {
     /** Takes or keeps a partition for `ttlMs`; `fresh` when it was not ours before. Two holders at once do no harm. */
     async lease(p: number, holder: string, ttlMs: number): Promise<{ held: boolean; fresh: boolean }> {
-      const taken = await redis.set(keys.lease(p), holder, 'PX', ttlMs, 'NX');
-      if (taken) return { held: true, fresh: true };
-      if ((await redis.get(keys.lease(p))) !== holder) return { held: false, fresh: false };
-      await redis.pexpire(keys.lease(p), ttlMs);
-      return { held: true, fresh: false };
+      const taken = Number(await redis.eval(LEASE, 1, keys.lease(p), holder, ttlMs));
+      return { held: taken >= 0, fresh: taken === 1 };
+    },
+
+    /** Whether a partition is this holder's now; takes and prolongs nothing. */
+    async holds(p: number, holder: string): Promise<boolean> {
+      return (await redis.get(keys.lease(p))) === holder;
     },
 
     async unlease(p: number, holder: string): Promise<void> {
@@ -125,6 +153,11 @@ export function createSchedule(redis: RedisConnection, keys: Keys) {
       await redis.eval(RECHECK, 1, keys.open(p), ...next.flatMap(({ id, seen, at }) => [id, seen, at]));
     },
 
+    /** From now on nothing leaves the bus that this sink has not confirmed. */
+    async registerSink(p: number, sink: string): Promise<void> {
+      await redis.hsetnx(keys.cursors(p), sink, '0-0');
+    },
+
     /** The next transitions a sink has not confirmed. */
     async readBus(p: number, sink: string, limit: number): Promise<BusEntry[]> {
       const cursor = (await redis.hget(keys.cursors(p), sink)) ?? '0-0';
@@ -137,20 +170,33 @@ export function createSchedule(redis: RedisConnection, keys: Keys) {
 
     /** Confirms all up to an entry for a sink, and trims what every sink has confirmed. */
     async confirmBus(p: number, sink: string, entryId: string): Promise<void> {
-      await redis.hset(keys.cursors(p), sink, entryId);
-      const lowest = lowestCursor(Object.values(await redis.hgetall(keys.cursors(p))));
+      // The retired ones each time: a relay of an earlier release, which still runs, would write its own again.
+      const cursors = await redis.eval(CONFIRM, 1, keys.cursors(p), sink, entryId, ...RETIRED_SINKS);
+      const lowest = lowestCursor(cursors as string[]);
       // MINID keeps the entry itself, which costs nothing and keeps the rule simple.
       if (lowest) await redis.xtrim(keys.bus(p), 'MINID', lowest);
     },
 
-    /** Marks ended tasks for removal at a time. */
-    async keep(p: number, ended: { id: string; until: number }[]): Promise<void> {
-      if (ended.length > 0) await redis.zadd(keys.kept(p), ...ended.flatMap(({ id, until }) => [until, id]));
+    /** Marks ended tasks, which the store has, for removal after the retention, counted from now by Redis TIME. */
+    async keep(p: number, ids: string[], retentionMs: number): Promise<void> {
+      if (ids.length > 0) await redis.eval(KEEP, 1, keys.archived(p), String(retentionMs), ...ids);
     },
 
-    /** Removes ended tasks past their retention; their idempotency keys live for `idempotencyMs` at least. Gives how many. */
+    /** Ended tasks that relays from before the store keep; whether the store has them is not known. */
+    keptBefore(p: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.kept(p), '0', String(limit - 1));
+    },
+
+    async forgetKeptBefore(p: number, ids: string[]): Promise<void> {
+      if (ids.length > 0) await redis.zrem(keys.kept(p), ...ids);
+    },
+
+    /**
+     * Removes ended tasks that the store has, when their retention is over; their idempotency keys live for
+     * `idempotencyMs` at least. Gives how many.
+     */
     async removeExpired(p: number, now: number, limit: number, idempotencyMs: number): Promise<number> {
-      const ids = await redis.zrange(keys.kept(p), '-inf', String(now), 'BYSCORE', 'LIMIT', 0, limit);
+      const ids = await redis.zrange(keys.archived(p), '-inf', String(now), 'BYSCORE', 'LIMIT', 0, limit);
       await Promise.all(
         ids.map(async (id) => {
           const [owner, idemKey, createdAt] = await redis.hmget(keys.task(p, id), 'owner', 'idem_key', 'created_at');
@@ -158,7 +204,7 @@ export function createSchedule(redis: RedisConnection, keys: Keys) {
           if (idemKey) await redis.pexpireat(idemKey, Number(createdAt) + idempotencyMs);
           if (owner) await redis.zrem(keys.owner(p, owner), id);
           await redis.unlink(keys.task(p, id), keys.log(p, id), keys.input(p, id));
-          await redis.zrem(keys.kept(p), id);
+          await redis.zrem(keys.archived(p), id);
         }),
       );
       return ids.length;

@@ -1,82 +1,10 @@
 /** Reads of task records, logs and indexes. Every read for a client takes the owner, and a foreign task reads as none. */
 import { encodeFrame, type Frame, type LogEntry } from '../event.ts';
-import { isEnd, type StoredStatus, type TaskRecord, usageView } from '../task.ts';
-import { partitionOf } from '../task-id.ts';
+import { doneData, isEnd, type TaskRecord } from '../task.ts';
+import { partitionOf, partitionOfKey } from '../task-id.ts';
 import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
-
-const FIELDS = [
-  'owner',
-  'type',
-  'status',
-  'attempt',
-  'failures',
-  'max_attempts',
-  'last_id',
-  'last_state_id',
-  'priority',
-  'metadata',
-  'created_at',
-  'due_at',
-  'run_at',
-  'started_at',
-  'queued_at',
-  'input_required_at',
-  'ended_at',
-  'cancel_requested_at',
-  'run_ms',
-  'progress',
-  'approval',
-  'output',
-  'error',
-  'input_tokens',
-  'output_tokens',
-  'usage_estimated',
-  'retry_of',
-  'attempt_started_at',
-] as const;
-const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');
-
-function toRecord(id: string, names: readonly string[], values: (string | null)[]): TaskRecord | null {
-  const at = new Map(names.map((name, index) => [name, values[index] ?? null]));
-  const text = (name: string) => at.get(name) ?? null;
-  const number = (name: string) => (text(name) === null ? null : Number(text(name)));
-  const parsed = (name: string) => JSON.parse(text(name) ?? 'null');
-  const status = text('status');
-  if (status === null) return null;
-  const inputTokens = number('input_tokens');
-  return {
-    id,
-    owner: text('owner') ?? '',
-    type: text('type') ?? '',
-    status: status as StoredStatus,
-    attempt: number('attempt') ?? 0,
-    failures: number('failures') ?? 0,
-    maxAttempts: number('max_attempts') ?? 0,
-    lastId: text('last_id') ?? '0-0',
-    lastStateId: text('last_state_id') ?? '0-0',
-    priority: number('priority') ?? 0,
-    metadata: parsed('metadata') ?? {},
-    createdAt: number('created_at') ?? 0,
-    dueAt: number('due_at') ?? 0,
-    runAt: number('run_at'),
-    startedAt: number('started_at'),
-    queuedAt: number('queued_at'),
-    inputRequiredAt: number('input_required_at'),
-    endedAt: number('ended_at'),
-    cancelRequestedAt: number('cancel_requested_at'),
-    runMs: number('run_ms') ?? 0,
-    progress: parsed('progress'),
-    approval: parsed('approval'),
-    output: text('output'),
-    error: parsed('error'),
-    usage:
-      inputTokens === null
-        ? null
-        : { inputTokens, outputTokens: number('output_tokens') ?? 0, estimated: text('usage_estimated') === '1' },
-    retryOf: text('retry_of'),
-  };
-}
+import { FIELDS, LIST_FIELDS, toLogEntry, toRecord } from './stored-task.ts';
 
 export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: number) {
   const partition = (id: string) => partitionOf(id, partitions);
@@ -87,13 +15,11 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
   }
 
   /** The `done` entry holds the status only; output, error and usage are stored once, in the record. */
-  async function fill(id: string, entry: LogEntry): Promise<LogEntry> {
+  async function fill(id: string, entry: LogEntry): Promise<LogEntry | null> {
     if (entry.type !== 'done') return entry;
     const ended = await record(id, FIELDS);
-    if (!ended) return entry;
-    const { status, output, error, usage } = ended;
-    const tail = JSON.stringify({ error, usage: usageView(usage) }).slice(1);
-    return { ...entry, data: `{"status":"${status}","output":${output ?? 'null'},${tail}` };
+    // It was removed meanwhile, and the store has the end as well.
+    return ended && { ...entry, data: doneData(ended) };
   }
 
   return {
@@ -111,13 +37,19 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
         redis.get(keys.input(p, id)),
         redis.hget(keys.task(p, id), 'timeout_ms'),
       ]);
-      return input === null ? null : { input, timeoutMs: Number(timeout) };
+      // Both, or it was removed meanwhile.
+      return input === null || timeout === null ? null : { input, timeoutMs: Number(timeout) };
     },
 
     /** The input of a task, as JSON text; null when it is gone. */
     async readInput(id: string): Promise<string | null> {
       const p = partition(id);
       return p === null ? null : redis.get(keys.input(p, id));
+    },
+
+    /** Whether an Idempotency-Key (its hash) has made a task. */
+    async hasIdempotencyKey(hash: string): Promise<boolean> {
+      return (await redis.exists(keys.idempotency(partitionOfKey(hash, partitions), hash))) === 1;
     },
 
     /** The answers given to approvals of a task, by approval id, as JSON text. */
@@ -131,18 +63,9 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
       const p = partition(id);
       if (p === null) return [];
       const rows = await redis.xrange(keys.log(p, id), `(${after}`, '+', 'COUNT', count);
-      const entries = rows.map(([entryId, fields]): LogEntry => {
-        const at = fields.indexOf('at');
-        return {
-          id: entryId,
-          type: fields[fields.indexOf('type') + 1] ?? '',
-          at: Number(fields[at + 1]),
-          prev: fields[fields.indexOf('prev') + 1] ?? '',
-          data: fields[fields.length - 1] ?? '{}',
-        };
-      });
+      const entries = rows.map(toLogEntry);
       const filled = await Promise.all(entries.map((entry) => fill(id, entry)));
-      return filled.map((entry) => encodeFrame(id, entry));
+      return filled.filter((entry) => entry !== null).map((entry) => encodeFrame(id, entry));
     },
 
     /** The last event id of each task (null: gone), in one batch. */

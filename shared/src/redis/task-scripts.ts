@@ -102,7 +102,7 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
       if (verdict === 'ended') return { verdict };
       if (verdict === 'newer') return { verdict, until: Number(rest[0]) };
       if (verdict === 'later') return { verdict, until: Number(rest[0]) };
-      const [attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent] = rest.map(String);
+      const [attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner] = rest.map(String);
       return {
         verdict: 'start',
         attempt: Number(attempt),
@@ -112,6 +112,7 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
         timeoutMs: Number(timeoutMs),
         requestId: requestId ?? '',
         traceparent: traceparent ?? '',
+        owner: owner ?? '',
       };
     },
 

@@ -53,6 +53,7 @@ export type BeginVerdict =
       timeoutMs: number;
       requestId: string;
       traceparent: string;
+      owner: string;
     };
 
 /** How an attempt ends while its task does not; with an approval the task is parked for an answer. */

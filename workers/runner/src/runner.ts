@@ -9,6 +9,7 @@ import { keepHealthFile } from '@beanline/shared/health-file.ts';
 import { type Consumer, consume } from '@beanline/shared/redis/consume.ts';
 import { ANNOUNCE_MS } from '@beanline/shared/redis/presence.ts';
 import { runTask } from '@beanline/shared/run-task.ts';
+import { createBackground } from './background.ts';
 import { watchProgress } from './progress.ts';
 
 /** How often tasks running here are checked for a cancel or a takeover that no hint told of. */
@@ -32,6 +33,8 @@ export async function startRunner(
   const held = new Map<string, Held>();
   const wanted = config.QUEUES.size > 0 ? [...config.QUEUES.keys()] : [...catalog.keys()];
 
+  const background = createBackground(deps, wanted);
+
   const consumers: Consumer[] = wanted.flatMap((name) => {
     const type = catalog.get(name);
     if (!type) {
@@ -49,6 +52,8 @@ export async function startRunner(
       clockOffset: clock.offset,
       log,
       async run(taskId, signal) {
+        const until = type.background ? await background.stepsBackUntil(taskId) : null;
+        if (until !== null) return { until };
         const entry: Held = { fence: crypto.randomUUID(), strange: 0, checking: false };
         held.set(taskId, entry);
         try {

@@ -45,6 +45,9 @@ export const TaskList = z
   .object({
     tasks: z.array(ListedTask).meta({ description: 'The tasks of this page, newest first' }),
     next_cursor: TaskId.nullable().meta({ description: 'Where the next page begins; null after the last' }),
+    incomplete: z.literal(true).optional().meta({
+      description: 'The store is away: tasks that have left Redis are missing',
+    }),
   })
   .meta({ id: 'TaskList' });
 
@@ -64,6 +67,9 @@ export const Readiness = z
         queues: z.enum(['ok', 'full', 'unknown']).meta({ description: 'Whether every queue is below its limits' }),
         runners: z.enum(['ok', 'absent', 'unknown']).meta({ description: 'Whether every queue has a runner' }),
         relay: z.enum(['ok', 'absent', 'unknown']).meta({ description: 'Whether a relay tends every partition' }),
+        store: z.enum(['ok', 'away', 'unknown']).meta({
+          description: 'Whether the store answers; while it is away, ended tasks stay in Redis',
+        }),
         bus: z.enum(['ok', 'behind', 'unknown']).meta({ description: 'Whether the sinks keep up with the bus' }),
         clock: z
           .enum(['ok', 'off'])

@@ -12,20 +12,23 @@ export const nameOf = ({ name }: JobType) =>
     .join('');
 
 /**
- * A body with the fields, the options beside them, and what no option says alone. Not as a `not`: viewers show a schema
- * with one as `never`.
+ * A body with the fields, the options beside them, and what no field says alone. Not as a `not`: viewers show a schema with
+ * one as `never`.
  */
-const withOptions = <Fields extends z.core.$ZodShape>(fields: Fields) =>
+const withOptions = <Fields extends z.core.$ZodShape>(fields: Fields, rules: object = {}) =>
   z
     .strictObject({ ...fields, ...SubmitOptions.shape })
-    .meta({ dependentSchemas: { delay_ms: { properties: { run_at: false } } } });
+    .meta({ dependentSchemas: { ...rules, delay_ms: { properties: { run_at: false } } } });
+
+/** What an input says of its fields together. */
+const rulesOf = (input: z.ZodObject) => (input.meta()?.dependentSchemas ?? {}) as object;
 
 /** A schema of a job type under a name of the document, unless it has one. */
 const named = (schema: z.ZodType, name: string) => (schema.meta()?.id ? schema : schema.meta({ id: name }));
 
 /** The fields of an input and the options, side by side. Throws for an input that is no object. */
 function bodySchema(input: z.core.$ZodType): z.ZodType {
-  if (input instanceof z.ZodObject) return withOptions(input.shape);
+  if (input instanceof z.ZodObject) return withOptions(input.shape, rulesOf(input));
   if (input instanceof z.ZodUnion) return z.union(input.options.map(bodySchema) as [z.ZodType, ...z.ZodType[]]);
   if (input instanceof z.ZodPipe) return bodySchema(input.in);
   throw new TypeError('A job type with a route of its own takes an object.');

@@ -9,6 +9,7 @@ import type { Api, ApiEnv } from '../context.ts';
 import { Health, Readiness } from '../openapi/answers.ts';
 import { json, type Paths, problems, requestHeaders, TAGS } from '../openapi/operation.ts';
 import { replyJson } from '../reply.ts';
+import { createStoreCheck } from '../store-check.ts';
 
 const CACHE_MS = 1_000;
 /** Age of the oldest entry that a sink has not read, from which the bus counts as behind. */
@@ -17,6 +18,7 @@ const MAX_BUS_LAG_MS = 30_000;
 export function healthRoutes(app: Hono<ApiEnv>, { deps, config, drain }: Api) {
   const { clock, clockCheck, readiness, catalog } = deps;
   const types = [...catalog.keys()];
+  const storeCheck = createStoreCheck(deps.store);
   let cached: { at: number; read: Promise<Known | null> } | undefined;
 
   /** Null when it cannot be read. */
@@ -40,9 +42,10 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, config, drain }: Api) {
 
   app.get('/readyz', async (c) => {
     // One round trip for each who asks: what was known a second ago must not hide that Redis is frozen now.
-    const [known, writable] = clock.available()
-      ? await Promise.all([state(), takesWrites().catch(() => undefined)])
-      : [null, undefined];
+    const asked = clock.available()
+      ? ([state(), takesWrites().catch(() => undefined)] as const)
+      : ([null, undefined] as const);
+    const [known, writable, store] = await Promise.all([...asked, storeCheck()]);
     // Only now: while Redis was asked, it may have turned out to be away.
     const redis = clock.available();
     const writes = !redis
@@ -73,6 +76,7 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, config, drain }: Api) {
             'absent',
           ),
           relay: check(known ? known.untended === 0 : undefined, 'absent'),
+          store,
           bus: check(known ? known.bus.lagMs <= MAX_BUS_LAG_MS : undefined, 'behind'),
           clock: clockCheck.off() ? 'off' : 'ok',
         },

@@ -7,17 +7,11 @@ import { TaskError } from '@beanline/shared/errors.ts';
 import { START } from '@beanline/shared/event.ts';
 import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
 import { allows } from '@beanline/shared/owner.ts';
+import { readRequest } from '@beanline/shared/read-request.ts';
 import { readSession } from '@beanline/shared/read-session.ts';
+import { type FoundTask, readTask } from '@beanline/shared/read-task.ts';
 import { type SubmitRequest, submitTask } from '@beanline/shared/submit-task.ts';
-import {
-  isEnd,
-  type Status,
-  type StoredStatus,
-  statusAt,
-  type TaskRecord,
-  taskJson,
-  taskUrls,
-} from '@beanline/shared/task.ts';
+import { isEnd, type Status, type StoredStatus, statusAt, taskJson, taskUrls } from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import type { z } from 'zod';
@@ -68,7 +62,7 @@ const isRest = (type: string) => type === 'done' || type === 'human_approval';
 
 export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
   const { deps, config } = api;
-  const { clock, catalog, tasks } = deps;
+  const { clock, catalog } = deps;
 
   const contextOf = (c: ApiContext) => ({
     now: clock.now(),
@@ -97,7 +91,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     };
     // A task just created needs no read: its record is known.
     const created = { id, lastId: '0-1', status: 'queued' as const };
-    let task: TaskRecord | undefined = found;
+    let task: FoundTask | undefined = found;
 
     if (place) {
       streamEvents(api, c, place, task ?? created, START, { ...headers, 'X-Task-Id': id });
@@ -111,8 +105,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
       if (!rests(from.status))
         await waitForEvent(api, caller, from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
       // The task is accepted, so an outage now must not answer as if it were not.
-      const read = clock.guard(() => tasks.read(c.get('owner'), id), { task: id });
-      task = (await read.catch(() => null)) ?? task;
+      task = await readTask(deps, c.get('owner'), id).catch(() => task);
       // The key may have gone while the request waited.
       const mayRead = await api.access.isValid(caller).catch(() => false);
       if (mayRead && task && isEnd(task.status)) {
@@ -145,10 +138,13 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     return { submitted, found: submitted.replayed ? await replayedTask(c.get('owner'), submitted.id) : undefined };
   }
 
-  async function replayedTask(owner: string, id: string): Promise<TaskRecord> {
-    const task = await clock.guard(() => tasks.read(owner, id, 'listed'), { task: id });
-    if (!task) throw new TaskError('gone', 'The task of this Idempotency-Key is past its retention.');
-    return task;
+  async function replayedTask(owner: string, id: string): Promise<FoundTask> {
+    try {
+      return await readTask(deps, owner, id, 'listed');
+    } catch (error) {
+      if (!(error instanceof TaskError) || error.code !== 'not_found') throw error;
+      throw new TaskError('gone', 'The task of this Idempotency-Key is past its retention.');
+    }
   }
 
   async function submitOwn(c: ApiContext, type: JobType) {
@@ -184,7 +180,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     if (!isEnd(task.status))
       throw new TaskError('conflict', 'The task has not ended; only an ended task can be retried.');
     const type = catalog.get(task.type);
-    const stored = await clock.guard(() => tasks.readRequest(task.id), { task: task.id });
+    const stored = await readRequest(deps, task);
     if (!type || stored === null) throw new TaskError('gone', 'The input of this task is past its retention.');
     const parts = { rawInput: JSON.parse(stored.input), rawOptions: {}, inputPath: ['input'] };
     const request = parseSubmit(type, parts, headersOf(c), contextOf(c));
@@ -236,7 +232,7 @@ export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
       tags: [TAGS.submit],
       requestParams,
       requestBody: body(bodyOf(type), example === undefined ? {} : { example }),
-      responses: { ...responses, ...problems(...bodyProblems, ...submitProblems) },
+      responses: { ...responses, ...problems('not_found', ...bodyProblems, ...submitProblems) },
     };
     return [[type.route, { post: operation }]];
   });
@@ -261,7 +257,7 @@ export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
         tags: [TAGS.submit],
         requestParams,
         requestBody: body(taskBodyOf(catalog), { examples: taskExamplesOf(catalog) }),
-        responses: { ...responses, ...problems('unknown_type', ...bodyProblems, ...submitProblems) },
+        responses: { ...responses, ...problems('unknown_type', 'not_found', ...bodyProblems, ...submitProblems) },
       },
     },
     '/tasks/{id}/retry': {

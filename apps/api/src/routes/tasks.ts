@@ -1,9 +1,10 @@
 /** Tasks: read, list, cancel. */
 import { cancelTask } from '@beanline/shared/cancel-task.ts';
-import { TaskError } from '@beanline/shared/errors.ts';
 import { EventId } from '@beanline/shared/event.ts';
+import { listTasks } from '@beanline/shared/list-tasks.ts';
 import { allows } from '@beanline/shared/owner.ts';
-import { isEnd, statusAt, type TaskRecord, taskJson } from '@beanline/shared/task.ts';
+import { type FoundTask, readTask } from '@beanline/shared/read-task.ts';
+import { isEnd, type TaskRecord, taskJson } from '@beanline/shared/task.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import { Status } from '@beanline/shared/task-view.ts';
 import type { Hono } from 'hono';
@@ -26,11 +27,6 @@ import { parseQuery, whole } from '../query.ts';
 import { reply, replyJson } from '../reply.ts';
 import { hasMoved, waitForEvent } from '../wait.ts';
 
-/** Records looked at for one page of a filtered list; a page may then be short, with a cursor to go on. */
-const MAX_SCANNED = 2_000;
-/** Records read at once for a filtered list, however short its pages. */
-const FILTERED_PAGE = 100;
-
 const ReadQuery = z.object({
   wait: whole(0, 60).default(0).meta({ description: 'Seconds to wait for the next change' }),
   after: EventId.optional().meta({ description: 'The last event seen; answers at once if the task has moved on' }),
@@ -51,11 +47,8 @@ const listQuery = ({ catalog, partitions }: Described) =>
   });
 
 /** The task of the path, of this owner. An unknown id and a foreign one answer the same. `listed` leaves out the output. */
-export async function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed' = 'whole'): Promise<TaskRecord> {
-  const id = c.req.param('id') ?? '';
-  const task = await deps.clock.guard(() => deps.tasks.read(c.get('owner'), id, place), { task: id });
-  if (!task) throw new TaskError('not_found', 'There is no such task.');
-  return task;
+export function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed' = 'whole'): Promise<FoundTask> {
+  return readTask(deps, c.get('owner'), c.req.param('id') ?? '', place);
 }
 
 /** Events that change what a poll answers. */
@@ -63,7 +56,7 @@ const isMove = (type: string) => type !== 'text' && type !== 'gap';
 
 export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
   const { deps } = api;
-  const { clock, tasks } = deps;
+  const { clock } = deps;
 
   const ListQuery = listQuery(deps);
 
@@ -92,25 +85,10 @@ export function taskRoutes(app: Hono<ApiEnv>, api: Api) {
 
   app.get('/tasks', async (c) => {
     const { type, status, limit, cursor } = parseQuery(ListQuery, c);
-    const now = clock.now();
-    const found: TaskRecord[] = [];
-    const pageSize = type || status ? Math.max(limit, FILTERED_PAGE) : limit;
-    let before = cursor ?? null;
-    let more = true;
-    for (let scanned = 0; found.length < limit && more && scanned < MAX_SCANNED; ) {
-      const page = await clock.guard(() => tasks.list(c.get('owner'), pageSize, before), 'all');
-      scanned += page.ids.length;
-      more = page.ids.length === pageSize;
-      for (const task of page.tasks) {
-        if (found.length === limit) break;
-        if ((!type || task.type === type) && (!status || statusAt(task, now) === status)) found.push(task);
-        before = task.id;
-      }
-      if (found.length < limit) before = page.ids.at(-1) ?? before;
-      else more = more || before !== page.ids.at(-1);
-    }
-    const body = found.map((task) => taskJson(task, now, 'listed')).join(',');
-    return replyJson(c, 200, `{"tasks":[${body}],"next_cursor":${JSON.stringify(more ? before : null)}}`);
+    const page = await listTasks(deps, c.get('owner'), { type, status, limit, before: cursor ?? null });
+    const body = page.tasks.map((task) => taskJson(task, clock.now(), 'listed')).join(',');
+    const incomplete = page.incomplete ? ',"incomplete":true' : '';
+    return replyJson(c, 200, `{"tasks":[${body}],"next_cursor":${JSON.stringify(page.next)}${incomplete}}`);
   });
 
   app.post('/tasks/:id/cancel', async (c) => {

@@ -14,7 +14,8 @@ if tonumber(record[2]) > tonumber(ARGV[4]) or tonumber(record[3]) > tonumber(ARG
 end
 
 local function started()
-  local names = { 'attempt', 'last_id', 'failures', 'max_attempts', 'timeout_ms', 'request_id', 'traceparent' }
+  local names = { 'attempt', 'last_id', 'failures', 'max_attempts', 'timeout_ms', 'request_id', 'traceparent',
+    'owner' }
   local answer = { 'start' }
   for _, value in ipairs(redis.call('HMGET', task, unpack(names))) do answer[#answer + 1] = value or '' end
   return answer

@@ -1,0 +1,56 @@
+/** Tasks on their way from Redis to the store, in a running system. */
+import { join } from 'node:path';
+import { connect } from '@beanline/shared/redis/connect.ts';
+import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
+import { sqliteStore } from '@beanline/shared/store/sqlite.ts';
+import { partitionOf } from '@beanline/shared/task-id.ts';
+import type { System } from './system.ts';
+import { silentLog, until } from './task-redis.ts';
+
+type Of = Pick<System, 'redis'>;
+
+/** So short that tests see it end. */
+export const SHORT_RETENTION = { TASK_RETENTION_MS: '1000', SWEEP_INTERVAL_MS: '100' };
+
+const PATIENCE_MS = 60_000;
+const PAUSE_MS = 25;
+
+async function withRedis<T>({ redis }: Of, use: (redis: ReturnType<typeof connect>) => Promise<T>): Promise<T> {
+  const connection = connect(parseRedisUrl(redis.url), { name: 'test', for: 'worker', log: silentLog });
+  try {
+    return await use(connection);
+  } finally {
+    connection.disconnect();
+  }
+}
+
+const keyOf = (id: string, name: string) => `bl:{${partitionOf(id, process.env.TEST_ON_CLUSTER ? 64 : 1)}}:${name}`;
+
+/** Those of these tasks that Redis has. */
+export const inRedis = (system: Of, ids: string[]): Promise<string[]> =>
+  withRedis(system, async (redis) => {
+    const found = await Promise.all(ids.map((id) => redis.exists(keyOf(id, `task:${id}`))));
+    return ids.filter((_, index) => found[index] === 1);
+  });
+
+/** Resolves when these have left Redis. */
+export const leftRedis = (system: Of, ids: string[]): Promise<void> =>
+  withRedis(system, (redis) =>
+    until(async () => {
+      const found = await Promise.all(ids.map((id) => redis.exists(keyOf(id, `task:${id}`))));
+      if (found.every((count) => count === 0)) return true;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      return false;
+    }, PATIENCE_MS),
+  );
+
+/** Those of these tasks that Redis may remove, now or later, because the store has them. */
+export const removable = (system: Of, ids: string[]): Promise<string[]> =>
+  withRedis(system, async (redis) => {
+    const scores = await Promise.all(ids.map((id) => redis.zscore(keyOf(id, 'archived'), id)));
+    return ids.filter((_, index) => scores[index] !== null);
+  });
+
+/** The store of a system, as its programs have it. To be closed. */
+export const storeOf = ({ dataDir }: Pick<System, 'dataDir'>) =>
+  sqliteStore({ file: join(dataDir, 'store.db'), timeoutMs: 5_000 });

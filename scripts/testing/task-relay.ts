@@ -1,0 +1,75 @@
+/** Relays in the test's own process, on the Redis of a test and a store of its own. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { readConfig } from '@beanline/shared/config.ts';
+import type { ArchivedTask, TaskStore } from '@beanline/shared/store.ts';
+import { wire } from '@beanline/shared/wire.ts';
+import { startRelay } from '../../workers/relay/src/relay.ts';
+import { silentLog, type TaskRedis, taskRedis } from './task-redis.ts';
+
+/** What a relay put into the store, and when that had acknowledged it (ms, Redis TIME). */
+type Put = { tasks: ArchivedTask[]; at: number };
+
+/** Starts the file's Redis before its first test and gives the `setup` of its tests. */
+export function taskRelay() {
+  const base = taskRedis();
+
+  return function setup(t: TestContext, given: { partitions?: number } = {}) {
+    const at: TaskRedis = base(t, given);
+    const dataDir = mkdtempSync(join(tmpdir(), 'beanline-test-'));
+    const opened: (() => Promise<void>)[] = [];
+    t.after(async () => {
+      for (const close of opened.reverse()) await close();
+      rmSync(dataDir, { recursive: true, force: true });
+    });
+    const puts: Put[] = [];
+
+    async function program(name: 'api' | 'relay', env: Record<string, string> = {}) {
+      const config = readConfig({
+        REDIS_URL: at.server.url,
+        KEY_PREFIX: at.keys.prefix,
+        DATA_DIR: dataDir,
+        PARTITIONS: String(given.partitions ?? 1),
+        SWEEP_INTERVAL_MS: '50',
+        TASK_RETENTION_MS: '1000',
+        ...env,
+      });
+      const { deps, close } = wire(config, { program: name, log: silentLog });
+      opened.push(close);
+      await deps.clock.ready();
+      return { deps, config };
+    }
+
+    return {
+      ...at,
+      puts,
+      dataDir,
+      program,
+      /** Starts a relay; `put` may stand before the store's own. Gives how to stop it. */
+      async relay(
+        env: Record<string, string> = {},
+        put?: (real: TaskStore['put'], tasks: ArchivedTask[]) => Promise<void>,
+      ) {
+        const { deps, config } = await program('relay', env);
+        const real = deps.store.tasks.put;
+        const noting = async (tasks: ArchivedTask[]) => {
+          await (put ? put(real, tasks) : real(tasks));
+          puts.push({ tasks, at: await at.now() });
+        };
+        const store = { ...deps.store, tasks: { ...deps.store.tasks, put: noting } };
+        const relay = startRelay({ ...deps, store }, config);
+        opened.push(relay.stop);
+        return { stop: relay.stop, deps };
+      },
+      /** A task that has ended, with one piece of text. */
+      async ended(over: Parameters<TaskRedis['create']>[0] = {}, text = '{"content":"a"}') {
+        const { ref, lastId } = await at.running(over);
+        await at.tasks.append(ref, lastId, [{ id: '1-2', type: 'text', data: text }]);
+        await at.tasks.finish(ref, at.ending('1-2'));
+        return { id: ref.id, endedAt: Number((await at.record(ref.id)).ended_at) };
+      },
+    };
+  };
+}

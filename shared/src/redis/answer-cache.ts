@@ -1,0 +1,55 @@
+/**
+ * Answers of requests that allowed to keep them, by the hash of owner and request. An answer is kept for a fixed time and is
+ * never refreshed. Redis away or full: every request is a miss, and nothing fails. Two equal requests at once may both be
+ * misses.
+ */
+import type { Log } from '../log.ts';
+import { canonicalJson, sha256 } from '../task-id.ts';
+import type { RedisConnection } from './connect.ts';
+import type { Keys } from './keys.ts';
+
+export function createAnswerCache(
+  redis: RedisConnection,
+  keys: Keys,
+  { keepMs, maxBytes, full, log }: { keepMs: number; maxBytes: number; full: () => boolean; log: Log },
+) {
+  const tally = { hits: 0, misses: 0, kept: 0 };
+
+  async function read(key: string): Promise<unknown> {
+    const json = await redis.get(key);
+    return json === null ? null : JSON.parse(json);
+  }
+
+  return {
+    /** `request` is whatever decides the answer; the order of its fields does not. */
+    async find<Answer>(owner: string, request: unknown) {
+      const hash = sha256(`${owner}\n${canonicalJson(request)}`);
+      const answer = (await read(keys.answer(hash)).catch((error: unknown) => {
+        log.debug({ error }, 'the answer cache could not be read');
+        return null;
+      })) as Answer | null;
+      tally[answer === null ? 'misses' : 'hits']++;
+      log.debug({ hit: answer !== null, ...tally }, 'answer cache');
+
+      return {
+        answer,
+        /** False when it was not kept: too large, or Redis is away or nearly full. */
+        async keep(value: Answer): Promise<boolean> {
+          const json = JSON.stringify(value);
+          if (full() || Buffer.byteLength(json) > maxBytes) return false;
+          try {
+            await redis.set(keys.answer(hash), json, 'PX', keepMs);
+            tally.kept++;
+            return true;
+          } catch (error) {
+            log.debug({ error }, 'an answer could not be kept');
+            return false;
+          }
+        },
+      };
+    },
+
+    /** Hits, misses and answers kept by this process so far. */
+    tally: () => ({ ...tally }),
+  };
+}

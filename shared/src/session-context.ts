@@ -1,0 +1,118 @@
+/** The sessions of one attempt's owner, as its handler may read them. */
+import type { SessionContext } from './context.ts';
+import type { Deps } from './deps.ts';
+import { TaskError } from './errors.ts';
+import { type Preferences, readPreferences } from './preferences.ts';
+import type { ChatMessage } from './provider.ts';
+import type { Message, Session, Window } from './session.ts';
+import { readWindow } from './session-window.ts';
+import { countTokens } from './tokens.ts';
+
+/** What a message costs beside its text, and what a picture costs, whatever it shows. */
+const MESSAGE_TOKENS = 4;
+const IMAGE_TOKENS = 1_000;
+/** Messages that tell how a session began, and those that are summarised at once. */
+const FIRST_MESSAGES = 6;
+const OLDER_MESSAGES = 100;
+/** Behind every message id. */
+const LAST = 'msg_~';
+
+const gone = () => new TaskError('not_found', 'The session of session_id is gone.');
+const spoken = ({ id, role, text }: Message) => ({ id, role, text });
+
+export function createSessionContext(deps: Deps, owner: string): SessionContext {
+  const { store, limits } = deps;
+  const opened = new Map<string, Promise<{ window: Window; preferences: Preferences }>>();
+
+  /** Once per attempt: what the model is shown and who answers are of the same moment. */
+  function open(sessionId: string) {
+    const known = opened.get(sessionId);
+    if (known) return known;
+    const opening = Promise.all([readWindow(deps, owner, sessionId), readPreferences(deps, owner)]).then(
+      ([window, preferences]) => {
+        if (window === null) throw gone();
+        return { window, preferences };
+      },
+    );
+    opened.set(sessionId, opening);
+    return opening;
+  }
+
+  async function read(sessionId: string): Promise<Session> {
+    const session = await store.sessions.read(owner, sessionId);
+    if (session === null) throw gone();
+    return session;
+  }
+
+  return {
+    async window(sessionId, messages) {
+      if (sessionId === undefined) return messages;
+      const { window, preferences } = await open(sessionId);
+      return [...(await fit(window, preferences, limits.contextTokens)), ...messages];
+    },
+
+    async model(sessionId) {
+      if (sessionId === undefined) return undefined;
+      const { window, preferences } = await open(sessionId);
+      return window.model ?? preferences.model;
+    },
+
+    async first(sessionId) {
+      await read(sessionId);
+      const range = { after: null, before: LAST, limit: FIRST_MESSAGES };
+      return (await store.messages.range(owner, sessionId, range)).map(spoken);
+    },
+
+    async older(sessionId, after) {
+      const { summary } = await read(sessionId);
+      const [recent] = await store.messages.page(owner, sessionId, { limit: limits.contextMessages, before: null });
+      if (!recent) return { summary, messages: [] };
+      const range = { after: after ?? summary?.upTo ?? null, before: recent.id, limit: OLDER_MESSAGES };
+      return { summary, messages: (await store.messages.range(owner, sessionId, range)).map(spoken) };
+    },
+  };
+}
+
+/**
+ * What goes before the new messages, within a budget of tokens. Instructions are bounded where they are set, and always
+ * go; then the summary, if it fits; then as many of the newest messages as fit whole.
+ */
+async function fit(window: Window, preferences: Preferences, budget: number): Promise<ChatMessage[]> {
+  const instructions = [preferences.instructions, preferences.language && languageRule(preferences.language)];
+  const system = instructions.filter((text) => text !== undefined && text !== '');
+  let left = budget;
+  for (const text of system) left -= await countTokens(text ?? '', left);
+  if (window.summary) {
+    const text = `Summary of the conversation so far: ${window.summary.text}`;
+    const cost = MESSAGE_TOKENS + (await countTokens(text, left));
+    if (cost <= left) {
+      system.push(text);
+      left -= cost;
+    }
+  }
+  const shown: ChatMessage[] = [];
+  for (const { role, content } of window.messages.toReversed()) {
+    const message: ChatMessage = { role, content: JSON.parse(content) };
+    left -= await costOf(message, left);
+    if (left < 0) break;
+    shown.unshift(message);
+  }
+  return system.length > 0 ? [{ role: 'system', content: system.join('\n\n') }, ...shown] : shown;
+}
+
+async function costOf({ content }: ChatMessage, limit: number): Promise<number> {
+  if (typeof content === 'string') return MESSAGE_TOKENS + (await countTokens(content, limit));
+  let cost = MESSAGE_TOKENS;
+  for (const part of content) cost += part.type === 'text' ? await countTokens(part.text, limit) : IMAGE_TOKENS;
+  return cost;
+}
+
+function languageRule(tag: string): string {
+  let name = tag;
+  try {
+    name = new Intl.DisplayNames(['en'], { type: 'language' }).of(tag) ?? tag;
+  } catch {
+    // A tag that nobody knows is told as it is.
+  }
+  return `Answer in this language: ${name}.`;
+}

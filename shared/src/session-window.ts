@@ -1,0 +1,43 @@
+/**
+ * The recent messages of a session: what the store has of them, cached in Redis, joined with the turns that ended since.
+ * A turn is always in one of the two: it begins among the turns, and leaves them only when the store and the cache have it.
+ * So the turns are read first.
+ */
+import type { Deps } from './deps.ts';
+import type { Window } from './session.ts';
+import { byId, unkeptTurns } from './unkept-messages.ts';
+
+type WindowDeps = Pick<Deps, 'turns' | 'tasks' | 'catalog' | 'store' | 'sessionCache' | 'limits'>;
+
+/** Of its owner, else null. Throws `unavailable` when neither the cache nor the store knows. */
+export async function readWindow(deps: WindowDeps, owner: string, sessionId: string): Promise<Window | null> {
+  const { turns, sessionCache, limits } = deps;
+  const { messages: unkept, archived } = await unkeptTurns(deps, owner, sessionId, limits.contextMessages);
+  if (archived.length > 0) {
+    // Kept by a relay that could not say so any more. What was cached before may lack it.
+    if (await sessionCache.dropWindow(sessionId)) await turns.remove(sessionId, archived);
+  }
+  const kept = await readKeptWindow(deps, owner, sessionId);
+  if (kept === null) return null;
+  const ids = new Set(unkept.map(({ id }) => id));
+  const messages = [...kept.messages.filter(({ id }) => !ids.has(id)), ...unkept].sort(byId);
+  return { ...kept, messages: messages.slice(-limits.contextMessages) };
+}
+
+/** What the store has of it, cached or loaded. */
+export async function readKeptWindow(
+  { store, sessionCache, limits }: Pick<Deps, 'store' | 'sessionCache' | 'limits'>,
+  owner: string,
+  sessionId: string,
+): Promise<Window | null> {
+  const { window } = await sessionCache.window<Window>(sessionId, async () => {
+    const [session, messages] = await Promise.all([
+      store.sessions.read(owner, sessionId),
+      store.messages.page(owner, sessionId, { limit: limits.contextMessages, before: null }),
+    ]);
+    if (session === null) return null;
+    const { model, summary } = session;
+    return { owner, model, summary, messages };
+  });
+  return window?.owner === owner ? window : null;
+}

@@ -1,0 +1,185 @@
+/**
+ * The archive: brings every ended task from the bus to the store, and only then lets its time in Redis run. One loop for
+ * each partition that this relay holds, apart from the sweep, which never waits for the store.
+ *
+ * The order makes every crash harmless: put into the store → its session → mark for removal → confirm the bus. What was
+ * not confirmed is done again, and the store keeps what it has. While the store is away nothing is marked and nothing is
+ * confirmed: the tasks stay in Redis, their transitions on the bus, and both drain in order when it is back.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Environment } from '@beanline/shared/config.ts';
+import type { Deps } from '@beanline/shared/deps.ts';
+import { keepSessionChange } from '@beanline/shared/keep-session-change.ts';
+import type { ArchivedTask } from '@beanline/shared/store.ts';
+import { isEnd } from '@beanline/shared/task.ts';
+import { submitFollowUps } from './follow-ups.ts';
+import { createStoreOutage, inStore, StoreAway } from './store-outage.ts';
+
+const SINK = 'store';
+/** Tasks put at once, transitions read for them (each task has several), and what the tasks may take in memory. */
+const BATCH = 100;
+const PAGE = 400;
+const BATCH_BYTES = 8 * 1024 * 1024;
+/** Loaded at once, so that their events are counted before the next ones are. */
+const LOADED_AT_ONCE = 10;
+/** A larger input is not kept: a batch of one would not be bounded by anything. */
+const MAX_INPUT_BYTES = 8 * 1024 * 1024;
+/** Partitions at work at once: each may hold a batch in memory. */
+const AT_ONCE = 4;
+
+const DAY_MS = 24 * 60 * 60_000;
+const PURGE_BATCH = 500;
+const PURGE_EVERY_MS = 60_000;
+
+const bytesOf = ({ record, input, events }: ArchivedTask) =>
+  events.reduce((sum, { data }) => sum + data.length, (record.output?.length ?? 0) + (input?.length ?? 0));
+
+/** Lets at most `count` run at once, the others in turn. Own code: it is six lines. */
+function atMost(count: number) {
+  let free = count;
+  const waiting: (() => void)[] = [];
+  return async function run<T>(work: () => Promise<T>): Promise<T> {
+    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+    else free--;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free++;
+    }
+  };
+}
+
+/** `holder` names this relay in the leases. Gives the loop of a partition and that of the purge; both end with `stop`. */
+export function createArchive(deps: Deps, config: Environment, holder: string, stop: AbortSignal) {
+  const { schedule, endedTasks, store, clock, log } = deps;
+  const bounds = { maxInputBytes: MAX_INPUT_BYTES, maxEventBytes: config.ARCHIVE_EVENT_BYTES };
+  const outage = createStoreOutage(deps, stop);
+  const inTurn = atMost(AT_ONCE);
+  const pause = (ms: number) => delay(ms, undefined, { signal: stop }).catch(() => undefined);
+  const when = (partition: number) => ({ partition });
+
+  /** Puts them, all at once if the store can. Gives those that it has now. */
+  async function put(tasks: ArchivedTask[]): Promise<ArchivedTask[]> {
+    if (tasks.length === 0) return [];
+    try {
+      await inStore(() => store.tasks.put(tasks));
+      outage.over();
+      return tasks;
+    } catch (error) {
+      if (error instanceof StoreAway) throw error;
+      const [task, ...others] = tasks;
+      if (task && others.length === 0) {
+        // It must not hold up all that come after it.
+        log.error({ error, task_id: task.record.id }, 'the store refused a task, which stays in Redis for good');
+        return [];
+      }
+      const taken: ArchivedTask[] = [];
+      for (const one of tasks) taken.push(...(await put([one])));
+      return taken;
+    }
+  }
+
+  async function keepSession({ record, input }: ArchivedTask) {
+    try {
+      await submitFollowUps(deps, await inStore(() => keepSessionChange(deps, { record, input })));
+    } catch (error) {
+      if (error instanceof StoreAway) throw error;
+      log.error({ error, task_id: record.id }, 'what a task changes in its session could not be kept');
+    }
+  }
+
+  /** Loads the first of these tasks, as many as a batch may hold. Those that are gone were archived before, or went with their Redis. */
+  async function load(partition: number, ids: string[]): Promise<{ tasks: ArchivedTask[]; count: number }> {
+    const sizes = await clock.guard(() => endedTasks.sizes(partition, ids, bounds), when(partition));
+    const tasks: ArchivedTask[] = [];
+    let count = 0;
+    let bytes = 0;
+    while (count < ids.length && bytes < BATCH_BYTES) {
+      let end = count + 1;
+      // Their events come on top, and are known when they are there.
+      for (let sum = bytes + (sizes[count] ?? 0); end < count + LOADED_AT_ONCE && end < ids.length; end++) {
+        sum += sizes[end] ?? 0;
+        if (sum > BATCH_BYTES) break;
+      }
+      const some = ids.slice(count, end);
+      const loads = () => Promise.all(some.map((id) => endedTasks.load(partition, id, bounds)));
+      const loaded = (await clock.guard(loads, when(partition))).filter((task) => task !== null);
+      for (const task of loaded) bytes += bytesOf(task);
+      tasks.push(...loaded);
+      count = end;
+      if (bytes + (sizes[count] ?? 0) > BATCH_BYTES) break;
+    }
+    return { tasks, count };
+  }
+
+  /** Archives the first of these ended tasks, as many as fit a batch. Gives how many that were. */
+  async function archive(partition: number, ids: string[]): Promise<number> {
+    const { tasks: loaded, count } = await load(partition, ids);
+    const taken = await put(loaded);
+    // In any order: their messages are sorted by their ids.
+    await Promise.all(loaded.map(keepSession));
+    const kept = taken.map(({ record }) => record.id);
+    await clock.guard(() => schedule.keep(partition, kept, config.TASK_RETENTION_MS), when(partition));
+    return count;
+  }
+
+  /** One batch; true when there may be more. */
+  async function round(partition: number): Promise<boolean> {
+    const before = await clock.guard(() => schedule.keptBefore(partition, BATCH), when(partition));
+    if (before.length > 0) {
+      const done = before.slice(0, await archive(partition, before));
+      await clock.guard(() => schedule.forgetKeptBefore(partition, done), when(partition));
+      return true;
+    }
+    const entries = await clock.guard(() => schedule.readBus(partition, SINK, PAGE), when(partition));
+    const ends = entries.flatMap(({ to }, index) => (isEnd(to) ? [index] : []));
+    const ids = ends.slice(0, BATCH).map((index) => entries[index]?.task ?? '');
+    const done = ids.length === 0 ? 0 : await archive(partition, [...new Set(ids)]);
+    const next = ends[done] ?? entries.length;
+    const last = entries[next - 1];
+    if (last) await clock.guard(() => schedule.confirmBus(partition, SINK, last.entryId), when(partition));
+    return next < entries.length || entries.length === PAGE;
+  }
+
+  return {
+    async loop(partition: number): Promise<void> {
+      let registered = false;
+      while (!stop.aborted) {
+        let more = false;
+        try {
+          if (clock.available(partition)) {
+            // Whoever holds the partition: nothing is to leave the bus any more that the store does not have.
+            if (!registered) await clock.guard(() => schedule.registerSink(partition, SINK), when(partition));
+            registered = true;
+            const holds = await clock.guard(() => schedule.holds(partition, holder), when(partition));
+            more = holds && (await inTurn(() => round(partition)));
+          }
+        } catch (error) {
+          if (error instanceof StoreAway) {
+            await outage.wait(error);
+            more = true;
+          } else if (clock.available(partition)) log.warn({ error, partition }, 'a round of the archive failed');
+        }
+        if (!more) await pause(config.SWEEP_INTERVAL_MS);
+      }
+    },
+
+    /** Forgets what is past STORE_RETENTION_DAYS, some at a time, from the relay that holds the first partition. */
+    async purge(): Promise<void> {
+      if (config.STORE_RETENTION_DAYS === 0) return;
+      while (!stop.aborted) {
+        let gone = 0;
+        try {
+          if (clock.available(0) && (await schedule.holds(0, holder))) {
+            gone = await store.tasks.purge(clock.now() - config.STORE_RETENTION_DAYS * DAY_MS, PURGE_BATCH);
+          }
+        } catch (error) {
+          log.debug({ error }, 'a purge of the store failed');
+        }
+        if (gone < PURGE_BATCH) await pause(PURGE_EVERY_MS);
+      }
+    },
+  };
+}
