@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { withUnkept } from './read-session.ts';
-import type { Message } from './session.ts';
+import { loadSession, withUnkept } from './read-session.ts';
+import { type Message, makeMessageId, makeSessionId } from './session.ts';
 import { messageJson } from './session-view.ts';
+import { sqliteStore } from './store/sqlite.ts';
+import type { Store } from './store.ts';
 
 /** Messages by their ids, one letter each: ids sort as a conversation goes. */
 const message = (id: string): Message => ({
@@ -47,3 +52,35 @@ for (const [kept, unkept, limit, before, page, added] of TABLE) {
     assert.equal(got.added.map(({ id }) => id).join(''), added);
   });
 }
+
+test('a session counts the messages it shows, though another writer comes between the reads of it', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'beanline-read-'));
+  const store = sqliteStore({ file: join(directory, 'store.db'), timeoutMs: 30_000 });
+  t.after(async () => {
+    await store.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const [owner, now] = ['anna', Date.now()];
+  const id = makeSessionId(now);
+  const nothing = { title: null, titleBy: null, model: null, summary: null, totalTokens: 0, messageCount: 0 };
+  const made = { id, owner, featureMode: 'chat' as const, featureOptions: '{}', createdAt: now, updatedAt: now };
+  await store.sessions.create({ ...nothing, ...made });
+  const say = () => {
+    const said = message(makeMessageId(now));
+    return store.messages.append(owner, id, { id: said.id, messages: [said], tokens: 0, now });
+  };
+  for (const writes of ['before the page is read', 'after it'] as const) {
+    let left = 2;
+    const page: Store['messages']['page'] = async (...asked) => {
+      if (left > 0 && writes === 'before the page is read') await say();
+      const found = await store.messages.page(...asked);
+      if (left > 0 && writes === 'after it') await say();
+      left--;
+      return found;
+    };
+    const json = await loadSession({ store: { ...store, messages: { ...store.messages, page } } }, owner, id);
+    const { session, messages } = JSON.parse(json ?? '');
+    assert.equal(session.messageCount, messages.length, writes);
+  }
+  assert.equal(await loadSession({ store }, 'ben', id), null);
+});

@@ -15,6 +15,9 @@ const CHUNK = 17;
 /** A page ends when it is this large, with at least one message. */
 const MAX_PAGE_CHARS = 4 * 1024 * 1024;
 
+/** How often a session is read again because messages came meanwhile. */
+const MAX_TRIES = 5;
+
 export const noSession = () => new TaskError('not_found', 'There is no such session.');
 
 /** Oldest first. `more`: there are older ones. */
@@ -58,14 +61,27 @@ export async function readMessages(
   return { page: withUnkept(kept, unkept, asked).page, hit: false };
 }
 
-async function loadSession(deps: Deps, owner: string, id: string): Promise<string | null> {
-  const session = await deps.store.sessions.read(owner, id);
-  if (!session) return null;
-  const page = await loadPage(deps, owner, id, { limit: NEWEST_MESSAGES, before: null });
-  return JSON.stringify({ session, ...page } satisfies Kept);
+/** From the store alone, as JSON text: its numbers and its messages of one moment, though a writer may come between the reads. */
+export async function loadSession(deps: Pick<Deps, 'store'>, owner: string, id: string): Promise<string | null> {
+  const { sessions } = deps.store;
+  let session = await sessions.read(owner, id);
+  for (let tries = 0; session !== null; tries++) {
+    const page = await loadPage(deps, owner, id, { limit: NEWEST_MESSAGES, before: null });
+    const after = await sessions.read(owner, id);
+    if (after?.messageCount === session.messageCount || (after !== null && tries === MAX_TRIES)) {
+      return JSON.stringify({ session: after, ...page } satisfies Kept);
+    }
+    session = after;
+  }
+  return null;
 }
 
-async function loadPage({ store }: Deps, owner: string, id: string, { limit, before }: Asked): Promise<MessagePage> {
+async function loadPage(
+  { store }: Pick<Deps, 'store'>,
+  owner: string,
+  id: string,
+  { limit, before }: Asked,
+): Promise<MessagePage> {
   const newestFirst: MessageView[] = [];
   const page = (more: boolean) => ({ messages: newestFirst.toReversed(), more });
   let chars = 0;
