@@ -27,6 +27,9 @@ const MAX_INPUT_BYTES = 8 * 1024 * 1024;
 /** Partitions at work at once: each may hold a batch in memory. */
 const AT_ONCE = 4;
 
+/** Tries of a task's change in its session, one a round, until it is given up. */
+const SESSION_TRIES = 10;
+
 const DAY_MS = 24 * 60 * 60_000;
 const PURGE_BATCH = 500;
 const PURGE_EVERY_MS = 60_000;
@@ -81,12 +84,22 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
     }
   }
 
+  /** Tries so far of what failed in a session, by task. */
+  const failures = new Map<string, number>();
+
   async function keepSession({ record, input }: ArchivedTask) {
+    const { id } = record;
     try {
       await submitFollowUps(deps, await inStore(() => keepSessionChange(deps, { record, input })));
+      failures.delete(id);
     } catch (error) {
       if (error instanceof StoreAway) throw error;
-      log.error({ error, task_id: record.id }, 'what a task changes in its session could not be kept');
+      const tries = (failures.get(id) ?? 0) + 1;
+      failures.set(id, tries);
+      // Redis may have been away in the middle: the batch is done again. What fails each time must not hold up all others.
+      if (tries < SESSION_TRIES) throw error;
+      failures.delete(id);
+      log.error({ error, task_id: id }, 'what a task changes in its session could not be kept');
     }
   }
 
