@@ -18,7 +18,8 @@ export const eventData = {
   started: z
     .object({ worker: z.string().meta({ description: 'Who runs it' }) })
     .meta({ description: 'An attempt began' }),
-  progress: Progress.meta({ description: 'A step of a handler that has steps' }),
+  // Their fields, and not the schemas under another description: of those the document would say that they have no fields.
+  progress: z.object(Progress.shape).meta({ description: 'A step of a handler that has steps' }),
   text: z
     .object({
       content: z.string().meta({ description: 'The piece' }),
@@ -53,7 +54,7 @@ export const eventData = {
       reason: z.string().meta({ description: 'Why these' }),
     })
     .meta({ description: 'The steps that are proposed' }),
-  human_approval: Approval.meta({ description: 'The task waits for a person, holding no worker' }),
+  human_approval: z.object(Approval.shape).meta({ description: 'The task waits for a person, holding no worker' }),
   resumed: z
     .object({
       approval_id: z.string().meta({ description: 'Which question was answered' }),

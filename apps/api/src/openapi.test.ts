@@ -163,6 +163,14 @@ test('every field of every request and answer is described, and no body is shown
   const bodies = operations(document).flatMap(({ operation }) => operation.requestBody ?? []);
   for (const body of bodies)
     assert.match(body.content['application/json'].schema.$ref, /^#\/components\/schemas\/\w+$/);
+  // Beside a `$ref` it would forbid every field that stands there.
+  const closed = Object.values<Json>(document.components.schemas).flatMap((schema) =>
+    Object.values<Json>(schema.properties ?? {}),
+  );
+  assert.deepEqual(
+    closed.filter((property) => '$ref' in property && 'additionalProperties' in property),
+    [],
+  );
   // Viewers show a schema with a `not` as `never`.
   assert.deepEqual(under(document, 'not'), []);
   const { schemas } = document.components;
