@@ -13,7 +13,8 @@ import { healthPaths, healthRoutes } from './routes/health.ts';
 import { preferencePaths, preferenceRoutes } from './routes/preferences.ts';
 import { sessionMessagePaths, sessionMessageRoutes } from './routes/session-messages.ts';
 import { sessionPaths, sessionRoutes } from './routes/sessions.ts';
-import { submitPaths, submitRoutes } from './routes/submit.ts';
+import { submitRoutes } from './routes/submit.ts';
+import { submitPaths } from './routes/submit-paths.ts';
 import { taskPaths, taskRoutes } from './routes/tasks.ts';
 
 export function createApp(api: Api): Hono<ApiEnv> {

@@ -5,7 +5,7 @@
 
 import { TaskError } from '@beanline/shared/errors.ts';
 import { START } from '@beanline/shared/event.ts';
-import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
+import type { JobType } from '@beanline/shared/job-type.ts';
 import { allows } from '@beanline/shared/owner.ts';
 import { readRequest } from '@beanline/shared/read-request.ts';
 import { readSession } from '@beanline/shared/read-session.ts';
@@ -14,44 +14,19 @@ import { type SubmitRequest, submitTask } from '@beanline/shared/submit-task.ts'
 import { isEnd, type Status, type StoredStatus, statusAt, taskJson, taskUrls } from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
-import type { z } from 'zod';
-import type { ZodOpenApiMediaTypeObject } from 'zod-openapi';
 import { OPEN_CALLER } from '../access.ts';
 import { requireScope } from '../authenticate.ts';
 import { readJson } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
-import { Accepted } from '../openapi/answers.ts';
-import { bodyOf, exampleOf, nameOf, taskBodyOf, taskExamplesOf } from '../openapi/job-types.ts';
-import {
-  answerHeaders,
-  eventStream,
-  json,
-  ownerProblems,
-  type Paths,
-  problems,
-  requestHeaders,
-  SessionPath,
-  TAGS,
-  TaskPath,
-  taskLinks,
-} from '../openapi/operation.ts';
+import type { Accepted } from '../openapi/answers.ts';
 import { preferredWait, wantsEvents } from '../prefer.ts';
 import { replyJson } from '../reply.ts';
 import { streamEvents } from '../sse.ts';
-import { parseSubmit, SubmitHeaders, splitBody, splitTaskBody } from '../submit-request.ts';
+import { parseSubmit, splitBody, splitTaskBody } from '../submit-request.ts';
 import { waitForEvent } from '../wait.ts';
 import { SESSIONS, sessionIdOf } from './sessions.ts';
+import { sessionTypes } from './submit-paths.ts';
 import { findTask } from './tasks.ts';
-
-/** Job types that take a session and nothing else, by the end of their route. */
-const SESSION_TYPES = { title: 'session.title', summary: 'session.summary' };
-
-/** Those that this catalog has. */
-const sessionTypes = (catalog: Catalog): [string, JobType][] =>
-  Object.entries(SESSION_TYPES).flatMap(([end, name]) => {
-    const type = catalog.get(name);
-    return type ? [[end, type]] : [];
-  });
 
 // Straight from Node's parser: the Web headers of a request are built only when they are asked for.
 const headerOf = (c: ApiContext, name: string) => c.env.incoming.headers[name]?.toString();
@@ -196,78 +171,4 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
       },
     });
   });
-}
-
-const submitProblems = [...ownerProblems, 'gone', 'idempotency_conflict', 'queue_full'] as const;
-const bodyProblems = ['payload_too_large', 'unsupported_media_type'] as const;
-
-/** The answers of all submits: the task finished in time, its events, or that it was accepted. */
-function submitted(task: z.ZodType) {
-  const headers = { Location: answerHeaders.location, 'Idempotency-Replayed': answerHeaders.replayed };
-  const links = taskLinks('$response.body#/task_id');
-  const finished = json('The finished task, with `Prefer: wait`; its events, with `Accept: text/event-stream`', task, {
-    ...headers,
-    'Preference-Applied': answerHeaders.preferenceApplied,
-    'X-Task-Id': answerHeaders.taskId,
-  });
-  return {
-    200: { ...finished, content: { ...finished.content, ...eventStream } },
-    202: { ...json('Accepted', Accepted, headers), links },
-  };
-}
-
-export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
-  const requestParams = { header: SubmitHeaders.extend(requestHeaders) };
-  const responses = submitted(task);
-  const body = (schema: z.ZodType, shown: Pick<ZodOpenApiMediaTypeObject, 'example' | 'examples'>) => ({
-    required: true,
-    content: { 'application/json': { schema, ...shown } },
-  });
-  const own = [...catalog.values()].flatMap((type): [string, Paths[string]][] => {
-    if (!type.route) return [];
-    const example = exampleOf(type);
-    const operation = {
-      operationId: `submit${nameOf(type)}`,
-      summary: `Submits a task of type ${type.name}`,
-      tags: [TAGS.submit],
-      requestParams,
-      requestBody: body(bodyOf(type), example === undefined ? {} : { example }),
-      responses: { ...responses, ...problems('not_found', ...bodyProblems, ...submitProblems) },
-    };
-    return [[type.route, { post: operation }]];
-  });
-  const ofSessions = sessionTypes(catalog).map(([end, type]): [string, Paths[string]] => [
-    `${SESSIONS}/{session}/${end}`,
-    {
-      post: {
-        operationId: `submit${nameOf(type)}`,
-        summary: `Submits a task of type ${type.name} for the session`,
-        tags: [TAGS.submit],
-        requestParams: { ...requestParams, path: SessionPath },
-        responses: { ...responses, ...problems('not_found', ...submitProblems) },
-      },
-    },
-  ]);
-  return {
-    ...Object.fromEntries([...own, ...ofSessions]),
-    '/tasks': {
-      post: {
-        operationId: 'submitTask',
-        summary: 'Submits a task of any type',
-        tags: [TAGS.submit],
-        requestParams,
-        requestBody: body(taskBodyOf(catalog), { examples: taskExamplesOf(catalog) }),
-        responses: { ...responses, ...problems('unknown_type', 'not_found', ...bodyProblems, ...submitProblems) },
-      },
-    },
-    '/tasks/{id}/retry': {
-      post: {
-        operationId: 'retryTask',
-        summary: 'Submits a new task of the same input, linked by `retry_of`; only an ended task can be retried',
-        tags: [TAGS.submit],
-        requestParams: { ...requestParams, path: TaskPath },
-        responses: { ...responses, ...problems('not_found', 'conflict', ...submitProblems) },
-      },
-    },
-  };
 }
