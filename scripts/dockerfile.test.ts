@@ -72,7 +72,7 @@ test('dependencies come from the lock file, without those of development, and no
 test('the programs run as a user who owns nothing but the directory of their data, and are told to stop by SIGTERM', () => {
   assert.deepEqual(values(last, 'USER'), ['node']);
   assert.deepEqual(values(last, 'STOPSIGNAL'), ['SIGTERM']);
-  const data = 'mkdir /data && chown node:node /data';
+  const data = 'install -d -o node -g node /data';
   assert.deepEqual(values(last, 'RUN'), [data]);
   assert.doesNotMatch(read('Dockerfile').replace(data, ''), /chown|ADD /);
   // The exec form: a shell would keep signals to itself.

@@ -1,8 +1,8 @@
 /** Drives every documented route of a live system, and holds each answer against what `/openapi.json` says of it. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { z } from 'zod';
 import { chat, events, followToEnd } from '../../../scripts/testing/client.ts';
+import { openApiSchema } from '../../../scripts/testing/openapi-schema.ts';
 import { UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
@@ -11,49 +11,15 @@ type Json = any;
 
 let system: System;
 let document: Json;
+let schema: ReturnType<typeof openApiSchema>;
 /** `GET /tasks/{id} 200` for every answer that was checked. */
 const seen = new Set<string>();
 before(async () => {
   system = await startSystem();
   document = await (await fetch(`${system.url}/openapi.json`)).json();
+  schema = openApiSchema(document);
 });
 after(() => system.stop());
-
-/**
- * The schemas with every object closed: the document lets answers grow, but what they hold today must stand in it.
- * The parts of an `allOf` stay open, since each sees the fields of the others.
- */
-function closed(schema: Json, open = false): Json {
-  if (Array.isArray(schema)) return schema.map((item) => closed(item, open));
-  if (schema === null || typeof schema !== 'object') return schema;
-  const copy = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, closed(value, key === 'allOf')]));
-  const isObject = copy.type === 'object' && copy.properties && copy.additionalProperties === undefined;
-  return isObject && !open ? { ...copy, additionalProperties: false } : copy;
-}
-
-const resolved = (node: Json): Json =>
-  node?.$ref
-    ? node.$ref
-        .slice(2)
-        .split('/')
-        .reduce((at: Json, key: string) => at[key], document)
-    : node;
-
-/** Checks a value against a schema of the document. */
-function check(schema: Json, value: unknown, what: string): void {
-  const whole = { ...schema, $defs: document.components.schemas };
-  const text = JSON.stringify(whole).replaceAll('#/components/schemas/', '#/$defs/');
-  const parsed = z.fromJSONSchema(closed(JSON.parse(text))).safeParse(value);
-  assert.ok(parsed.success, `${what}: ${parsed.error && z.prettifyError(parsed.error)}\n${JSON.stringify(value)}`);
-}
-
-function checkStream(schema: Json, text: string, what: string): void {
-  for (const block of text.split('\n\n').filter((piece) => piece.includes('data: '))) {
-    const [id = '', event = '', data = ''] = block.split('\n').map((line) => line.slice(line.indexOf(': ') + 2));
-    check(schema, { id, event, data }, what);
-    check({ $ref: '#/components/schemas/Event' }, JSON.parse(data), `${what} ${event}`);
-  }
-}
 
 type Request = {
   id?: string;
@@ -66,6 +32,7 @@ type Request = {
 
 /** Asks, and checks the status, the headers and the body of the answer. */
 async function drive(name: string, request: Request = {}): Promise<{ status: number; headers: Headers; json: Json }> {
+  const { resolved, check, checkStream } = schema;
   const [method = '', path = ''] = name.split(' ');
   const operation = document.paths[path][method.toLowerCase()];
   const { id = '', session = '', file = '' } = request;
@@ -83,9 +50,9 @@ async function drive(name: string, request: Request = {}): Promise<{ status: num
   const text = await response.text();
   assert.ok(answer, `${what} is not documented: ${text}`);
   for (const [header, description] of Object.entries(answer.headers)) {
-    const { required, schema } = resolved(description);
+    const { required, schema: wanted } = resolved(description);
     const value = response.headers.get(header);
-    if (required || value !== null) check(schema, value, `${what} ${header}`);
+    if (required || value !== null) check(wanted, value, `${what} ${header}`);
   }
   const type = (response.headers.get('content-type') ?? '').split(';')[0] ?? '';
   if (answer.content === undefined) {
