@@ -48,6 +48,7 @@ export function benchTasks(redisUrl: string, prefix = 'bl') {
       requestId: randomUUID(),
       traceparent: undefined,
       retryOf: undefined,
+      turnOf: undefined,
       idempotency: undefined,
       notAfter: Date.now() + 60_000,
     });

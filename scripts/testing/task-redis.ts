@@ -74,6 +74,7 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
       requestId: 'request-1',
       traceparent: undefined,
       retryOf: undefined,
+      turnOf: undefined,
       idempotency: undefined,
       notAfter: Date.now() + 60_000,
       ...over,

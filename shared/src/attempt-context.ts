@@ -10,9 +10,9 @@ import { sha256 } from './task-id.ts';
 /** `usage`: what its model calls used; undefined when there was none. */
 export function createAttemptContext(
   deps: RunnerDeps,
-  options: { ref: AttemptRef; owner: string; emit: Emit; signal: AbortSignal; log: Log },
+  options: { ref: AttemptRef; owner: string; turnOf: string | null; emit: Emit; signal: AbortSignal; log: Log },
 ) {
-  const { ref, owner, emit, signal, log } = options;
+  const { ref, owner, turnOf, emit, signal, log } = options;
   const { llm, usage } = createLlm({ providers: deps.providers, idleTimeoutMs: deps.limits.idleTimeoutMs, signal });
   const context: Context = {
     taskId: ref.id,
@@ -20,7 +20,7 @@ export function createAttemptContext(
     emit,
     signal,
     llm,
-    session: createSessionContext(deps, owner),
+    session: createSessionContext(deps, { owner, turnOf }),
     answers: { find: (request) => deps.answers.find(owner, request) },
     log,
     approve: (request) => approve(deps, ref.id, request),

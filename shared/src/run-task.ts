@@ -88,6 +88,7 @@ async function runAttempt(
   const { context, usage } = createAttemptContext(deps, {
     ref,
     owner: begun.owner,
+    turnOf: begun.turnOf,
     emit: events.emit,
     signal: stopped.signal,
     log,

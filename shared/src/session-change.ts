@@ -16,10 +16,10 @@ export function sessionChangeOf(
   const parsed = type.input.safeParse(raw);
   const sessionId = parsed.success ? type.sessionOf(parsed.data) : undefined;
   if (!parsed.success || sessionId === undefined) return null;
-  const { id, owner, createdAt, startedAt, usage, status } = record;
+  const { id, owner, createdAt, startedAt, usage, status, turnOf } = record;
   const output = record.output === null ? null : type.output.safeParse(parse(record.output));
   const task: EndedTask = {
-    ...{ id, owner, createdAt, startedAt, usage, status },
+    ...{ id, owner, createdAt, startedAt, usage, status, turnOf },
     endedAt: record.endedAt ?? createdAt,
     output: output?.success ? output.data : null,
   };

@@ -20,7 +20,11 @@ const LAST = 'msg_~';
 const gone = () => new TaskError('not_found', 'The session of session_id is gone.');
 const spoken = ({ id, role, text }: Message) => ({ id, role, text });
 
-export function createSessionContext(deps: Deps, owner: string): SessionContext {
+/** `turnOf`: the task whose question is asked again, by a retry. */
+export function createSessionContext(
+  deps: Deps,
+  { owner, turnOf }: { owner: string; turnOf: string | null },
+): SessionContext {
   const { store, limits } = deps;
   const opened = new Map<string, Promise<{ window: Window; preferences: Preferences }>>();
 
@@ -48,7 +52,8 @@ export function createSessionContext(deps: Deps, owner: string): SessionContext 
     async window(sessionId, messages) {
       if (sessionId === undefined) return messages;
       const { window, preferences } = await open(sessionId);
-      return [...(await fit(window, preferences, limits.contextTokens)), ...messages];
+      const earlier = turnOf === null ? window : withoutTurn(window, turnOf);
+      return [...(await fit(earlier, preferences, limits.contextTokens)), ...messages];
     },
 
     async model(sessionId) {
@@ -71,6 +76,12 @@ export function createSessionContext(deps: Deps, owner: string): SessionContext 
       return { summary, messages: (await store.messages.range(owner, sessionId, range)).map(spoken) };
     },
   };
+}
+
+/** The model is asked anew: neither the question again, nor what came of it. */
+function withoutTurn(window: Window, turnOf: string): Window {
+  const isOfTurn = ({ task }: Message) => task !== null && (task.turnOf ?? task.id) === turnOf;
+  return { ...window, messages: window.messages.filter((message) => !isOfTurn(message)) };
 }
 
 /**

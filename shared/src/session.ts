@@ -58,8 +58,8 @@ export type Message = {
   usage: { inputTokens: number; outputTokens: number; estimated: boolean } | null;
   /** JSON text: pairs of the client's. */
   metadata: string;
-  /** The task that made it, and how that ended; null for a message that was posted. */
-  task: { id: string; status: EndStatus } | null;
+  /** The task that made it, how that ended, and of a retry the task that asked first; null for a message that was posted. */
+  task: { id: string; status: EndStatus; turnOf?: string } | null;
   createdAt: number;
 };
 

@@ -26,6 +26,8 @@ export type SubmitRequest = {
   requestId: string;
   traceparent: string | undefined;
   retryOf?: string | undefined;
+  /** The first task of a chain of retries. */
+  turnOf?: string | undefined;
 };
 
 export type Submitted =
@@ -73,6 +75,7 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
           requestId: request.requestId,
           traceparent: request.traceparent,
           retryOf: request.retryOf,
+          turnOf: request.turnOf,
           idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
           notAfter: clock.now(partition) + windowMs,
         });

@@ -48,7 +48,9 @@ export async function unkeptTurns(
     before = ids.at(-1) ?? null;
     if (ids.length < PAGE) break;
   }
-  return { messages: messages.sort(byId), archived };
+  // A retry and what it repeats have their question in common.
+  const each = new Map(messages.map((message) => [message.id, message]));
+  return { messages: [...each.values()].sort(byId), archived };
 
   async function readTurn(id: string): Promise<Message[] | 'gone'> {
     const [state] = await tasks.states([id]);

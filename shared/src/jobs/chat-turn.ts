@@ -16,23 +16,24 @@ const textOf = (content: Content) =>
  * of the conversation; the others keep their places, so that the ids are the same whatever came of the task.
  */
 export function chatTurn(sessionId: string, said: Said[], task: EndedTask<Answer>): SessionChange | null {
-  const { id, startedAt, createdAt, endedAt, output, usage } = task;
+  const { id, turnOf, startedAt, createdAt, endedAt, output, usage } = task;
   if (startedAt === null) return null;
-  const message = (index: number, { role, content }: Said): Message => ({
-    id: messageIdOf(id, index),
+  const message = (by: string, index: number, { role, content }: Said): Message => ({
+    id: messageIdOf(by, index),
     role,
     content: JSON.stringify(content),
     text: textOf(content),
     model: null,
     usage: null,
     metadata: '{}',
-    task: { id, status: task.status },
+    task: { id, status: task.status, ...(turnOf === null ? {} : { turnOf }) },
     createdAt,
   });
-  const messages = said.flatMap((one, index) => (one.role === 'system' ? [] : [message(index, one)]));
+  // A retry asks what was asked: the same messages, which are there already.
+  const messages = said.flatMap((one, index) => (one.role === 'system' ? [] : [message(turnOf ?? id, index, one)]));
   if (output) {
     messages.push({
-      ...message(said.length, { role: 'assistant', content: output.content }),
+      ...message(id, said.length, { role: 'assistant', content: output.content }),
       model: `${output.provider}/${output.model}`,
       usage,
       metadata: JSON.stringify(output.metadata ?? {}),

@@ -18,5 +18,6 @@ export function newRecord(task: NewTask): Record<string, string | number> {
     ...(task.startBy === undefined ? {} : { start_by: task.startBy }),
     ...(task.traceparent === undefined ? {} : { traceparent: task.traceparent }),
     ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
+    ...(task.turnOf === undefined ? {} : { turn_of: task.turnOf }),
   };
 }

@@ -31,6 +31,7 @@ export const FIELDS = [
   'output_tokens',
   'usage_estimated',
   'retry_of',
+  'turn_of',
   'attempt_started_at',
 ] as const;
 /** The same without the output, which may be megabytes. */
@@ -75,6 +76,7 @@ export function toRecord(id: string, names: readonly string[], values: (string |
         ? null
         : { inputTokens, outputTokens: number('output_tokens') ?? 0, estimated: text('usage_estimated') === '1' },
     retryOf: text('retry_of'),
+    turnOf: text('turn_of'),
   };
 }
 

@@ -102,7 +102,8 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
       if (verdict === 'ended') return { verdict };
       if (verdict === 'newer') return { verdict, until: Number(rest[0]) };
       if (verdict === 'later') return { verdict, until: Number(rest[0]) };
-      const [attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner] = rest.map(String);
+      const [attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, turnOf] =
+        rest.map(String);
       return {
         verdict: 'start',
         attempt: Number(attempt),
@@ -113,6 +114,7 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
         requestId: requestId ?? '',
         traceparent: traceparent ?? '',
         owner: owner ?? '',
+        turnOf: turnOf || null,
       };
     },
 

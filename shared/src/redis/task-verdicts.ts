@@ -28,6 +28,7 @@ export type NewTask = {
   requestId: string;
   traceparent: string | undefined;
   retryOf: string | undefined;
+  turnOf: string | undefined;
   idempotency: { hash: string; fingerprint: string } | undefined;
   /** Redis time after which the task must not come to life. */
   notAfter: number;
@@ -54,6 +55,7 @@ export type BeginVerdict =
       requestId: string;
       traceparent: string;
       owner: string;
+      turnOf: string | null;
     };
 
 /** How an attempt ends while its task does not; with an approval the task is parked for an answer. */

@@ -30,6 +30,7 @@ export function hostileContract(stores: () => Pair) {
           output: JSON.stringify({ [text]: text }),
           error: { code: 'internal', message: text },
           retryOf: text,
+          turnOf: text,
           lastId: text,
         },
         {

@@ -26,7 +26,7 @@ function someTurn(createdAt: number, n = 0) {
       model: 'openai/gpt',
       usage: { inputTokens: 7, outputTokens: 3, estimated: true },
       metadata: '{"a":"b"}',
-      task: { id: taskId, status: 'completed' },
+      task: { id: taskId, status: 'completed', ...(n % 2 === 1 ? { turnOf: 'task_before' } : {}) },
       createdAt: createdAt + 5,
     }),
   ];

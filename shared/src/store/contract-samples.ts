@@ -59,6 +59,7 @@ export function someTask(
       error: null,
       usage: { inputTokens: 12, outputTokens: 3, estimated: false },
       retryOf: null,
+      turnOf: null,
       ...fields,
     },
     input: '{"messages":[{"role":"user","content":"Which colour?"}]}',

@@ -45,13 +45,14 @@ async function packMessage(owner: string, sessionId: string, message: Message): 
     metadata: message.metadata,
     task_id: message.task?.id ?? null,
     task_status: message.task?.status ?? null,
+    task_turn_of: message.task?.turnOf ?? null,
     created_at: message.createdAt,
     grams: keptGrams(message.text),
   };
 }
 
 async function messageOf(found: Omit<MessageDocument, 'grams'>): Promise<Message> {
-  const { usage, task_id, task_status } = found;
+  const { usage, task_id, task_status, task_turn_of } = found;
   const text = await unpack(found.text);
   return {
     id: found.message_id,
@@ -65,7 +66,10 @@ async function messageOf(found: Omit<MessageDocument, 'grams'>): Promise<Message
       estimated: usage.estimated,
     },
     metadata: found.metadata,
-    task: task_id === null ? null : { id: task_id, status: task_status as EndStatus },
+    task:
+      task_id === null
+        ? null
+        : { id: task_id, status: task_status as EndStatus, ...(task_turn_of ? { turnOf: task_turn_of } : {}) },
     createdAt: found.created_at,
   };
 }

@@ -53,6 +53,7 @@ export type MessageDocument = {
   metadata: string;
   task_id: string | null;
   task_status: string | null;
+  task_turn_of?: string | null;
   created_at: number;
   grams: string[];
   /** True once its session has let go of it; before that the session knows whether it was counted. */

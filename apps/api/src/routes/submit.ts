@@ -162,6 +162,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     return accept(c, {
       ...request,
       retryOf: task.id,
+      turnOf: task.turnOf ?? task.id,
       options: {
         ...request.options,
         priority: task.priority,

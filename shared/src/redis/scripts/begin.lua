@@ -15,7 +15,7 @@ end
 
 local function started()
   local names = { 'attempt', 'last_id', 'failures', 'max_attempts', 'timeout_ms', 'request_id', 'traceparent',
-    'owner' }
+    'owner', 'turn_of' }
   local answer = { 'start' }
   for _, value in ipairs(redis.call('HMGET', task, unpack(names))) do answer[#answer + 1] = value or '' end
   return answer
