@@ -117,6 +117,7 @@ test('queued: the attempt starts, with its number, its options and its started e
     requestId: 'request-1',
     traceparent: '00-trace',
     owner: 'anna',
+    turnOf: null,
   });
   const { status, fence, started_at, attempt_started_at } = await record(id);
   assert.deepEqual([status, fence, started_at], ['in_progress', 'fence-1', attempt_started_at]);
