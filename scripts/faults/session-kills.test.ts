@@ -13,7 +13,8 @@ import { startDying } from './start-dying.ts';
 
 let system: Sessions;
 before(async () => {
-  system = await startSessions({ runners: 0, relays: 0 });
+  // A lock that a busy machine does not lose by itself: attempts are counted here.
+  system = await startSessions({ runners: 0, relays: 0, env: { LOCK_DURATION_MS: '4000' } });
 });
 after(() => system.stop());
 
