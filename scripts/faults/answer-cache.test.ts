@@ -108,10 +108,10 @@ describe('another request is another key', () => {
   });
 });
 
-test('what nobody can tell apart is the same request: composition, line ends, space around, the default model by name', async () => {
+test('what nobody can tell apart is the same request: composition, line ends, space behind, the default model by name', async () => {
   const text = fresh();
   await ask(chat(`caf\u00e9\n${text}`, { cache: true }));
-  for (const same of [`cafe\u0301\n${text}`, `caf\u00e9\r\n${text}`, `  caf\u00e9\n${text}\n\n`]) {
+  for (const same of [`cafe\u0301\n${text}`, `caf\u00e9\r\n${text}`, `caf\u00e9\n${text} \n\n`]) {
     assert.equal((await ask(chat(same, { cache: true }))).calls, 0, JSON.stringify(same));
   }
   for (const model of ['openai/test', 'test']) {
@@ -119,6 +119,8 @@ test('what nobody can tell apart is the same request: composition, line ends, sp
   }
   assert.equal((await ask(chat(`caf\u00e9\n ${text}`, { cache: true }))).calls, 1);
   assert.equal((await ask(chat(`CAF\u00c9\n${text}`, { cache: true }))).calls, 1);
+  // An indent is part of what is asked.
+  assert.equal((await ask(chat(`  caf\u00e9\n${text}`, { cache: true }))).calls, 1);
 });
 
 describe('an answer is not kept', () => {

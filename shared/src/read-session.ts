@@ -10,8 +10,8 @@ import { unkeptMessages } from './unkept-messages.ts';
 
 /** Messages that are read, and cached, with a session. */
 export const NEWEST_MESSAGES = 50;
-/** Messages read from the store at once; each may be as large as a request. */
-const CHUNK = 17;
+/** Messages read from the store at first; each may be as large as a request. Then as many as the page seems to have room for. */
+const FIRST_CHUNK = 4;
 /** A page ends when it is this large, with at least one message. */
 const MAX_PAGE_CHARS = 4 * 1024 * 1024;
 
@@ -86,8 +86,8 @@ async function loadPage(
   const page = (more: boolean) => ({ messages: newestFirst.toReversed(), more });
   let chars = 0;
   let cursor = before;
-  for (;;) {
-    const wanted = Math.min(CHUNK, limit + 1 - newestFirst.length);
+  for (let room = FIRST_CHUNK; ; ) {
+    const wanted = Math.min(room, limit + 1 - newestFirst.length);
     const chunk = await store.messages.page(owner, id, { limit: wanted, before: cursor });
     for (const message of chunk.toReversed()) {
       if (newestFirst.length === limit || chars >= MAX_PAGE_CHARS) return page(true);
@@ -95,6 +95,7 @@ async function loadPage(
       chars += message.content.length;
     }
     if (chunk.length < wanted) return page(false);
+    room = Math.max(1, Math.floor((MAX_PAGE_CHARS - chars) / (1 + chars / newestFirst.length)));
     cursor = chunk[0]?.id ?? null;
   }
 }

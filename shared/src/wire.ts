@@ -119,7 +119,7 @@ export function wire(
     answers: createAnswerCache(tasksRedis, keys, {
       keepMs: config.ANSWER_CACHE_MS,
       maxBytes: config.ANSWER_CACHE_BYTES,
-      full: clock.full,
+      full: clock.crowded,
       log,
     }),
     log,

@@ -1,10 +1,10 @@
 /** What decides the answer of a chat, so that equal requests have equal keys: all that the model is sent, and the model. */
 
 /** Raised when the same request is to be answered anew: what we add to it, or make of an answer, has changed. */
-const PROMPT_VERSION = 1;
+const PROMPT_VERSION = 2;
 
-/** What no reader tells apart: how letters are composed, line ends, space around the text. */
-const normal = (text: string) => text.normalize('NFC').replaceAll('\r\n', '\n').trim();
+/** What no reader tells apart: how letters are composed, line ends, space behind the text. Space before it may be an indent. */
+const normal = (text: string) => text.normalize('NFC').replaceAll('\r\n', '\n').trimEnd();
 
 type Part = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
 

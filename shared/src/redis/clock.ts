@@ -159,6 +159,8 @@ export function createClock(
     available,
     /** True above 80 % of maxmemory, on any master. */
     full: () => probes.values().some((probe) => probe.full()),
+    /** True above 60 % of maxmemory, on any master: nothing is cached then. */
+    crowded: () => probes.values().some((probe) => probe.crowded()),
     /** Resolves when Redis has answered and was admitted. */
     ready: () => firstAnswer.promise,
 

@@ -13,6 +13,8 @@ const CLOCK_ANSWERS = 10;
 const MEMORY_INTERVAL_MS = 1_000;
 /** Submits are refused above this share of maxmemory, so that running tasks can still end. */
 const FULL_SHARE = 0.8;
+/** Above this one nothing is cached: what can be made anew takes no room from tasks. */
+const CROWDED_SHARE = 0.6;
 
 /**
  * `answered` is called after each answer, `lost` when the server was there and is away now. `bytesHeard` counts what has
@@ -23,6 +25,7 @@ export function createProbe(redis: Redis, hear: { answered(): void; lost(): void
   const answers: { tookMs: number; offset: number }[] = [];
   let available = false;
   let full = false;
+  let crowded = false;
   let pending = false;
   /** How long the question under way has waited, in time in which this process ran: starved of CPU it would not hear. */
   let silentMs = 0;
@@ -77,6 +80,7 @@ export function createProbe(redis: Redis, hear: { answered(): void; lost(): void
     try {
       const { used, max } = await readMemory(redis);
       full = max > 0 && used > FULL_SHARE * max;
+      crowded = max > 0 && used > CROWDED_SHARE * max;
     } catch {
       // The next time() says whether Redis is away.
     }
@@ -89,6 +93,8 @@ export function createProbe(redis: Redis, hear: { answered(): void; lost(): void
     offset: () => offset,
     /** True above 80 % of maxmemory. */
     full: () => full,
+    /** True above 60 % of maxmemory. */
+    crowded: () => crowded,
     stop() {
       stopped = true;
       for (const timer of [ticker, watcher, memoryTimer]) clearInterval(timer);

@@ -4,7 +4,7 @@
  * truth removes the key, version and all. So whoever read before the write finds his version gone, also when it was
  * removed, forgotten or expired any number of times since. A hash of `version` and `json`.
  *
- * Redis away: everything is a miss. Redis nearly full: nothing is put in. Nothing fails, and a removal that Redis did not take is repeated until it does.
+ * Redis away: everything is a miss. Redis more than 60 % full: nothing is put in. Nothing fails, and a removal that Redis did not take is repeated until it does.
  */
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../log.ts';
@@ -23,13 +23,6 @@ redis.call('HSET', KEYS[1], 'json', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`;
 
-/** Replaces the value, so that nobody who read before puts his in; ARGV version, json, ttl. */
-const REPLACE = `
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'json', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1`;
-
 /** How long a reader has to put in what he has read. Later is safe too: his version is gone. */
 const MINT_MS = 60_000;
 /** Larger values are not worth the memory. */
@@ -43,7 +36,7 @@ export type Cached = { json: string | null; version: string | null };
 
 export function createVersionedCache(
   redis: RedisConnection,
-  { clock, log }: { clock: Pick<Clock, 'guard' | 'full' | 'available' | 'stopped'>; log: Log },
+  { clock, log }: { clock: Pick<Clock, 'guard' | 'crowded' | 'available' | 'stopped'>; log: Log },
 ) {
   const tally = { hits: 0, misses: 0 };
   /** Loads under way, by key and version: whoever comes meanwhile waits for the same one. */
@@ -61,7 +54,10 @@ export function createVersionedCache(
   }
 
   function owe(key: string): void {
-    if (owed.size >= MAX_OWED) return;
+    if (owed.size >= MAX_OWED) {
+      log.warn({ key }, 'too many caches are to be dropped; one may be stale until its time is over');
+      return;
+    }
     owed.set(key, performance.now() + OWED_MS);
     collector ??= setInterval(() => void collect(), OWED_RETRY_MS).unref();
   }
@@ -77,7 +73,7 @@ export function createVersionedCache(
   }
 
   async function mint(key: string, ttlMs: number): Promise<string | null> {
-    if (clock.full()) return null;
+    if (clock.crowded()) return null;
     return String(await guarded(key, () => redis.eval(MINT, 1, key, randomUUID(), ttlMs)));
   }
 
@@ -94,7 +90,7 @@ export function createVersionedCache(
   }
 
   async function fill(key: string, version: string | null, json: string, ttlMs: number): Promise<boolean> {
-    if (version === null || ttlMs === 0 || json.length > MAX_CACHED || clock.full()) return false;
+    if (version === null || ttlMs === 0 || json.length > MAX_CACHED || clock.crowded()) return false;
     return guarded(key, () => redis.eval(FILL, 1, key, version, json, ttlMs)).then((kept) => kept === 1, ignore(false));
   }
 
@@ -141,15 +137,9 @@ export function createVersionedCache(
       return known ?? mint(key, ttlMs).catch(ignore(null));
     },
 
-    /**
-     * To be called after every write of the truth. With `json` the new value is there at once: only for who knows that no
-     * other write can have come after his. False when Redis did not hear: it is told again, as long as this process lives.
-     */
-    async change(key: string, ttlMs = 0, json = ''): Promise<boolean> {
-      const replaces = json !== '' && ttlMs > 0 && !clock.full();
-      const write = () =>
-        replaces ? redis.eval(REPLACE, 1, key, randomUUID(), json, ttlMs) : (redis.del(key) as Promise<unknown>);
-      return guarded(key, write).then(
+    /** To be called after every write of the truth. False when Redis did not hear: it is told again, as long as this process lives. */
+    async change(key: string): Promise<boolean> {
+      return guarded(key, () => redis.del(key)).then(
         () => {
           owed.delete(key);
           return true;
