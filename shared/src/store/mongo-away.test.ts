@@ -4,7 +4,9 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { MongoClient } from 'mongodb';
 import { freePort } from '../../../scripts/free-port.ts';
 import { mongoNetwork } from '../../../scripts/testing/mongo-network.ts';
 import { TaskError } from '../errors.ts';
@@ -17,6 +19,8 @@ import { testDatabase, withoutMongo } from './mongo-test-database.ts';
 const TIMEOUT_MS = 500;
 /** What a busy machine may add to it. */
 const SLACK_MS = 2_000;
+/** The driver looks at a server at once when this time has passed since it did (`minHeartbeatFrequencyMS`), and a bit. */
+const LOOKS_AGAIN_AFTER_MS = 550;
 
 /** Fails with `unavailable` in time. */
 async function assertAway(call: () => Promise<unknown>, timeoutMs = TIMEOUT_MS): Promise<TaskError> {
@@ -192,6 +196,24 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
     assert.ok(performance.now() - begun >= 2_000);
     network.slowDown(0);
     await eventually(() => hasty.settings.get('owner', 'name'));
+  });
+
+  test('a call whose connection is cut together with all others, also the one that watches the server, is answered', async () => {
+    let watchedAt = 0;
+    const watch = (client: MongoClient) =>
+      client.on('serverHeartbeatSucceeded', () => {
+        watchedAt = performance.now();
+      });
+    store = openOn({ uri: network.uri, timeoutMs: 20_000, watch });
+    for (let round = 0; round < 5; round++) {
+      const held = network.holdAt(1);
+      const call = store.settings.get('owner', 'name');
+      await held.reached;
+      // Of a server it looked at just now, the driver plans its look for later, when it knows what was cut.
+      await setTimeout(Math.max(0, watchedAt + LOOKS_AGAIN_AFTER_MS - performance.now()));
+      network.cutAll();
+      assert.equal(await call, '1');
+    }
   });
 
   test('of tasks and turns written while connections are cut again and again all are there, once', async () => {
