@@ -21,7 +21,10 @@ describe('a MongoDB whose connections are cut', { skip: withoutMongo }, () => {
     await patient.settings.put('owner', 'name', '1');
     network = await mongoNetwork(uri);
   });
-  afterEach(() => store.close());
+  afterEach(async () => {
+    network.comeBack();
+    await store.close();
+  });
   after(async () => {
     await patient.close();
     await network.stop();
