@@ -37,13 +37,18 @@ export async function mongoNetwork(uri: string) {
   const links = new Set<Socket>();
   let state: 'open' | 'silent' | 'away' = 'open';
   let delayMs = 0;
-  let cut: Cut | undefined;
+  let cut: (Cut & { reached: () => void }) | undefined;
   let hold: { command: number; reached: () => void; released: Promise<void> } | undefined;
   const commands: string[] = [];
 
   function goAway() {
     state = 'away';
     for (const link of links) link.destroy();
+  }
+
+  function cutNow() {
+    goAway();
+    cut?.reached();
   }
 
   const server = createServer((near) => {
@@ -72,7 +77,7 @@ export async function mongoNetwork(uri: string) {
       if (command !== undefined && !unseen.has(command)) {
         commands.push(command);
         if (commands.length === cut?.command) {
-          if (cut.side === 'before') return goAway();
+          if (cut.side === 'before') return cutNow();
           answerIsLost = true;
         }
         if (commands.length === hold?.command) {
@@ -83,7 +88,7 @@ export async function mongoNetwork(uri: string) {
       send(far, message);
     });
     messagesOf(far, (message) => {
-      if (answerIsLost) return goAway();
+      if (answerIsLost) return cutNow();
       if (state === 'open') send(near, message);
     });
   });
@@ -94,10 +99,12 @@ export async function mongoNetwork(uri: string) {
     uri: `mongodb://127.0.0.1:${(server.address() as AddressInfo).port}`,
     /** What the store sent since the network was made or cut anew. */
     commands,
-    /** From now on the n-th command is the last; then the server is away. */
-    cutAt(next: Cut) {
+    /** From now on the n-th command is the last; then the server is away, and the promise resolves. */
+    cutAt(next: Cut): Promise<void> {
+      const { promise, resolve } = Promise.withResolvers<void>();
       commands.length = 0;
-      cut = next;
+      cut = { ...next, reached: resolve };
+      return promise;
     },
     /** Keeps the n-th command from now back until it is released. */
     holdAt(command: number) {

@@ -4,44 +4,32 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from '../../../scripts/free-port.ts';
 import { mongoNetwork } from '../../../scripts/testing/mongo-network.ts';
 import { TaskError } from '../errors.ts';
 import { errorFields, type Log } from '../log.ts';
 import type { Store } from '../store.ts';
-import { someMessage, someOwner, someSession, someTask, T0 } from './contract-samples.ts';
+import { someTask } from './contract-samples.ts';
 import { mongoStore } from './mongo.ts';
-import { testDatabase, withoutMongo } from './mongo-test-database.ts';
+import { eventually, testDatabase, withoutMongo } from './mongo-test-database.ts';
 
 const TIMEOUT_MS = 500;
 /** What a busy machine may add to it. */
 const SLACK_MS = 2_000;
 
-/** Fails with `unavailable` in time. */
+/** Fails with `unavailable`, in time. */
 async function assertAway(call: () => Promise<unknown>, timeoutMs = TIMEOUT_MS): Promise<TaskError> {
-  const begun = performance.now();
-  const error = await call().then(
+  const outcome = call().then(
     () => assert.fail('it answered'),
     (thrown: unknown) => thrown,
   );
-  const tookMs = performance.now() - begun;
+  // By a timer of this process: one that is kept from running says nothing about the store.
+  const error = await Promise.race([outcome, setTimeout(timeoutMs + SLACK_MS, 'too late', { ref: false })]);
   assert.ok(error instanceof TaskError, String(error));
   assert.deepEqual([error.code, error.retryAfterMs], ['unavailable', 1_000]);
-  assert.ok(tookMs < timeoutMs + SLACK_MS, `${tookMs} ms`);
   return error;
-}
-
-/** Calls until it succeeds; fails the test when that takes too long. */
-async function eventually<T>(call: () => Promise<T>, deadlineMs = 60_000): Promise<T> {
-  const until = performance.now() + deadlineMs;
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      if (!(error instanceof TaskError) || error.code !== 'unavailable' || performance.now() > until) throw error;
-    }
-  }
 }
 
 describe('where no MongoDB answers', () => {
@@ -182,7 +170,8 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
     const hasty = open(1_000);
     t.after(() => hasty.close());
     await eventually(() => hasty.settings.get('owner', 'name'));
-    network.slowDown(1_000);
+    // A timer may be a millisecond early.
+    network.slowDown(1_005);
     const begun = performance.now();
     const [slow] = await Promise.all([
       store.settings.get('owner', 'name'),
@@ -192,44 +181,5 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
     assert.ok(performance.now() - begun >= 2_000);
     network.slowDown(0);
     await eventually(() => hasty.settings.get('owner', 'name'));
-  });
-
-  test('of tasks and turns written while connections are cut again and again all are there, once', async () => {
-    store = open(20_000);
-    const owner = someOwner();
-    const session = someSession(owner);
-    await patient.sessions.create(session);
-    const ROUNDS = 150;
-    const tasks = Array.from({ length: ROUNDS }, (_, n) => someTask(owner, { createdAt: T0 + n }));
-    const messages = Array.from({ length: ROUNDS }, (_, n) => someMessage(`m${n}`, { createdAt: T0 + n }));
-    let next = 0;
-    let interrupted = 0;
-    const again = (call: () => Promise<unknown>) =>
-      eventually(() =>
-        call().catch((error: unknown) => {
-          interrupted++;
-          throw error;
-        }),
-      );
-    async function writer() {
-      while (next < ROUNDS) {
-        const n = next++;
-        // Cut while others are in the midst of theirs.
-        if (n % 10 === 9) network.cutAll();
-        const [task, message] = [tasks[n], messages[n]];
-        if (!task || !message) return;
-        await again(() => store.tasks.put([task]));
-        const turn = { id: message.id, messages: [message], tokens: 2, now: T0 + n };
-        await again(() => store.messages.append(owner, session.id, turn));
-      }
-    }
-    await Promise.all(Array.from({ length: 6 }, writer));
-    assert.ok(interrupted > 0, 'something was cut');
-    const kept = await patient.sessions.read(owner, session.id);
-    assert.deepEqual([kept?.messageCount, kept?.totalTokens], [ROUNDS, 2 * ROUNDS]);
-    assert.deepEqual(await patient.messages.page(owner, session.id, { limit: 1_000, before: null }), messages);
-    const listed = await patient.tasks.list(owner, { limit: 1_000, before: null });
-    assert.equal(listed.length, ROUNDS);
-    for (const { record } of tasks) assert.deepEqual(await patient.tasks.read(owner, record.id, 'whole'), record);
   });
 });

@@ -8,6 +8,7 @@
 import type { Db, MongoClient, MongoClientOptions } from 'mongodb';
 import { TaskError } from '../errors.ts';
 import { errorFields, type Log } from '../log.ts';
+import { mendedConnection } from './mongo-connection.ts';
 import { isAway } from './mongo-errors.ts';
 import { type Collections, collectionsOf, makeIndexes } from './mongo-schema.ts';
 
@@ -33,8 +34,9 @@ const away = (message: string, cause?: unknown) =>
   new TaskError('unavailable', message, { cause, retryAfterMs: RETRY_AFTER_MS });
 
 /** What the URI may not weaken. It may say the rest: TLS, replica set, compression, `retryWrites` (on by default). */
-function clientOptions({ pool, timeoutMs, watch }: MongoOptions): MongoClientOptions {
+function clientOptions({ pool, timeoutMs, watch }: MongoOptions) {
   return {
+    connectionType: mendedConnection(),
     appName: 'beanline',
     maxPoolSize: pool,
     // Redis drops its copy of what was acknowledged: it must outlive the loss of the primary, and power.
@@ -50,7 +52,7 @@ function clientOptions({ pool, timeoutMs, watch }: MongoOptions): MongoClientOpt
     ignoreUndefined: true,
     promoteBuffers: true,
     monitorCommands: watch !== undefined,
-  };
+  } satisfies MongoClientOptions & { connectionType: unknown };
 }
 
 export function mongoConnection(options: MongoOptions) {
@@ -62,9 +64,10 @@ export function mongoConnection(options: MongoOptions) {
   async function makeClient(): Promise<MongoClient> {
     // Loaded here: a program whose store is SQLite need not load it.
     const driver = await import('mongodb');
+    const given = clientOptions(options);
     let client: MongoClient;
     try {
-      client = new driver.MongoClient(options.uri, clientOptions(options));
+      client = new driver.MongoClient(options.uri, given);
     } catch {
       // Without the driver's words, which may repeat parts of the URI, and that holds a password.
       throw away('The store is not reachable: MONGODB_URI is not one that the MongoDB driver takes.');

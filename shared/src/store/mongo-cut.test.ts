@@ -9,8 +9,6 @@ import type { Store } from '../store.ts';
 import { someMessage, someOwner, someSession, someTask, T0 } from './contract-samples.ts';
 import { testDatabase, withoutMongo } from './mongo-test-database.ts';
 
-/** How long a store waits for a server that is away. */
-const AWAY_MS = 400;
 /** As many counted messages as a session may remember. */
 const LONG = 192;
 
@@ -29,26 +27,34 @@ describe('what is cut off is whole once it is repeated', { skip: withoutMongo },
   });
   beforeEach(() => network.comeBack());
 
+  /**
+   * Runs `work` on a store of its own, and cuts it off there: what it then still waits for, it waits for in vain.
+   * Resolves with what the store said.
+   */
+  async function cutOff(at: Cut, work: (on: Store) => Promise<unknown>): Promise<unknown> {
+    const victim = open({ uri: network.uri });
+    // Connected, with its indexes, so that the cut is in the work.
+    await victim.settings.get('nobody', 'nothing');
+    const reached = network.cutAt(at);
+    const outcome = work(victim).catch((error: unknown) => error);
+    await Promise.race([reached, outcome]);
+    await victim.close();
+    return outcome;
+  }
+
   /** Runs `work` on a store of its own that is cut at each command in turn, and `check` after each. */
   async function cutEverywhere(scene: () => Promise<{ work(on: Store): Promise<unknown>; check(): Promise<void> }>) {
     const whole = await scene();
-    network.cutAt({ command: Number.POSITIVE_INFINITY, side: 'before' });
-    const patient = open({ uri: network.uri });
-    await whole.work(patient);
-    await patient.close();
+    await cutOff({ command: Number.POSITIVE_INFINITY, side: 'before' }, whole.work);
     await whole.check();
     const commands = [...network.commands];
     for (const side of ['before', 'after'] satisfies Cut['side'][]) {
       for (let command = 1; command <= commands.length; command++) {
         const { work, check } = await scene();
         network.comeBack();
-        const victim = open({ uri: network.uri, timeoutMs: AWAY_MS });
-        // Connected, with its indexes, so that the cut is in the work.
-        await victim.settings.get('nobody', 'nothing').catch(() => undefined);
-        network.cutAt({ command, side });
-        const outcome = await work(victim).catch((error: unknown) => error);
-        await victim.close();
+        const outcome = await cutOff({ command, side }, work);
         assert.equal((outcome as { code?: string } | null)?.code, 'unavailable', `${side} ${commands[command - 1]}`);
+        assert.deepEqual(network.commands, commands.slice(0, command));
         await check();
       }
     }
@@ -211,11 +217,8 @@ describe('what is cut off is whole once it is repeated', { skip: withoutMongo },
     await store.sessions.create(session);
     const message = someMessage('orphan');
     const turn = { id: message.id, messages: [message], tokens: 1, now: T0 };
-    const victim = open({ uri: network.uri, timeoutMs: AWAY_MS });
-    await victim.settings.get('nobody', 'nothing').catch(() => undefined);
-    network.cutAt({ command: 3, side: 'before' });
-    const outcome = await victim.messages.append(owner, session.id, turn).catch((error: unknown) => error);
-    await victim.close();
+    const work = (on: Store) => on.messages.append(owner, session.id, turn);
+    const outcome = await cutOff({ command: 3, side: 'before' }, work);
     assert.equal((outcome as { code?: string } | null)?.code, 'unavailable');
     assert.deepEqual(network.commands, ['find', 'insert', 'findAndModify']);
     // As a racing process that began to delete before that insert, and looked for messages before it.

@@ -1,6 +1,7 @@
 /** A database of a test's own on the MongoDB of MONGODB_URI, which is dropped when the test is over. */
 import { randomUUID } from 'node:crypto';
 import { MongoClient } from 'mongodb';
+import { TaskError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { mongoStore } from './mongo.ts';
 import type { MongoOptions } from './mongo-client.ts';
@@ -31,4 +32,16 @@ export function testDatabase() {
       await client.close();
     },
   };
+}
+
+/** Calls until the store is there; fails the test when that takes too long. */
+export async function eventually<T>(call: () => Promise<T>, deadlineMs = 60_000): Promise<T> {
+  const until = performance.now() + deadlineMs;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof TaskError) || error.code !== 'unavailable' || performance.now() > until) throw error;
+    }
+  }
 }
