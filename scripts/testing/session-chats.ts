@@ -1,10 +1,9 @@
 /** A whole system whose model answers `re: <what was said>`, and its store, in which tests look and make sessions. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Message, makeSessionId, type Session } from '@beanline/shared/session.ts';
-import { sqliteStore } from '@beanline/shared/store/sqlite.ts';
 import { post } from './client.ts';
+import { storeOf } from './store.ts';
 import { type SystemOptions, startSystem } from './system.ts';
 import { startUpstream, type UpstreamCall } from './upstream.ts';
 
@@ -31,7 +30,7 @@ export async function startSessions(options: SystemOptions = {}) {
     await upstream.stop();
     throw error;
   });
-  const store = sqliteStore({ file: join(system.dataDir, 'store.db'), timeoutMs: 20_000 });
+  const store = storeOf(system);
   /** What the model does when it is asked this; else it replies. */
   const answers = new Map<string, Answer>();
   upstream.answer = (call) => (answers.get(asked(call)) ?? reply)(call);
