@@ -10,6 +10,8 @@ import { silentLog } from './task-redis.ts';
 
 /** What a busy machine may take for an answer. */
 const PATIENCE_MS = '20000';
+/** So short that tests need not wait for a MongoDB that is away. */
+const AWAY_MS = '2000';
 
 /** Where programs find their store. */
 export type StoreEnv = { DATA_DIR: string; MONGODB_URI?: string; MONGODB_DATABASE?: string };
@@ -40,7 +42,11 @@ export async function awayStore({ storeEnv }: { storeEnv: StoreEnv }) {
   if (storeEnv.MONGODB_URI) {
     const network = await mongoNetwork(storeEnv.MONGODB_URI);
     network.goAway();
-    return { env: { ...storeEnv, MONGODB_URI: network.uri }, comeBack: network.comeBack, stop: network.stop };
+    return {
+      env: { ...storeEnv, MONGODB_URI: network.uri, STORE_TIMEOUT_MS: AWAY_MS },
+      comeBack: network.comeBack,
+      stop: network.stop,
+    };
   }
   // Where its data directory should be, it finds a file.
   const place = mkdtempSync(join(tmpdir(), 'beanline-away-'));
