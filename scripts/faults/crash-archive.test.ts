@@ -1,9 +1,10 @@
 /** A relay dies between two writes of the archive: the next one finishes what it began, and no task is lost, repeated or dropped early. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { leftRedis, SHORT_RETENTION, storeOf } from '../testing/archived.ts';
+import { leftRedis, SHORT_RETENTION } from '../testing/archived.ts';
 import { followToEnd } from '../testing/client.ts';
 import { ask } from '../testing/raw.ts';
+import { storeOf } from '../testing/store.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkClean, type Faults, startFaults } from './checks.ts';
 import { startDying } from './start-dying.ts';

@@ -1,12 +1,10 @@
 /** Whatever is killed, cancelled, retried or away: each message of a session is kept exactly once, and the next call sees it. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { freePort } from '../free-port.ts';
 import { followToEnd, getTask, post } from '../testing/client.ts';
 import { keptLines, lines, OWNER, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
+import { awayStore } from '../testing/store.ts';
 import { type Program, startProgram, TEST_ENV } from '../testing/system.ts';
 import { checkClean, followUntil, until } from './checks.ts';
 import { startDying } from './start-dying.ts';
@@ -167,12 +165,9 @@ test('the store is away: a task with a cached window runs, others wait without s
   await normal.signal('SIGKILL');
   await relay.signal('SIGKILL');
 
-  // Where its data directory should be, this runner finds a file.
-  const place = mkdtempSync(join(tmpdir(), 'beanline-away-'));
-  const link = join(place, 'data');
-  writeFileSync(link, '');
+  const away = await awayStore(system);
   try {
-    await start('runner', { DATA_DIR: link });
+    await start('runner', away.env);
     // The API has a store: when it has looked, the window is there again. So it goes after that, and before the start.
     const waiting = await system.say(cold, 'cold and away', { delay_ms: 2_000 });
     await system.redis.cli('del', `bl:{s:${cold}}:window`);
@@ -181,24 +176,21 @@ test('the store is away: a task with a cached window runs, others wait without s
     const { reason, delay_ms } = (await followUntil(system.url, waiting, 'retrying')).at(-1)?.data ?? {};
     assert.deepEqual([reason, delay_ms], ['unavailable', 5_000]);
     assert.equal(system.callsOf('cold and away').length, 0);
-    rmSync(link);
-    symlinkSync(system.dataDir, link);
+    away.comeBack();
     await followToEnd(system.url, waiting);
     const { json } = await getTask(system.url, waiting);
     assert.deepEqual([json.status, json.failures], ['completed', 0]);
     assert.ok(json.attempt >= 2);
     assert.deepEqual(lines(system.shown('cold and away')), [...turn('cold'), 'user: cold and away']);
   } finally {
-    rmSync(place, { recursive: true, force: true });
+    await away.stop();
   }
 });
 
 test('the store is away for an API: a request is refused with 503, unless its session is cached or it is a replay', async () => {
-  const place = mkdtempSync(join(tmpdir(), 'beanline-away-'));
-  const file = join(place, 'data');
-  writeFileSync(file, '');
+  const away = await awayStore(system);
   const port = await freePort();
-  const env = { ...TEST_ENV, REDIS_URL: system.redis.url, DATA_DIR: file, PORT: String(port) };
+  const env = { ...TEST_ENV, REDIS_URL: system.redis.url, ...away.env, PORT: String(port) };
   const api = startProgram('api', env);
   programs.push(api);
   const url = `http://127.0.0.1:${port}`;
@@ -223,6 +215,6 @@ test('the store is away for an API: a request is refused with 503, unless its se
     assert.deepEqual([again.status, again.json.task_id], [202, first.json.task_id]);
     assert.equal((await post(url, '/api/chat', body)).status, 503);
   } finally {
-    rmSync(place, { recursive: true, force: true });
+    await away.stop();
   }
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { messageIdOf } from '@beanline/shared/session.ts';
-import { chat, followToEnd, getTask, submit } from '../testing/client.ts';
+import { chat, followToEnd, getTask, post, submit } from '../testing/client.ts';
 import { asked, OWNER, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
 import type { UpstreamCall } from '../testing/upstream.ts';
 import { until } from './checks.ts';
@@ -138,6 +138,20 @@ test('a long conversation is summarised in bounded calls, each going on from the
   const calls = summaryCalls('long word');
   assert.equal(calls.length, 6);
   for (const call of calls) assert.ok(asked(call).length <= 3_100, `${asked(call).length}`);
+});
+
+test('a title and a summary ask the model that their request names', async () => {
+  const session = await system.newSession();
+  for (const n of [1, 2, 3, 4, 5]) await system.ask(session, `by another model ${n}`);
+  const path = `/api/chat/sessions/${session}`;
+  const wait = { Prefer: 'wait=30' };
+  const title = await post(system.url, `${path}/title`, { model: 'openai/of-title' }, wait);
+  assert.deepEqual([title.status, title.json.output?.title], [200, 'A title'], title.text);
+  const summary = await post(system.url, `${path}/summary?model=openai/of-summary`, '', wait);
+  assert.deepEqual([summary.status, summary.json.status], [200, 'completed'], summary.text);
+  const models = (calls: UpstreamCall[]) => calls.map(({ body }) => body.model);
+  assert.ok(models(titleCalls('by another model')).includes('of-title'));
+  assert.ok(models(summaryCalls('by another model')).includes('of-summary'));
 });
 
 test('while chats wait for a runner, a title goes back without an attempt, and follows when they are through', async () => {

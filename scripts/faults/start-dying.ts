@@ -11,7 +11,7 @@ const DYING = fileURLToPath(new URL('dying.ts', import.meta.url));
 
 /** `write` such as `tasks.finish`. Ready for its last work when this resolves; `died` resolves after the SIGKILL. */
 export async function startDying(
-  { redis, upstream, dataDir }: Pick<Faults, 'redis' | 'upstream' | 'dataDir'>,
+  { redis, upstream, storeEnv }: Pick<Faults, 'redis' | 'upstream' | 'storeEnv'>,
   name: 'api' | 'runner' | 'relay',
   write: string,
   signal: 'SIGKILL' | 'SIGSTOP' = 'SIGKILL',
@@ -24,7 +24,7 @@ export async function startDying(
       ...TEST_ENV,
       ...upstream.env,
       REDIS_URL: redis.url,
-      DATA_DIR: dataDir,
+      ...storeEnv,
       PORT: String(port),
       ...more,
       BEANLINE_PARENT: '1',

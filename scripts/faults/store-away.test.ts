@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { inRedis, leftRedis, removable, SHORT_RETENTION, storeOf } from '../testing/archived.ts';
+import { inRedis, leftRedis, removable, SHORT_RETENTION } from '../testing/archived.ts';
 import { chat, followToEnd, post, submit } from '../testing/client.ts';
 import { ask, assertProblem, eventually } from '../testing/raw.ts';
+import { storeOf } from '../testing/store.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { startFaults } from './checks.ts';
 

@@ -1,8 +1,6 @@
 /** Tasks on their way from Redis to the store, in a running system. */
-import { join } from 'node:path';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
-import { sqliteStore } from '@beanline/shared/store/sqlite.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import type { System } from './system.ts';
 import { silentLog, until } from './task-redis.ts';
@@ -50,7 +48,3 @@ export const removable = (system: Of, ids: string[]): Promise<string[]> =>
     const scores = await Promise.all(ids.map((id) => redis.zscore(keyOf(id, 'archived'), id)));
     return ids.filter((_, index) => scores[index] !== null);
   });
-
-/** The store of a system, as its programs have it. To be closed. */
-export const storeOf = ({ dataDir }: Pick<System, 'dataDir'>) =>
-  sqliteStore({ file: join(dataDir, 'store.db'), timeoutMs: 5_000 });

@@ -1,10 +1,9 @@
 /** A whole system whose model answers `re: <what was said>`, and its store, in which tests look and make sessions. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Message, makeSessionId, type Session } from '@beanline/shared/session.ts';
-import { sqliteStore } from '@beanline/shared/store/sqlite.ts';
 import { post } from './client.ts';
+import { storeOf } from './store.ts';
 import { type SystemOptions, startSystem } from './system.ts';
 import { startUpstream, type UpstreamCall } from './upstream.ts';
 
@@ -31,7 +30,7 @@ export async function startSessions(options: SystemOptions = {}) {
     await upstream.stop();
     throw error;
   });
-  const store = sqliteStore({ file: join(system.dataDir, 'store.db'), timeoutMs: 20_000 });
+  const store = storeOf(system);
   /** What the model does when it is asked this; else it replies. */
   const answers = new Map<string, Answer>();
   upstream.answer = (call) => (answers.get(asked(call)) ?? reply)(call);
@@ -103,16 +102,19 @@ export async function startSessions(options: SystemOptions = {}) {
       return call.body.messages;
     },
 
-    /** The store's messages of a session, as soon as it has as many; more than that are a mistake. */
+    /** The store's messages of a session, as soon as it has as many and has counted them; more than that are a mistake. */
     async kept(sessionId: string, count: number, timeoutMs = 20_000): Promise<Message[]> {
       const deadline = performance.now() + timeoutMs;
       for (;;) {
         const messages = await keptMessages(sessionId);
-        if (messages.length >= count) {
-          assert.equal(messages.length, count);
+        // A MongoDB has them before they are counted.
+        const counted = (await store.sessions.read(OWNER, sessionId))?.messageCount ?? 0;
+        if (messages.length >= count && counted >= count) {
+          assert.deepEqual([messages.length, counted], [count, count]);
           return messages;
         }
-        if (performance.now() > deadline) assert.fail(`${messages.length} of ${count} messages in the store`);
+        if (performance.now() > deadline)
+          assert.fail(`${messages.length} of ${count} messages in the store, ${counted} counted`);
         await delay(20);
       }
     },

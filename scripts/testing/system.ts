@@ -1,13 +1,11 @@
 /** A whole beanline for one test file: its own Redis, and the real programs as processes that tests may kill. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../free-port.ts';
 import { testCluster } from '../test-cluster.ts';
 import { type TestRedis, testRedis } from '../test-redis.ts';
+import { type StoreEnv, testStore } from './store.ts';
 
 const PROGRAM = fileURLToPath(new URL('program.ts', import.meta.url));
 /** Only bounds the wait for a program that never comes: on a busy machine one takes many seconds. */
@@ -83,9 +81,8 @@ export type System = Awaited<ReturnType<typeof startSystem>>;
 /** Starts Redis (unless given one), APIs, runners and relays, and waits until all are ready. */
 export async function startSystem(options: SystemOptions = {}) {
   const redis = options.redis ?? (process.env.TEST_ON_CLUSTER ? await testCluster() : await testRedis());
-  // The store of these programs.
-  const dataDir = mkdtempSync(join(tmpdir(), 'beanline-test-'));
-  const env = { ...TEST_ENV, REDIS_URL: redis.url, DATA_DIR: dataDir, ...options.env };
+  const store = await testStore();
+  const env = { ...TEST_ENV, REDIS_URL: redis.url, ...store.env, ...options.env };
   const programs: Program[] = [];
   let failed = false;
 
@@ -100,7 +97,7 @@ export async function startSystem(options: SystemOptions = {}) {
     for (const { child } of programs) child.kill('SIGCONT');
     await Promise.all(programs.map((program) => program.signal('SIGKILL')));
     if (!options.redis) await redis.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    await store.drop();
   }
 
   async function startApi(port?: number): Promise<Program & { url: string; port: number }> {
@@ -147,8 +144,9 @@ export async function startSystem(options: SystemOptions = {}) {
   });
   return {
     redis,
-    /** Where its programs keep their store. */
-    dataDir,
+    dataDir: store.env.DATA_DIR,
+    /** Where its programs have their store. */
+    storeEnv: Object.fromEntries(Object.keys(store.env).map((name) => [name, env[name as keyof StoreEnv]])) as StoreEnv,
     /** The first API. */
     url: apis[0]?.url ?? '',
     apis,

@@ -1,10 +1,11 @@
 /** Whose an archived task is, and what is told of one that was purged. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { leftRedis, SHORT_RETENTION, storeOf } from '../../../scripts/testing/archived.ts';
+import { leftRedis, SHORT_RETENTION } from '../../../scripts/testing/archived.ts';
 import { chat } from '../../../scripts/testing/client.ts';
 import { comparable, ownerClient } from '../../../scripts/testing/owners.ts';
 import { assertProblem } from '../../../scripts/testing/raw.ts';
+import { storeOf } from '../../../scripts/testing/store.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const ANNA = 'anna-key-0123456789';

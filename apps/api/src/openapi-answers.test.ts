@@ -207,6 +207,10 @@ test('sessions, their messages and preferences', async () => {
     assert.equal((await drive(name, { session, headers: key })).status, 202);
     assert.equal((await drive(name, { session: other, headers: key })).status, 422);
     assert.equal((await drive(name, { session, headers: { Prefer: 'wait=30' } })).status, 200);
+    assert.equal((await drive(name, { session, query: '?model=builtin/extract' })).status, 202);
+    assert.equal((await drive(name, { session, body: { model: 'builtin/extract' } })).status, 202);
+    assert.equal((await drive(name, { session, body: { model: '' } })).status, 400);
+    assert.equal((await drive(name, { session, body: {}, headers: { 'Content-Type': 'text/plain' } })).status, 415);
     assert.equal((await drive(name, { session: 'none' })).status, 404);
   }
 

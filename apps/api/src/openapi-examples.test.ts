@@ -16,13 +16,14 @@ after(() => system.stop());
 
 test('every request body has an example for each of its shapes, and each is completed as it stands, or asks for its session', async () => {
   const document: Json = await (await fetch(`${system.url}/openapi.json`)).json();
+  const { json: made } = await post(system.url, '/api/chat/sessions', {});
   const sent: string[] = [];
   for (const [path, { post: operation }] of Object.entries<Json>(document.paths)) {
     if (!operation?.requestBody || operation.tags[0] === 'Sessions') continue;
     const { example, examples = {} } = operation.requestBody.content['application/json'];
     const bodies = example === undefined ? Object.values<Json>(examples).map(({ value }) => value) : [example];
     for (const body of bodies) {
-      const { status, text, json } = await post(system.url, path, body);
+      const { status, text, json } = await post(system.url, path.replace('{session}', made.session.session_id), body);
       if (body.input?.session_id) {
         assert.equal(status, 404, `${path}: ${text}`);
         assert.equal(json.errors[0].path, 'input.session_id');
@@ -35,7 +36,8 @@ test('every request body has an example for each of its shapes, and each is comp
   }
   const routes = [...catalog.values()].flatMap(({ route }) => route ?? []);
   const types = [...catalog.keys()].map((type) => `/tasks ${type}`);
-  assert.deepEqual(sent, [...routes, ...types]);
+  const ofSession = ['title', 'summary'].map((end) => `/api/chat/sessions/{session}/${end}`);
+  assert.deepEqual(sent, [...routes, ...ofSession, ...types]);
 });
 
 test('so is the example of every body about sessions', async () => {

@@ -52,6 +52,11 @@ export const SessionBody = z
   })
   .meta({ id: 'SessionBody', examples: [{ title: 'Queues', feature_options: { colour: 'green' } }] });
 
+/** What may be told beside its session to a task that does something for it; a body goes before the query. */
+export const SessionTaskQuery = z.object({
+  model: textOf(1, 200).optional().meta({ description: 'The model that is asked, of clients that send no body' }),
+});
+
 export const TitleBody = z
   .strictObject({ title: Title.meta({ description: 'The new title' }) })
   .meta({ id: 'TitleBody', examples: [{ title: 'Queues' }] });

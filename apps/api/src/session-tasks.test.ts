@@ -11,7 +11,7 @@ import { wire } from '@beanline/shared/wire.ts';
 import { z } from 'zod';
 import { testRedis } from '../../../scripts/test-redis.ts';
 import { bearer } from '../../../scripts/testing/owners.ts';
-import { assertProblem } from '../../../scripts/testing/raw.ts';
+import { assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { silentLog } from '../../../scripts/testing/task-redis.ts';
 import { startServer } from './server.ts';
@@ -24,7 +24,7 @@ const ofSession = (name: string) =>
     concurrency: 1,
     attempts: 1,
     timeoutMs: 1_000,
-    input: z.strictObject({ session_id: z.string() }),
+    input: z.strictObject({ session_id: z.string(), model: z.string().min(2).optional() }),
     output: z.object({}),
     run: async () => ({}),
   });
@@ -71,6 +71,42 @@ test('a title and a summary are submitted as tasks of the session, as any task i
   }
   const { json } = await anna.call('GET', '/openapi.json');
   for (const end of ['title', 'summary']) assert.ok(json.paths[`${SESSIONS}/{session}/${end}`].post, end);
+});
+
+test('their model and options are taken from the body, the model else from the query, and what is wrong is named', async (t) => {
+  const { anna } = await setup(t, new Map([...without, ...types]));
+  const id = await anna.create();
+  for (const end of ['title', 'summary']) {
+    const path = `${SESSIONS}/${id}/${end}`;
+    const once = { 'Idempotency-Key': `once-${end}` };
+    const first = await anna.call('POST', `${path}?model=builtin/extract`, undefined, once);
+    assert.equal(first.status, 202, first.text);
+    // The same request: what a body says goes before the query.
+    for (const [query, body] of [
+      ['', { model: 'builtin/extract' }],
+      ['?model=builtin/extract', {}],
+      ['?model=other', { model: 'builtin/extract' }],
+    ] as const) {
+      const again = await anna.call('POST', `${path}${query}`, body, once);
+      assert.deepEqual([again.status, again.json.task_id], [202, first.json.task_id], query);
+    }
+    const other = await anna.call('POST', `${path}?model=other`, undefined, once);
+    assertProblem(other, 422, 'idempotency_conflict');
+    const later = await anna.call('POST', path, { delay_ms: 600_000, metadata: { of: end } });
+    assert.deepEqual([later.status, later.json.status], [202, 'scheduled']);
+    for (const [query, body, wrong] of [
+      ['?model=', undefined, ['model']],
+      [`?model=${'x'.repeat(201)}`, {}, ['model']],
+      ['', { model: 1 }, ['model']],
+      ['', { model: 'm', session_id: UNKNOWN_SESSION }, ['session_id']],
+      ['', { modle: 'm', priority: 'x' }, ['modle', 'priority']],
+      ['', [], ['']],
+    ] as const) {
+      const answer = await anna.call('POST', `${path}${query}`, body);
+      assertProblem(answer, 400, 'invalid_request');
+      assert.deepEqual(badPaths(answer), wrong, query);
+    }
+  }
 });
 
 test('without these job types their routes are not there', async (t) => {

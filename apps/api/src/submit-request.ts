@@ -100,10 +100,10 @@ export const SubmitHeaders = z.object({
   traceparent: z.string().optional().meta({ description: 'W3C Trace Context; an invalid one is ignored' }),
 });
 
-type Parts = { rawInput: unknown; rawOptions: Record<string, unknown>; inputPath: string[] };
+type Parts<Input = unknown> = { rawInput: Input; rawOptions: Record<string, unknown>; inputPath: string[] };
 
 /** Splits the body of a job type's own route: the input's fields and the options stand side by side. */
-export function splitBody(body: unknown): Parts {
+export function splitBody(body: unknown): Parts<Record<string, unknown>> {
   if (!isObject(body)) throw invalid([{ path: '', message: 'the body must be a JSON object' }]);
   const rawInput = Object.fromEntries(Object.entries(body).filter(([name]) => !optionNames.includes(name)));
   const rawOptions = Object.fromEntries(Object.entries(body).filter(([name]) => optionNames.includes(name)));

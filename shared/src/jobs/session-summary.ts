@@ -1,8 +1,9 @@
 /** `session.summary`: puts the older part of a conversation into a few words, which the model is shown from then on. */
 import { z } from 'zod';
 import { defineJobType } from '../job-type.ts';
-import { SessionId, type Spoken } from '../session.ts';
+import type { Spoken } from '../session.ts';
 import { cut, isModel, withoutThoughts } from './model-text.ts';
+import { sessionInput } from './session-input.ts';
 
 /** Fewer messages are not worth a call. */
 const MIN_MESSAGES = 5;
@@ -43,10 +44,7 @@ export const sessionSummary = defineJobType({
   attempts: 2,
   timeoutMs: 300_000,
   background: true,
-  input: z.strictObject({ session_id: SessionId.meta({ description: 'A session of yours' }) }).meta({
-    description: 'Summarises the part of a session that calls are no longer shown',
-    examples: [{ session_id: 'sess_1m80dvxcg008y5d70b2qj0mbs' }],
-  }),
+  input: sessionInput('Summarises the part of a session that calls are no longer shown'),
   output: z.object({
     summary: z.string().nullable().meta({ description: 'The summary; null when there is too little to summarise' }),
     up_to: z.string().nullable().meta({ description: 'The last message it covers' }),
@@ -54,7 +52,7 @@ export const sessionSummary = defineJobType({
   }),
   sessionOf: ({ session_id }) => session_id,
 
-  async run({ session_id }, { llm, session, emit }) {
+  async run({ session_id, model }, { llm, session, emit }) {
     let { summary: last, messages: left } = await session.older(session_id);
     let summary = last?.text ?? '';
     let upTo = last?.upTo ?? null;
@@ -67,7 +65,7 @@ export const sessionSummary = defineJobType({
         { role: 'user' as const, content },
       ];
       let answer = '';
-      for await (const chunk of llm.chat({ messages, temperature: 0.2, max_tokens: 400 })) answer += chunk.text;
+      for await (const chunk of llm.chat({ model, messages, temperature: 0.2, max_tokens: 400 })) answer += chunk.text;
       const said = isModel(llm.outcome()) ? cut(withoutThoughts(answer), MAX_SUMMARY) : quote(summary, batch);
       // A model that says nothing must not make the conversation forgotten.
       if (said === '') break;

@@ -1,8 +1,8 @@
 /** `session.title`: names a session by its first words, once, when nobody has named it. */
 import { z } from 'zod';
 import { defineJobType } from '../job-type.ts';
-import { SessionId } from '../session.ts';
 import { cut, isModel, withoutThoughts } from './model-text.ts';
+import { sessionInput } from './session-input.ts';
 
 /** Characters of the conversation that the model is shown, and of the title. */
 const SHOWN = 500;
@@ -30,14 +30,11 @@ export const sessionTitle = defineJobType({
   attempts: 2,
   timeoutMs: 60_000,
   background: true,
-  input: z.strictObject({ session_id: SessionId.meta({ description: 'A session of yours' }) }).meta({
-    description: 'Names a session; a title that a person gave stays',
-    examples: [{ session_id: 'sess_1m80dvxcg008y5d70b2qj0mbs' }],
-  }),
+  input: sessionInput('Names a session; a title that a person gave stays'),
   output: z.object({ title: z.string().meta({ description: 'The title, at most 50 characters' }) }),
   sessionOf: ({ session_id }) => session_id,
 
-  async run({ session_id }, { llm, session }) {
+  async run({ session_id, model }, { llm, session }) {
     const said = await session.first(session_id);
     const shown = said.map(({ role, text }) => `${role}: ${text}`).join('\n');
     const messages = [
@@ -46,7 +43,7 @@ export const sessionTitle = defineJobType({
     ];
     let answer = '';
     if (shown !== '')
-      for await (const { text } of llm.chat({ messages, temperature: 0.2, max_tokens: 60 })) answer += text;
+      for await (const { text } of llm.chat({ model, messages, temperature: 0.2, max_tokens: 60 })) answer += text;
     const own = isModel(llm.outcome()) ? cleanTitle(answer) : '';
     const title = own || cleanTitle(said.find(({ role }) => role === 'user')?.text ?? '') || UNNAMED;
     return { title };

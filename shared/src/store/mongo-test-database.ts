@@ -22,6 +22,7 @@ export function testDatabase() {
   const db = client.db(database);
   return {
     uri,
+    database,
     /** To look at what is stored. */
     stored: collectionsOf(db, 30_000),
     /** A store on it, patient enough for a busy machine. */

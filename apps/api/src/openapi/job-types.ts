@@ -37,6 +37,14 @@ function bodySchema(input: z.core.$ZodType): z.ZodType {
 /** The body of a job type's own route. */
 export const bodyOf = (type: JobType): z.ZodType => bodySchema(type.input).meta({ id: `${nameOf(type)}Body` });
 
+/** The body of a route of a session, which is in its path. */
+export function sessionBodyOf(type: JobType): z.ZodType {
+  if (!(type.input instanceof z.ZodObject))
+    throw new TypeError('A job type with a route of its session takes an object.');
+  const { session_id: _, ...fields } = type.input.shape;
+  return withOptions(fields).meta({ id: `${nameOf(type)}Body` });
+}
+
 /** The body of `POST /tasks`: `{type, input, …options}`, one shape per job type. */
 export function taskBodyOf(catalog: Catalog): z.ZodType {
   const bodies = [...catalog.values()].map((type) =>

@@ -3,7 +3,7 @@ import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
 import type { z } from 'zod';
 import type { ZodOpenApiMediaTypeObject } from 'zod-openapi';
 import { Accepted } from '../openapi/answers.ts';
-import { bodyOf, exampleOf, nameOf, taskBodyOf, taskExamplesOf } from '../openapi/job-types.ts';
+import { bodyOf, exampleOf, nameOf, sessionBodyOf, taskBodyOf, taskExamplesOf } from '../openapi/job-types.ts';
 import {
   answerHeaders,
   eventStream,
@@ -17,10 +17,11 @@ import {
   TaskPath,
   taskLinks,
 } from '../openapi/operation.ts';
+import { SessionTaskQuery } from '../session-request.ts';
 import { SubmitHeaders } from '../submit-request.ts';
 import { SESSIONS } from './sessions.ts';
 
-/** Job types that take a session and nothing else, by the end of their route. */
+/** Job types that need nothing but a session, by the end of their route. */
 const SESSION_TYPES = { title: 'session.title', summary: 'session.summary' };
 
 /** Those that this catalog has. */
@@ -75,8 +76,11 @@ export function submitPaths(catalog: Catalog, task: z.ZodType): Paths {
         operationId: `submit${nameOf(type)}`,
         summary: `Submits a task of type ${type.name} for the session`,
         tags: [TAGS.submit],
-        requestParams: { ...requestParams, path: SessionPath },
-        responses: { ...responses, ...problems('not_found', ...submitProblems) },
+        requestParams: { ...requestParams, path: SessionPath, query: SessionTaskQuery },
+        requestBody: {
+          content: { 'application/json': { schema: sessionBodyOf(type), example: { model: 'builtin/extract' } } },
+        },
+        responses: { ...responses, ...problems('not_found', ...bodyProblems, ...submitProblems) },
       },
     },
   ]);

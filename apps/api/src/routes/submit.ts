@@ -16,11 +16,13 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import { OPEN_CALLER } from '../access.ts';
 import { requireScope } from '../authenticate.ts';
-import { readJson } from '../body.ts';
+import { invalid, readJson, readJsonIfAny } from '../body.ts';
 import type { Api, ApiContext, ApiEnv } from '../context.ts';
 import type { Accepted } from '../openapi/answers.ts';
 import { preferredWait, wantsEvents } from '../prefer.ts';
+import { parseQuery } from '../query.ts';
 import { replyJson } from '../reply.ts';
+import { SessionTaskQuery } from '../session-request.ts';
 import { streamEvents } from '../sse.ts';
 import { parseSubmit, splitBody, splitTaskBody } from '../submit-request.ts';
 import { waitForEvent } from '../wait.ts';
@@ -145,8 +147,11 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     app.post(`${SESSIONS}/:session/${end}`, async (c) => {
       const session = sessionIdOf(c);
       await readSession(deps, c.get('owner'), session);
-      const parts = { rawInput: { session_id: session }, rawOptions: {}, inputPath: [] };
-      return accept(c, parseSubmit(type, parts, headersOf(c), contextOf(c)));
+      const asked = parseQuery(SessionTaskQuery, c);
+      const { rawInput: given, ...parts } = splitBody((await readJsonIfAny(c.env.incoming, config)) ?? {});
+      if (given.session_id !== undefined) throw invalid([{ path: 'session_id', message: 'is that of the path' }]);
+      const rawInput = { ...asked, ...given, session_id: session };
+      return accept(c, parseSubmit(type, { ...parts, rawInput }, headersOf(c), contextOf(c)));
     });
   }
 
