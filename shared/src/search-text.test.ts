@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { contains, gramsOf, wantedGrams } from './search-text.ts';
+import { contains, gramsOf, MAX_GRAMS, MAX_TURN_GRAMS, turnGrams, wantedGrams } from './search-text.ts';
 
 const TEXTS = [
   'Queue-first job 실행 플랫폼',
@@ -36,4 +36,18 @@ test('a query matches without regard to case and composition, and patterns are o
   assert.ok(contains('cafe\u0301', 'CAFÉ'));
   assert.ok(!contains('abc', '.*('));
   assert.ok(!contains('abc', 'a.c'));
+});
+
+test('texts of a turn share its grams: short ones have all of theirs, long ones the rest in equal parts', () => {
+  const letters = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => String.fromCodePoint(0x4e00 + ((from + i * 7) % 20_000))).join('');
+  const [short, long] = ['a short question', letters(0, 20_000) + letters(3, 20_000)];
+  const counts = (texts: string[]) => turnGrams(texts).map(({ length }) => length);
+  assert.deepEqual(turnGrams([short]), [gramsOf(short)]);
+  assert.deepEqual(counts([long, short]), [MAX_GRAMS, gramsOf(short).length]);
+  const many = counts([...Array.from({ length: 50 }, () => short), ...Array.from({ length: 51 }, () => long)]);
+  assert.ok(many.slice(0, 50).every((count) => count === gramsOf(short).length));
+  const parts = many.slice(50);
+  assert.ok(Math.max(...parts) - Math.min(...parts) <= 1 && parts.every((count) => count > 1_900), String(parts));
+  assert.ok(many.reduce((sum, count) => sum + count) <= MAX_TURN_GRAMS);
 });

@@ -6,6 +6,12 @@
 /** Of a body, this much is searched. */
 export const MAX_SEARCHED = 200_000;
 /**
+ * Different grams that are kept of a text, and of all texts of one turn. Speech has far fewer; random letters have as many as
+ * letters, and an index takes about 10 µs for each, in a transaction that every other writer waits for.
+ */
+export const MAX_GRAMS = 20_000;
+export const MAX_TURN_GRAMS = 100_000;
+/**
  * Bounds of one search: the newest candidates, and letters, that a store compares. A query whose parts are frequent, but rarely
  * stand together, may miss what is older.
  */
@@ -17,12 +23,22 @@ const END = '\u0000';
 /** The form in which texts are compared: composed, lower case, half letters as U+FFFD, as which stores keep them. */
 export const fold = (text: string) => text.slice(0, MAX_SEARCHED).normalize('NFC').toLowerCase().toWellFormed();
 
-/** Every three letters in a row of a text, each once; of its last two letters, with the end. */
-export function gramsOf(text: string): string[] {
+/** The first three letters in a row of a text, each once, up to `most`; of its last two letters, with the end. */
+export function gramsOf(text: string, most = MAX_GRAMS): string[] {
   const letters = [...fold(text), END, END];
   const grams = new Set<string>();
-  for (let i = 0; i + 2 < letters.length; i++) grams.add(letters.slice(i, i + 3).join(''));
+  for (let i = 0; i + 2 < letters.length && grams.size < most; i++) grams.add(letters.slice(i, i + 3).join(''));
   return [...grams];
+}
+
+/** The grams of the texts of one turn, in their order: of too many each text has its part, and what a short one leaves is the next one's. */
+export function turnGrams(texts: string[]): string[][] {
+  let left = MAX_TURN_GRAMS;
+  return texts.map((text, index) => {
+    const grams = gramsOf(text, Math.min(MAX_GRAMS, Math.floor(left / (texts.length - index))));
+    left -= grams.length;
+    return grams;
+  });
 }
 
 /**

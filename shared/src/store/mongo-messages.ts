@@ -3,7 +3,7 @@
  * docs/decisions/0016 has the reasons.
  */
 import type { Log } from '../log.ts';
-import { contains } from '../search-text.ts';
+import { contains, turnGrams } from '../search-text.ts';
 import type { Message, Role } from '../session.ts';
 import type { MessageStore } from '../store.ts';
 import type { EndStatus } from '../task.ts';
@@ -11,7 +11,7 @@ import { appendTurn } from './mongo-append.ts';
 import { pack, sizeOf, unpack } from './mongo-bodies.ts';
 import type { Call } from './mongo-client.ts';
 import { type Collections, keyOf, type MessageDocument, mine, number, text } from './mongo-schema.ts';
-import { candidates, keptGrams, MAX_CANDIDATES } from './mongo-search.ts';
+import { candidates, MAX_CANDIDATES } from './mongo-search.ts';
 import { sessionOf } from './mongo-sessions.ts';
 
 /** Of a document's 16 MB; the rest is for what stands beside. */
@@ -26,7 +26,12 @@ function documentSize({ content = '', text, metadata }: MessageDocument): number
   return sizeOf(content) + sizeOf(text) + sizeOf(metadata);
 }
 
-async function packMessage(owner: string, sessionId: string, message: Message): Promise<MessageDocument> {
+async function packMessage(
+  owner: string,
+  sessionId: string,
+  message: Message,
+  grams: string[],
+): Promise<MessageDocument> {
   const { id, content, usage } = message;
   return {
     _id: { owner: text(owner), session_id: text(sessionId), id: text(id) },
@@ -47,7 +52,7 @@ async function packMessage(owner: string, sessionId: string, message: Message): 
     task_status: message.task?.status ?? null,
     task_turn_of: message.task?.turnOf ?? null,
     created_at: message.createdAt,
-    grams: keptGrams(message.text),
+    grams,
   };
 }
 
@@ -76,8 +81,13 @@ async function messageOf(found: Omit<MessageDocument, 'grams'>): Promise<Message
 
 export function mongoMessages(call: Call, log: Log): MessageStore {
   /** As a document can hold it: one that is too large, also deflated, is kept as its text. */
-  async function documentOf(owner: string, sessionId: string, message: Message): Promise<MessageDocument> {
-    const whole = await packMessage(owner, sessionId, message);
+  async function documentOf(
+    owner: string,
+    sessionId: string,
+    message: Message,
+    grams: string[],
+  ): Promise<MessageDocument> {
+    const whole = await packMessage(owner, sessionId, message, grams);
     if (documentSize(whole) <= MAX_MESSAGE_BYTES) return whole;
     log.warn(
       { messageId: message.id, bytes: documentSize(whole) },
@@ -85,7 +95,8 @@ export function mongoMessages(call: Call, log: Log): MessageStore {
     );
     const kept = message.text.slice(0, MAX_KEPT_LETTERS).toWellFormed();
     const metadata = sizeOf(message.metadata) > MAX_KEPT_LETTERS ? '{}' : message.metadata;
-    return packMessage(owner, sessionId, { ...message, text: kept, content: jsonOf(kept), metadata });
+    const cut = { ...message, text: kept, content: jsonOf(kept), metadata };
+    return packMessage(owner, sessionId, cut, grams);
   }
 
   /** Messages of a session that is there. */
@@ -124,7 +135,10 @@ export function mongoMessages(call: Call, log: Log): MessageStore {
 
   return {
     async append(owner, sessionId, { messages, tokens, now }) {
-      const documents = await Promise.all(messages.map((message) => documentOf(owner, sessionId, message)));
+      const grams = turnGrams(messages.map(({ text }) => text));
+      const documents = await Promise.all(
+        messages.map((message, index) => documentOf(owner, sessionId, message, grams[index] ?? [])),
+      );
       const turn = { documents, tokens: number(tokens), now: number(now) };
       const found = await call((db, signal) => appendTurn(db, signal, mine(owner, sessionId), turn));
       return found && sessionOf(found);

@@ -4,22 +4,18 @@
  * others, and what is left is checked letter by letter. A query of one or two letters is a range of trigrams.
  * (The server's own text index knows words only, which is no use in Korean.)
  *
- * Bounds: a text has its first MAX_GRAMS different trigrams, so what stands only behind them (in a text of more than that many,
+ * Bounds: a text has its first trigrams alone (search-text.ts), so what stands only behind them (in a text of more than that many,
  * such as random letters) is not found. A call checks MAX_CANDIDATES documents at most; of a longer list the older are left out.
  */
 import type { Collection, Document, Filter } from 'mongodb';
-import { gramsOf, wantedGrams } from '../search-text.ts';
+import { wantedGrams } from '../search-text.ts';
 import { type Collections, text } from './mongo-schema.ts';
 
-const MAX_GRAMS = 20_000;
 export const MAX_CANDIDATES = 2_000;
 /** Trigrams of a query that are looked at, and how many of them are counted, and how far, to find the rarest. */
 const MAX_WANTED = 12;
 const MAX_TRIED = 6;
 const COUNTED_TO = 1_000;
-
-/** The server keeps well-formed text, so grams and queries are of such. */
-export const keptGrams = (value: string) => gramsOf(value.toWellFormed()).slice(0, MAX_GRAMS);
 
 /** At most `most` of them, from everywhere in the list. */
 function spread(values: string[], most: number): string[] {

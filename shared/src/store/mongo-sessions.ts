@@ -1,13 +1,13 @@
 /** Sessions in MongoDB. One that is being deleted has lost its owner and reads as none; then its messages go, then it. */
 import type { Filter, UpdateFilter } from 'mongodb';
-import { contains } from '../search-text.ts';
+import { contains, gramsOf } from '../search-text.ts';
 import type { FeatureMode, Session, Summary } from '../session.ts';
 import { MAX_COUNTED, type SessionFilter, type SessionStore, sessionSorts } from '../store.ts';
 import { pack, unpack } from './mongo-bodies.ts';
 import type { Call } from './mongo-client.ts';
 import { insertNew } from './mongo-insert.ts';
 import { type Collections, type Key, keyOf, mine, number, type SessionDocument, text } from './mongo-schema.ts';
-import { candidates, keptGrams, MAX_CANDIDATES } from './mongo-search.ts';
+import { candidates, MAX_CANDIDATES } from './mongo-search.ts';
 
 /** Messages, and sessions. */
 const DELETED_AT_ONCE = 500;
@@ -38,7 +38,7 @@ async function documentOf(session: Session): Promise<SessionDocument> {
     total_tokens: session.totalTokens,
     message_count: session.messageCount,
     summary: summary === null ? null : summaryDocument(summary),
-    grams: keptGrams(title ?? ''),
+    grams: gramsOf(title ?? ''),
     counted: [],
     let_go: 0,
   };
@@ -148,7 +148,7 @@ export function mongoSessions(call: Call): SessionStore {
 
     setTitle(owner, id, title, by, now) {
       const condition = by === 'model' ? { title_by: { $ne: 'client' as const } } : {};
-      const set = { title: text(title), title_by: by, grams: keptGrams(title) };
+      const set = { title: text(title), title_by: by, grams: gramsOf(title) };
       return change(owner, id, condition, { $set: set, $max: { updated_at: number(now) } });
     },
 

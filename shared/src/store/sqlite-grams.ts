@@ -3,14 +3,14 @@
  * gram's letters, each in digits of a fixed width: any script survives the tokenizer, a prefix of it is a shorter query,
  * and what one owner wrote costs another one's search nothing.
  */
-import { fold, gramsOf, MAX_CANDIDATES, MAX_COMPARED, wantedGrams } from '../search-text.ts';
+import { fold, MAX_CANDIDATES, MAX_COMPARED, wantedGrams } from '../search-text.ts';
 import { timeOf } from '../task-id.ts';
 import type { Sql } from './sqlite-schema.ts';
 
 export type GramTable = 'message_grams' | 'title_grams';
 
 /** Of a query, this many grams choose the candidates; all of it is compared with each. */
-const MAX_GRAMS = 32;
+const MAX_WANTED = 32;
 
 const OWNER_WIDTH = 6;
 const LETTER_WIDTH = 4;
@@ -23,10 +23,10 @@ function ownerNumber(sql: Sql, owner: string): number | undefined {
 }
 
 /** Of an owner who has had a session. */
-export function addGrams(sql: Sql, table: GramTable, owner: string, place: number, text: string) {
-  if (text === '') return;
+export function addGrams(sql: Sql, table: GramTable, owner: string, place: number, grams: string[]) {
+  if (grams.length === 0) return;
   const number = ownerNumber(sql, owner) as number;
-  const words = gramsOf(text).map((gram) => wordOf(number, gram));
+  const words = grams.map((gram) => wordOf(number, gram));
   sql.run(`INSERT INTO ${table} (rowid, grams) VALUES (?, ?)`, place, words.join(' '));
 }
 
@@ -34,9 +34,9 @@ export function addGrams(sql: Sql, table: GramTable, owner: string, place: numbe
 function matchOf(owner: number, query: string): string {
   const wanted = wantedGrams(query);
   if ('prefix' in wanted) return `${wordOf(owner, wanted.prefix)}*`;
-  const step = Math.max(1, wanted.all.length / MAX_GRAMS);
+  const step = Math.max(1, wanted.all.length / MAX_WANTED);
   const some = Array.from(
-    { length: Math.min(MAX_GRAMS, wanted.all.length) },
+    { length: Math.min(MAX_WANTED, wanted.all.length) },
     (_, i) => wanted.all[Math.floor(i * step)],
   );
   return some.map((gram) => wordOf(owner, gram ?? '')).join(' AND ');

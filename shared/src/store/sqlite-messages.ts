@@ -1,4 +1,5 @@
 /** Messages in SQLite, and the settings. */
+import { turnGrams } from '../search-text.ts';
 import type { Message } from '../session.ts';
 import type { MessageStore, SettingStore } from '../store.ts';
 import { addGrams, freePlace, searchGrams } from './sqlite-grams.ts';
@@ -25,7 +26,7 @@ function messageOf(row: Row): Message {
 
 const jsonOrNull = (value: unknown) => (value === null ? null : JSON.stringify(value));
 
-function addMessage(sql: Sql, owner: string, session: number, message: Message) {
+function addMessage(sql: Sql, owner: string, session: number, message: Message, grams: string[]) {
   const { id, role, content, text, model, usage, metadata, task, createdAt } = message;
   const place = freePlace(sql, 'messages', id, createdAt);
   sql.run(
@@ -34,7 +35,7 @@ function addMessage(sql: Sql, owner: string, session: number, message: Message) 
     ...[place, session, id, role, createdAt, model, jsonOrNull(usage), jsonOrNull(task), metadata],
     ...[content === JSON.stringify(text) ? null : text, content],
   );
-  addGrams(sql, 'message_grams', owner, place, text);
+  addGrams(sql, 'message_grams', owner, place, grams);
 }
 
 export function sqliteMessages(sql: Sql): Sync<MessageStore> {
@@ -49,18 +50,18 @@ export function sqliteMessages(sql: Sql): Sync<MessageStore> {
     append(owner, sessionId, { messages, tokens, now }) {
       const session = placeOf(sql, owner, sessionId);
       if (session === null) return null;
-      let added = 0;
-      for (const message of messages) {
-        if (sql.get('SELECT 1 FROM messages WHERE session = ? AND id = ?', session, message.id)) continue;
-        addMessage(sql, owner, session, message);
-        added++;
+      const isThere = (id: string) => sql.get('SELECT 1 FROM messages WHERE session = ? AND id = ?', session, id);
+      const seen = new Set<string>();
+      const fresh = messages.filter(({ id }) => !seen.has(id) && seen.add(id) && !isThere(id));
+      for (const [index, grams] of turnGrams(fresh.map(({ text }) => text)).entries()) {
+        addMessage(sql, owner, session, fresh[index] as Message, grams);
       }
-      if (added > 0) {
+      if (fresh.length > 0) {
         sql.run(
           `UPDATE sessions SET message_count = message_count + ?, updated_at = max(updated_at, ?),
              total_tokens = min(total_tokens + ?, ${Number.MAX_SAFE_INTEGER})
            WHERE place = ?`,
-          ...[added, now, tokens, session],
+          ...[fresh.length, now, tokens, session],
         );
       }
       return readSession(sql, owner, sessionId);

@@ -1,4 +1,5 @@
 /** Sessions in SQLite. */
+import { gramsOf } from '../search-text.ts';
 import type { FeatureMode, Session } from '../session.ts';
 import { MAX_COUNTED, type SessionFilter, type SessionSort, type SessionStore } from '../store.ts';
 import { addGrams, freePlace, searchGrams } from './sqlite-grams.ts';
@@ -82,7 +83,7 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
         'INSERT INTO owners (owner, sessions) VALUES (?, 1) ON CONFLICT DO UPDATE SET sessions = sessions + 1',
         owner,
       );
-      addGrams(sql, 'title_grams', owner, place, title ?? '');
+      addGrams(sql, 'title_grams', owner, place, gramsOf(title ?? ''));
     },
 
     read: (owner, id) => readSession(sql, owner, id),
@@ -113,7 +114,7 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
       if (changed) {
         const place = changed.place as number;
         sql.run('DELETE FROM title_grams WHERE rowid = ?', place);
-        addGrams(sql, 'title_grams', owner, place, title);
+        addGrams(sql, 'title_grams', owner, place, gramsOf(title));
       }
       return readSession(sql, owner, id);
     },
