@@ -4,7 +4,7 @@ import type { Deps } from './deps.ts';
 import { TaskError } from './errors.ts';
 import { type Preferences, readPreferences } from './preferences.ts';
 import type { ChatMessage } from './provider.ts';
-import type { Message, Session, Window } from './session.ts';
+import { type Message, type Session, turnOfMessage, type Window } from './session.ts';
 import { readWindow } from './session-window.ts';
 import { countTokens } from './tokens.ts';
 
@@ -20,7 +20,7 @@ const LAST = 'msg_~';
 const gone = () => new TaskError('not_found', 'The session of session_id is gone.');
 const spoken = ({ id, role, text }: Message) => ({ id, role, text });
 
-/** `turnOf`: the task whose question is asked again, by a retry. */
+/** `turnOf`: the turn whose question is asked again, by a retry. */
 export function createSessionContext(
   deps: Deps,
   { owner, turnOf }: { owner: string; turnOf: string | null },
@@ -80,7 +80,7 @@ export function createSessionContext(
 
 /** The model is asked anew: neither the question again, nor what came of it. */
 function withoutTurn(window: Window, turnOf: string): Window {
-  const isOfTurn = ({ task }: Message) => task !== null && (task.turnOf ?? task.id) === turnOf;
+  const isOfTurn = ({ id, task }: Message) => task !== null && (task.turnOf ?? turnOfMessage(id)) === turnOf;
   return { ...window, messages: window.messages.filter((message) => !isOfTurn(message)) };
 }
 
