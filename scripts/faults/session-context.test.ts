@@ -134,23 +134,6 @@ test('preferences and the summary come first as one system message, and the mode
   }
 });
 
-test('the oldest messages are left out whole when the window is larger than its tokens; the new ones always go', async () => {
-  const session = await system.newSession();
-  const long = 'bean '.repeat(1_500).trim();
-  await system.ask(session, `a ${long}`);
-  await system.ask(session, `b ${long}`);
-  await system.ask(session, 'short');
-  await system.ask(session, `c ${long} ${long} ${long}`);
-  const shown = lines(system.shown(`c ${long} ${long} ${long}`));
-  // The answer to b repeats it: one of them fits beside the last turn, all else does not.
-  assert.deepEqual(shown, [
-    `user: b ${long}`,
-    `assistant: re: b ${long}`,
-    ...turn('short'),
-    `user: c ${long} ${long} ${long}`,
-  ]);
-});
-
 test('without its cached window, and without any cache, a session goes on as the store has it', async () => {
   const session = await system.newSession();
   for (const n of range(0, 8)) await system.ask(session, `kept ${n}`);
