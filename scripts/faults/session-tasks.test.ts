@@ -1,7 +1,7 @@
 /** Titles and summaries: made once, from the right messages, and never in the way of a chat. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { messageIdOf } from '@beanline/shared/session.ts';
+import { messageIdOf, turnIdOf } from '@beanline/shared/session.ts';
 import { chat, followToEnd, getTask, post, submit } from '../testing/client.ts';
 import { asked, OWNER, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
 import type { UpstreamCall } from '../testing/upstream.ts';
@@ -88,9 +88,12 @@ test('a session that a person named is not named again', async () => {
 
 test('what the window no longer shows is summarised once, in order, and the next call is shown the summary', async () => {
   const session = await system.newSession({ title: 'Mine', titleBy: 'client' });
-  const tasks: string[] = [];
+  const said: string[] = [];
   const turns = async (from: number, to: number) => {
-    for (let n = from; n < to; n++) tasks.push((await system.ask(session, `summed ${n}.`)).task_id);
+    for (let n = from; n < to; n++) {
+      const { task_id: id, ended_at } = await system.ask(session, `summed ${n}.`);
+      said.push(turnIdOf({ id, endedAt: Date.parse(ended_at) }));
+    }
     await system.kept(session, 2 * to);
   };
   await turns(0, 4);
@@ -98,7 +101,7 @@ test('what the window no longer shows is summarised once, in order, and the next
   await turns(4, 5);
   await until('it has a summary', async () => (await sessionOf(session)).summary !== null, 30_000);
   const { summary } = await sessionOf(session);
-  assert.deepEqual([summary?.messages, summary?.upTo], [6, messageIdOf(tasks[2] ?? '', 1)]);
+  assert.deepEqual([summary?.messages, summary?.upTo], [6, messageIdOf(said[2] ?? '', 1)]);
   const [first] = summaryCalls('summed');
   assert.equal(
     asked(first as UpstreamCall),
@@ -110,7 +113,7 @@ test('what the window no longer shows is summarised once, in order, and the next
   await turns(6, 8);
   await until('it is summarised further', async () => ((await sessionOf(session)).summary?.messages ?? 0) > 6, 30_000);
   const further = (await sessionOf(session)).summary;
-  assert.deepEqual([further?.messages, further?.upTo], [12, messageIdOf(tasks[5] ?? '', 1)]);
+  assert.deepEqual([further?.messages, further?.upTo], [12, messageIdOf(said[5] ?? '', 1)]);
   assert.equal(summaryCalls('summed').length, 2);
   const again = asked(summaryCalls('summed')[1] as UpstreamCall);
   assert.ok(again.startsWith(`Summary of what came before: ${summary?.text}\n\nuser: summed 3.`), again);

@@ -2,15 +2,13 @@
 import type { SessionContext } from './context.ts';
 import type { Deps } from './deps.ts';
 import { TaskError } from './errors.ts';
+import { costOf, cutMessage, MESSAGE_TOKENS } from './message-tokens.ts';
 import { type Preferences, readPreferences } from './preferences.ts';
 import type { ChatMessage } from './provider.ts';
-import type { Message, Session, Window } from './session.ts';
+import { type Message, type Session, turnOfMessage, type Window } from './session.ts';
 import { readWindow } from './session-window.ts';
 import { countTokens } from './tokens.ts';
 
-/** What a message costs beside its text, and what a picture costs, whatever it shows. */
-const MESSAGE_TOKENS = 4;
-const IMAGE_TOKENS = 1_000;
 /** Messages that tell how a session began, and those that are summarised at once. */
 const FIRST_MESSAGES = 6;
 const OLDER_MESSAGES = 100;
@@ -20,7 +18,7 @@ const LAST = 'msg_~';
 const gone = () => new TaskError('not_found', 'The session of session_id is gone.');
 const spoken = ({ id, role, text }: Message) => ({ id, role, text });
 
-/** `turnOf`: the task whose question is asked again, by a retry. */
+/** `turnOf`: the turn whose question is asked again, by a retry. */
 export function createSessionContext(
   deps: Deps,
   { owner, turnOf }: { owner: string; turnOf: string | null },
@@ -80,13 +78,14 @@ export function createSessionContext(
 
 /** The model is asked anew: neither the question again, nor what came of it. */
 function withoutTurn(window: Window, turnOf: string): Window {
-  const isOfTurn = ({ task }: Message) => task !== null && (task.turnOf ?? task.id) === turnOf;
+  const isOfTurn = ({ id, task }: Message) => task !== null && (task.turnOf ?? turnOfMessage(id)) === turnOf;
   return { ...window, messages: window.messages.filter((message) => !isOfTurn(message)) };
 }
 
 /**
  * What goes before the new messages, within a budget of tokens. Instructions are bounded where they are set, and always
- * go; then the summary, if it fits; then as many of the newest messages as fit whole.
+ * go; then the summary, if it fits; then as many of the newest messages as fit whole, and of the next one its beginning and
+ * its end: after one long message the model still knows what it is about.
  */
 async function fit(window: Window, preferences: Preferences, budget: number): Promise<ChatMessage[]> {
   const instructions = [preferences.instructions, preferences.language && languageRule(preferences.language)];
@@ -104,18 +103,16 @@ async function fit(window: Window, preferences: Preferences, budget: number): Pr
   const shown: ChatMessage[] = [];
   for (const { role, content } of window.messages.toReversed()) {
     const message: ChatMessage = { role, content: JSON.parse(content) };
-    left -= await costOf(message, left);
-    if (left < 0) break;
+    const cost = await costOf(message, left);
+    if (cost > left) {
+      const cut = await cutMessage(message, left);
+      if (cut) shown.unshift(cut);
+      break;
+    }
+    left -= cost;
     shown.unshift(message);
   }
   return system.length > 0 ? [{ role: 'system', content: system.join('\n\n') }, ...shown] : shown;
-}
-
-async function costOf({ content }: ChatMessage, limit: number): Promise<number> {
-  if (typeof content === 'string') return MESSAGE_TOKENS + (await countTokens(content, limit));
-  let cost = MESSAGE_TOKENS;
-  for (const part of content) cost += part.type === 'text' ? await countTokens(part.text, limit) : IMAGE_TOKENS;
-  return cost;
 }
 
 function languageRule(tag: string): string {

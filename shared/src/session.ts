@@ -5,7 +5,7 @@
 import { customAlphabet } from 'nanoid';
 import { z } from 'zod';
 import type { EndStatus } from './task.ts';
-import { makeTimeId, TASK_ID_LENGTH, timeIdPattern } from './task-id.ts';
+import { makeTimeId, TASK_ID_LENGTH, timeIdPattern, withTime } from './task-id.ts';
 
 export const featureModes = [
   'chat',
@@ -46,7 +46,7 @@ export type Session = {
 };
 
 export type Message = {
-  /** Sorts by the creation of what made it: a task's messages lie together, in their order. */
+  /** Sorts by the end of the task that made it, or when it was posted: a turn's messages lie together, in their order. */
   id: string;
   role: Role;
   /** JSON text: a string, or parts that are text or images, as in the request. */
@@ -58,7 +58,7 @@ export type Message = {
   usage: { inputTokens: number; outputTokens: number; estimated: boolean } | null;
   /** JSON text: pairs of the client's. */
   metadata: string;
-  /** The task that made it, how that ended, and of a retry the task that asked first; null for a message that was posted. */
+  /** The task that made it, how that ended, and of a retry the turn that asked first; null for a message that was posted. */
   task: { id: string; status: EndStatus; turnOf?: string } | null;
   createdAt: number;
 };
@@ -93,8 +93,17 @@ export const isSessionId = (id: string) => timeIdPattern('sess_').test(id);
 /** A session of the caller's, as inputs name it. */
 export const SessionId = z.string().regex(timeIdPattern('sess_'), 'must be the id of a session');
 
-/** The id of the n-th message of a task, or, without a task, of a posted one. */
+/** The id of a posted message. */
 export const makeMessageId = (now: number) => `${makeTimeId('msg_', now)}${random()}`;
-export const messageIdOf = (taskId: string, index: number) =>
-  `msg_${taskId.slice(-TASK_ID_LENGTH)}${String(index).padStart(INDEX_LENGTH, '0')}`;
+
+/**
+ * The turn of an ended task: its id with the time of its end, so that a turn stands where its answer came. Whoever was
+ * submitted earlier and answered later comes later.
+ */
+export const turnIdOf = ({ id, endedAt }: { id: string; endedAt: number }) => withTime(id, endedAt);
+/** The id of the n-th message of a turn. */
+export const messageIdOf = (turnId: string, index: number) =>
+  `msg_${turnId.slice(-TASK_ID_LENGTH)}${String(index).padStart(INDEX_LENGTH, '0')}`;
+/** The turn that a message of a task stands in. */
+export const turnOfMessage = (id: string) => id.replace(/^msg_/, 'task_').slice(0, -INDEX_LENGTH);
 export const isMessageId = (id: string) => new RegExp(`^msg_[${ALPHABET}]{${TASK_ID_LENGTH + INDEX_LENGTH}}$`).test(id);

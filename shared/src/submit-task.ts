@@ -26,7 +26,7 @@ export type SubmitRequest = {
   requestId: string;
   traceparent: string | undefined;
   retryOf?: string | undefined;
-  /** The first task of a chain of retries. */
+  /** The turn of the first task of a chain of retries that began. */
   turnOf?: string | undefined;
 };
 

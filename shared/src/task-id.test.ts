@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canonicalJson, MAX_PARTITIONS, makeTaskId, partitionOf, partitionOfKey, sha256 } from './task-id.ts';
+import {
+  canonicalJson,
+  MAX_PARTITIONS,
+  makeTaskId,
+  partitionOf,
+  partitionOfKey,
+  sha256,
+  timeOf,
+  withTime,
+} from './task-id.ts';
 
 test('ids sort by their time, whatever their partition', () => {
   const times = [0, 1, 31, 32, 1_023, 1_024, 1.7e12, 1.7e12 + 1, Date.UTC(2100, 0, 1)];
@@ -85,4 +94,15 @@ test('canonical JSON keeps apart what differs', () => {
   ];
   assert.equal(new Set(values.map(canonicalJson)).size, values.length);
   for (const value of values) assert.deepEqual(JSON.parse(canonicalJson(value)), value);
+});
+
+test('an id with another time sorts there, says that time, and differs from any other id of it', () => {
+  const ids = Array.from({ length: 1_000 }, (_, n) => makeTaskId(1.7e12 + n, n % 64));
+  const moved = ids.map((id) => withTime(id, 1.8e12));
+  assert.equal(new Set(moved).size, ids.length);
+  for (const [at, id] of moved.entries()) {
+    assert.equal(timeOf(id), 1.8e12);
+    assert.equal(partitionOf(id, 64), at % 64);
+    assert.equal(withTime(id, 1.7e12 + at), ids[at]);
+  }
 });

@@ -38,6 +38,10 @@ const randomTail = customAlphabet(ALPHABET, PARTITION_LENGTH + RANDOM_LENGTH);
 /** An id of something that lives in no partition, as long as a task's and sorted by time as well: 80 random bits. */
 export const makeTimeId = (prefix: string, now: number) => `${prefix}${encode(now, TIME_LENGTH)}${randomTail()}`;
 
+/** The same id with another time in it: it sorts there, and is still no other's. */
+export const withTime = (id: string, ms: number) =>
+  `${id.slice(0, -TASK_ID_LENGTH)}${encode(ms, TIME_LENGTH)}${id.slice(-PARTITION_LENGTH - RANDOM_LENGTH)}`;
+
 /** The time (ms) in an id, of whatever kind; null when it has none. */
 export function timeOf(id: string): number | null {
   const letters = TIMED.exec(id)?.[1];

@@ -81,7 +81,7 @@ export type TaskRecord = {
   error: ErrorView | null;
   usage: (Usage & { estimated: boolean }) | null;
   retryOf: string | null;
-  /** Of a retry: the task that asked first, however many retries lie between. In a session they ask one question. */
+  /** Of a retry: the turn of the task that asked first, however many retries lie between. In a session they ask one question. */
   turnOf: string | null;
 };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { countTokens } from './tokens.ts';
+import { countTokens, fittingLength } from './tokens.ts';
 
 const BUDGET = 4_000;
 // On an idle machine none takes more than 20 ms. Whole, half of these texts take minutes.
@@ -51,3 +51,16 @@ test('a text in pieces counts about what it counts whole', async () => {
     assert.ok(share >= 1 && share < 1.03, `${sentence}: ${share}`);
   }
 });
+
+for (const [name, text] of Object.entries({ ...hostile, words: 'The quick brown fox 안녕 🫘 '.repeat(5_000) })) {
+  for (const from of ['start', 'end'] as const) {
+    test(`the ${from} of a long run of ${name} fits its tokens, and nearly fills them`, async () => {
+      const length = await fittingLength(text, BUDGET, from);
+      const part = from === 'start' ? text.slice(0, length) : text.slice(text.length - length);
+      const count = await countTokens(part, Number.POSITIVE_INFINITY);
+      assert.ok(count <= BUDGET * 1.03, `${count} tokens`);
+      assert.ok(count >= BUDGET * 0.95 || length === text.length, `${count} tokens`);
+      if (text.isWellFormed()) assert.ok(part.isWellFormed());
+    });
+  }
+}

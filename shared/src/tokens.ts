@@ -27,3 +27,20 @@ export async function countTokens(text: string, limit: number): Promise<number> 
   }
   return count;
 }
+
+/** How many letters from the start, or at the end, of a text have at most `budget` tokens: nearly the most that do. */
+export async function fittingLength(text: string, budget: number, from: 'start' | 'end'): Promise<number> {
+  let taken = 0;
+  let left = budget;
+  for (let size = PIECE; size > 0; ) {
+    const piece = from === 'start' ? text.slice(taken, taken + size) : text.slice(-taken - size, text.length - taken);
+    const cost = await countTokens(piece, left);
+    if (piece !== '' && cost <= left) {
+      taken += piece.length;
+      left -= cost;
+    } else size = Math.floor(size / 2);
+  }
+  const edge = from === 'start' ? taken : text.length - taken;
+  const isSplit = edge > 0 && edge < text.length && text.charCodeAt(edge) >= 0xdc00 && text.charCodeAt(edge) <= 0xdfff;
+  return isSplit ? taken - 1 : taken;
+}

@@ -4,11 +4,10 @@
  * places, or in both, by the same message ids.
  */
 import type { Deps } from './deps.ts';
-import type { Message } from './session.ts';
+import { type Message, turnIdOf } from './session.ts';
 import { sessionChangeOf } from './session-change.ts';
-import { isEnd } from './task.ts';
 
-/** Turns that are read at once. */
+/** Turns that are loaded at once. */
 const PAGE = 10;
 /** The most turns that are looked at, and characters they may have: while the store is away they become ever more. */
 const MAX_TURNS = 500;
@@ -26,36 +25,39 @@ export async function unkeptMessages(
   return (await unkeptTurns(deps, owner, sessionId, limit)).messages;
 }
 
-/** `archived`: some turn has left Redis since it began, so the store has it and what was read of it before may not. */
+/** `archived`: turns that have left Redis since they began, so the store has them and what was read of it before may not. */
 export async function unkeptTurns(
   { turns, tasks, catalog }: Reads,
   owner: string,
   sessionId: string,
   limit: number,
 ): Promise<{ messages: Message[]; archived: string[] }> {
+  const ids = await turns.list(sessionId, MAX_TURNS);
+  const ends = await tasks.ends(ids);
+  const archived = ids.filter((_, at) => ends[at] === undefined);
+  const ended = ids.flatMap((id, at) => {
+    const endedAt = ends[at];
+    return typeof endedAt === 'number' ? [{ id, turn: turnIdOf({ id, endedAt }) }] : [];
+  });
+  // A task may end long after those that were submitted behind it.
+  ended.sort((a, b) => (a.turn > b.turn ? -1 : 1));
+
   const messages: Message[] = [];
-  const archived: string[] = [];
-  let before: string | null = null;
   let chars = 0;
-  for (let looked = 0; looked < MAX_TURNS && chars < MAX_CHARS && messages.length < limit; looked += PAGE) {
-    const ids: string[] = await turns.list(sessionId, before, PAGE);
-    const found = await Promise.all(ids.map((id) => readTurn(id)));
-    for (const [at, turn] of found.entries()) {
-      if (turn === 'gone') archived.push(ids[at] ?? '');
+  for (let at = 0; at < ended.length && chars < MAX_CHARS && messages.length < limit; at += PAGE) {
+    const page = ended.slice(at, at + PAGE);
+    const found = await Promise.all(page.map(({ id }) => readTurn(id)));
+    for (const [index, turn] of found.entries()) {
+      if (turn === 'gone') archived.push(page[index]?.id ?? '');
       else if (messages.length < limit) messages.push(...turn);
     }
     chars = messages.reduce((sum, { content }) => sum + content.length, 0);
-    before = ids.at(-1) ?? null;
-    if (ids.length < PAGE) break;
   }
   // A retry and what it repeats have their question in common.
   const each = new Map(messages.map((message) => [message.id, message]));
   return { messages: [...each.values()].sort(byId), archived };
 
   async function readTurn(id: string): Promise<Message[] | 'gone'> {
-    const [state] = await tasks.states([id]);
-    if (!state?.status) return 'gone';
-    if (!isEnd(state.status)) return [];
     const [record, input] = await Promise.all([tasks.read(owner, id), tasks.readInput(id)]);
     return record ? (sessionChangeOf(catalog, { record, input })?.change?.messages ?? []) : 'gone';
   }

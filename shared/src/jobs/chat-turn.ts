@@ -1,6 +1,6 @@
 /** What a chat adds to its session: the new messages, and the answer or what there is of it. */
 import type { EndedTask } from '../job-type.ts';
-import { type Message, messageIdOf, type SessionChange } from '../session.ts';
+import { type Message, messageIdOf, type SessionChange, turnIdOf } from '../session.ts';
 
 type Content = string | ({ type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } })[];
 type Said = { role: Message['role']; content: Content };
@@ -18,6 +18,7 @@ const textOf = (content: Content) =>
 export function chatTurn(sessionId: string, said: Said[], task: EndedTask<Answer>): SessionChange | null {
   const { id, turnOf, startedAt, createdAt, endedAt, output, usage } = task;
   if (startedAt === null) return null;
+  const turn = turnIdOf(task);
   const message = (by: string, index: number, { role, content }: Said): Message => ({
     id: messageIdOf(by, index),
     role,
@@ -30,10 +31,10 @@ export function chatTurn(sessionId: string, said: Said[], task: EndedTask<Answer
     createdAt,
   });
   // A retry asks what was asked: the same messages, which are there already.
-  const messages = said.flatMap((one, index) => (one.role === 'system' ? [] : [message(turnOf ?? id, index, one)]));
+  const messages = said.flatMap((one, index) => (one.role === 'system' ? [] : [message(turnOf ?? turn, index, one)]));
   if (output) {
     messages.push({
-      ...message(id, said.length, { role: 'assistant', content: output.content }),
+      ...message(turn, said.length, { role: 'assistant', content: output.content }),
       model: `${output.provider}/${output.model}`,
       usage,
       metadata: JSON.stringify(output.metadata ?? {}),

@@ -20,9 +20,9 @@ export function createSessionTurns(redis: RedisConnection, keys: Keys) {
       await redis.eval(BEGIN, 1, keys.turns(sessionId), taskId, TTL_MS);
     },
 
-    /** The newest `limit` before a task id (null: at all), the newest first. */
-    list: (sessionId: string, before: string | null, limit: number): Promise<string[]> =>
-      redis.zrange(keys.turns(sessionId), before === null ? '+' : `(${before}`, '-', 'BYLEX', 'REV', 'LIMIT', 0, limit),
+    /** The `limit` that were submitted last, the newest first. */
+    list: (sessionId: string, limit: number): Promise<string[]> =>
+      redis.zrange(keys.turns(sessionId), '+', '-', 'BYLEX', 'REV', 'LIMIT', 0, limit),
 
     async remove(sessionId: string, taskIds: string[]): Promise<void> {
       if (taskIds.length > 0) await redis.zrem(keys.turns(sessionId), ...taskIds);

@@ -90,6 +90,19 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
       );
     },
 
+    /** When each of these tasks ended (ms, Redis TIME): null while it has not, undefined when it is gone. */
+    ends(ids: string[]): Promise<(number | null | undefined)[]> {
+      return Promise.all(
+        ids.map(async (id) => {
+          const p = partition(id);
+          if (p === null) return undefined;
+          const [status, endedAt] = await redis.hmget(keys.task(p, id), 'status', 'ended_at');
+          if (!status) return undefined;
+          return isEnd(status) ? Number(endedAt) : null;
+        }),
+      );
+    },
+
     /** When a parked task may go on (ms, Redis TIME); null when it is not parked. */
     async dueAt(id: string): Promise<number | null> {
       const p = partition(id);

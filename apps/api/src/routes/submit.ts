@@ -10,6 +10,7 @@ import { allows } from '@beanline/shared/owner.ts';
 import { readRequest } from '@beanline/shared/read-request.ts';
 import { readSession } from '@beanline/shared/read-session.ts';
 import { type FoundTask, readTask } from '@beanline/shared/read-task.ts';
+import { turnIdOf } from '@beanline/shared/session.ts';
 import { type SubmitRequest, submitTask } from '@beanline/shared/submit-task.ts';
 import { isEnd, type Status, type StoredStatus, statusAt, taskJson, taskUrls } from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
@@ -32,6 +33,10 @@ import { findTask } from './tasks.ts';
 
 // Straight from Node's parser: the Web headers of a request are built only when they are asked for.
 const headerOf = (c: ApiContext, name: string) => c.env.incoming.headers[name]?.toString();
+
+/** The turn in which a task asked its question; undefined when it never began: its retry is the first to ask. */
+const askedTurn = ({ id, startedAt, endedAt }: FoundTask) =>
+  startedAt === null || endedAt === null ? undefined : turnIdOf({ id, endedAt });
 
 /** Whether a `Prefer: wait` ends here: the task has ended, or waits for a person. */
 const rests = (status: StoredStatus) => isEnd(status) || status === 'input_required';
@@ -167,7 +172,7 @@ export function submitRoutes(app: Hono<ApiEnv>, api: Api) {
     return accept(c, {
       ...request,
       retryOf: task.id,
-      turnOf: task.turnOf ?? task.id,
+      turnOf: task.turnOf ?? askedTurn(task),
       options: {
         ...request.options,
         priority: task.priority,
