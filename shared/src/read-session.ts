@@ -7,11 +7,10 @@ import { TaskError } from './errors.ts';
 import { isSessionId, type Message, type Session } from './session.ts';
 import { type MessageView, messageJson } from './session-view.ts';
 import { unkeptMessages } from './unkept-messages.ts';
+import { newestFirst } from './walk-messages.ts';
 
 /** Messages that are read, and cached, with a session. */
 export const NEWEST_MESSAGES = 50;
-/** Messages read from the store at first; each may be as large as a request. Then as many as the page seems to have room for. */
-const FIRST_CHUNK = 4;
 /** A page ends when it is this large, with at least one message. */
 const MAX_PAGE_CHARS = 4 * 1024 * 1024;
 
@@ -82,22 +81,15 @@ async function loadPage(
   id: string,
   { limit, before }: Asked,
 ): Promise<MessagePage> {
-  const newestFirst: MessageView[] = [];
-  const page = (more: boolean) => ({ messages: newestFirst.toReversed(), more });
+  const newest: MessageView[] = [];
+  const page = (more: boolean) => ({ messages: newest.toReversed(), more });
   let chars = 0;
-  let cursor = before;
-  for (let room = FIRST_CHUNK; ; ) {
-    const wanted = Math.min(room, limit + 1 - newestFirst.length);
-    const chunk = await store.messages.page(owner, id, { limit: wanted, before: cursor });
-    for (const message of chunk.toReversed()) {
-      if (newestFirst.length === limit || chars >= MAX_PAGE_CHARS) return page(true);
-      newestFirst.push(messageJson(message));
-      chars += message.content.length;
-    }
-    if (chunk.length < wanted) return page(false);
-    room = Math.max(1, Math.floor((MAX_PAGE_CHARS - chars) / (1 + chars / newestFirst.length)));
-    cursor = chunk[0]?.id ?? null;
+  for await (const message of newestFirst(store.messages, owner, id, before)) {
+    if (newest.length === limit || chars >= MAX_PAGE_CHARS) return page(true);
+    newest.push(messageJson(message));
+    chars += message.content.length;
   }
+  return page(false);
 }
 
 /** Without Redis nobody knows of them; what the store has is read all the same. */

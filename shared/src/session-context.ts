@@ -8,6 +8,7 @@ import type { ChatMessage } from './provider.ts';
 import { type Message, type Session, turnOfMessage, type Window } from './session.ts';
 import { readWindow } from './session-window.ts';
 import { countTokens } from './tokens.ts';
+import { newestFirst, oldestFirst } from './walk-messages.ts';
 
 /** Messages that tell how a session began, and those that are summarised at once. */
 const FIRST_MESSAGES = 6;
@@ -16,7 +17,16 @@ const OLDER_MESSAGES = 100;
 const LAST = 'msg_~';
 
 const gone = () => new TaskError('not_found', 'The session of session_id is gone.');
-const spoken = ({ id, role, text }: Message) => ({ id, role, text });
+/** Nobody needs more of an old message than this many of its letters. */
+const SPOKEN_CHARS = 4_000;
+const spoken = ({ id, role, text }: Message) => ({ id, role, text: text.slice(0, SPOKEN_CHARS) });
+
+/** The first of them, without what they hold beside their words. */
+async function firstSpoken(messages: AsyncIterable<Message>, limit: number) {
+  const first: ReturnType<typeof spoken>[] = [];
+  for await (const message of messages) if (first.push(spoken(message)) === limit) break;
+  return first;
+}
 
 /** `turnOf`: the turn whose question is asked again, by a retry. */
 export function createSessionContext(
@@ -62,16 +72,18 @@ export function createSessionContext(
 
     async first(sessionId) {
       await read(sessionId);
-      const range = { after: null, before: LAST, limit: FIRST_MESSAGES };
-      return (await store.messages.range(owner, sessionId, range)).map(spoken);
+      const range = { after: null, before: LAST };
+      return firstSpoken(oldestFirst(store.messages, owner, sessionId, range), FIRST_MESSAGES);
     },
 
     async older(sessionId, after) {
       const { summary } = await read(sessionId);
-      const [recent] = await store.messages.page(owner, sessionId, { limit: limits.contextMessages, before: null });
+      const newest = newestFirst(store.messages, owner, sessionId, null);
+      const recent = (await firstSpoken(newest, limits.contextMessages)).at(-1);
       if (!recent) return { summary, messages: [] };
-      const range = { after: after ?? summary?.upTo ?? null, before: recent.id, limit: OLDER_MESSAGES };
-      return { summary, messages: (await store.messages.range(owner, sessionId, range)).map(spoken) };
+      const range = { after: after ?? summary?.upTo ?? null, before: recent.id };
+      const older = oldestFirst(store.messages, owner, sessionId, range);
+      return { summary, messages: await firstSpoken(older, OLDER_MESSAGES) };
     },
   };
 }
