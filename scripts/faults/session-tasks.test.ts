@@ -17,7 +17,7 @@ before(async () => {
     env: {
       AUTO_TITLES: 'on',
       CONTEXT_MESSAGES: '4',
-      SUMMARY_AFTER_MESSAGES: '6',
+      SUMMARY_AFTER_MESSAGES: '9',
       QUEUES: 'chat.request:20,session.title:2,session.summary:2',
     },
   });

@@ -56,17 +56,23 @@ async function apply(
 
 /** Fewer messages are not worth a summary. */
 const MIN_SUMMARISED = 5;
+const HOUR_MS = 3_600_000;
 
-/** The space keeps these keys apart from those of clients, which have none. */
-function followUps({ limits }: KeepDeps, session: Session): FollowUp[] {
+/**
+ * The space keeps these keys apart from those of clients, which have none. The hour in them lets a later turn ask again for
+ * what failed.
+ */
+function followUps({ limits, clock }: KeepDeps, session: Session): FollowUp[] {
   const { id, owner, title, summary, messageCount } = session;
   if (!limits.autoTitles) return [];
   const input = { session_id: id };
   const wanted: FollowUp[] = [];
-  if (title === null) wanted.push({ owner, type: 'session.title', input, idempotencyKey: `session.title ${id}` });
+  const hour = Math.floor(clock.now() / HOUR_MS);
+  if (title === null)
+    wanted.push({ owner, type: 'session.title', input, idempotencyKey: `session.title ${id} ${hour}` });
   const uncovered = messageCount - limits.contextMessages - (summary?.messages ?? 0);
-  if (uncovered >= Math.max(limits.summaryAfterMessages, MIN_SUMMARISED)) {
-    const idempotencyKey = `session.summary ${id} ${summary?.upTo ?? 'none'}`;
+  if (messageCount > limits.summaryAfterMessages && uncovered >= MIN_SUMMARISED) {
+    const idempotencyKey = `session.summary ${id} ${summary?.upTo ?? 'none'} ${hour}`;
     wanted.push({ owner, type: 'session.summary', input, idempotencyKey });
   }
   return wanted;

@@ -13,12 +13,15 @@ type WindowDeps = Pick<Deps, 'turns' | 'tasks' | 'catalog' | 'store' | 'sessionC
 export async function readWindow(deps: WindowDeps, owner: string, sessionId: string): Promise<Window | null> {
   const { turns, sessionCache, limits } = deps;
   const { messages: unkept, archived } = await unkeptTurns(deps, owner, sessionId, limits.contextMessages);
+  let kept = await readKeptWindow(deps, owner, sessionId);
+  // Another one's turns look as if they were gone.
+  if (kept === null) return null;
   if (archived.length > 0) {
     // Kept by a relay that could not say so any more. What was cached before may lack it.
     if (await sessionCache.dropWindow(sessionId)) await turns.remove(sessionId, archived);
+    kept = await readKeptWindow(deps, owner, sessionId);
+    if (kept === null) return null;
   }
-  const kept = await readKeptWindow(deps, owner, sessionId);
-  if (kept === null) return null;
   const ids = new Set(unkept.map(({ id }) => id));
   const messages = [...kept.messages.filter(({ id }) => !ids.has(id)), ...unkept].sort(byId);
   return { ...kept, messages: messages.slice(-limits.contextMessages) };
