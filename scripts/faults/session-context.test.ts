@@ -5,6 +5,7 @@ import { makeMessageId, messageIdOf, type Summary, turnIdOf } from '@beanline/sh
 import { makeTaskId } from '@beanline/shared/task-id.ts';
 import { followToEnd, getTask } from '../testing/client.ts';
 import { keptLines, lines, OWNER, type Sessions, startSessions } from '../testing/session-chats.ts';
+import { SESSIONS, sessionClient } from '../testing/session-client.ts';
 import { until } from './checks.ts';
 
 let system: Sessions;
@@ -219,8 +220,7 @@ test('a replay is answered as before although its session is gone meanwhile; a n
   const first = await system.send(session, 'once', {}, key);
   await followToEnd(system.url, first.json.task_id);
   await system.kept(session, 2);
-  await system.store.sessions.delete(OWNER, session);
-  await system.redis.cli('del', `bl:{s:${session}}:window`);
+  await sessionClient(system.url).call('DELETE', `${SESSIONS}/${session}`);
   const again = await system.send(session, 'once', {}, key);
   assert.deepEqual([again.status, again.json.task_id], [202, first.json.task_id]);
   assert.equal((await system.send(session, 'once')).status, 404);
@@ -230,8 +230,7 @@ test('a replay is answered as before although its session is gone meanwhile; a n
 test('a session that is deleted while its task waits: the task fails, and nothing comes back', async () => {
   const session = await system.newSession();
   const id = await system.say(session, 'too late', { delay_ms: 1_000 });
-  await system.store.sessions.delete(OWNER, session);
-  await system.redis.cli('del', `bl:{s:${session}}:window`);
+  await sessionClient(system.url).call('DELETE', `${SESSIONS}/${session}`);
   const done = (await followToEnd(system.url, id)).at(-1)?.data;
   assert.deepEqual([done.status, done.error.code], ['failed', 'not_found']);
   assert.deepEqual(system.callsOf('too late'), []);

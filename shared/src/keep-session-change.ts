@@ -7,6 +7,7 @@ import type { Deps } from './deps.ts';
 import { TaskError } from './errors.ts';
 import type { Session, SessionChange } from './session.ts';
 import { sessionChangeOf } from './session-change.ts';
+import { ownsSession } from './session-owner.ts';
 import { readKeptWindow } from './session-window.ts';
 import type { TaskRecord } from './task.ts';
 
@@ -33,8 +34,9 @@ export async function keepSessionChange(
       throw new TaskError('unavailable', 'Redis did not take the change of a session.');
     }
     // The next message finds its window there, also when the store goes away meanwhile.
-    if (session) await readKeptWindow(deps, record.owner, sessionId);
-    else log.info({ task_id: record.id, session_id: sessionId }, 'the session of a task is gone');
+    if (session) {
+      await Promise.all([readKeptWindow(deps, record.owner, sessionId), ownsSession(deps, record.owner, sessionId)]);
+    } else log.info({ task_id: record.id, session_id: sessionId }, 'the session of a task is gone');
   }
   await turns.remove(sessionId, [record.id]);
   return session && change?.messages ? followUps(deps, session) : [];

@@ -4,8 +4,12 @@
  * So the turns are read first.
  */
 import type { Deps } from './deps.ts';
-import type { Window } from './session.ts';
+import type { Message, Window } from './session.ts';
 import { byId, unkeptTurns } from './unkept-messages.ts';
+
+/** Messages read at once, and the characters of a window, of which the last message may bring more: each may be as large as a request. */
+const CHUNK = 3;
+const MAX_WINDOW_CHARS = 12_000_000;
 
 type WindowDeps = Pick<Deps, 'turns' | 'tasks' | 'catalog' | 'store' | 'sessionCache' | 'limits'>;
 
@@ -36,11 +40,30 @@ export async function readKeptWindow(
   const { window } = await sessionCache.window<Window>(sessionId, async () => {
     const [session, messages] = await Promise.all([
       store.sessions.read(owner, sessionId),
-      store.messages.page(owner, sessionId, { limit: limits.contextMessages, before: null }),
+      newest(store, owner, sessionId, limits.contextMessages),
     ]);
     if (session === null) return null;
     const { model, summary } = session;
     return { owner, model, summary, messages };
   });
   return window?.owner === owner ? window : null;
+}
+
+/** The newest messages, oldest first: as many as asked for, fewer when they are large. */
+async function newest(store: Deps['store'], owner: string, sessionId: string, limit: number): Promise<Message[]> {
+  const newestFirst: Message[] = [];
+  let chars = 0;
+  let before: string | null = null;
+  while (newestFirst.length < limit) {
+    const wanted = Math.min(CHUNK, limit - newestFirst.length);
+    const chunk: Message[] = await store.messages.page(owner, sessionId, { limit: wanted, before });
+    for (const message of chunk.toReversed()) {
+      newestFirst.push(message);
+      chars += message.content.length;
+      if (chars >= MAX_WINDOW_CHARS) return newestFirst.reverse();
+    }
+    if (chunk.length < wanted) break;
+    before = chunk[0]?.id ?? null;
+  }
+  return newestFirst.reverse();
 }

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Deps } from './deps.ts';
 import { TaskError } from './errors.ts';
 import type { JobType } from './job-type.ts';
-import { readKeptWindow } from './session-window.ts';
+import { ownsSession } from './session-owner.ts';
 import type { TaskOptions } from './task.ts';
 import { canonicalJson, makeTaskId, partitionOfKey, sha256 } from './task-id.ts';
 
@@ -125,8 +125,7 @@ async function checkSession(
 ): Promise<void> {
   if (wanted === undefined) return;
   try {
-    // What its runner will need next.
-    if ((await readKeptWindow(deps, owner, wanted.id)) !== null) return;
+    if (await ownsSession(deps, owner, wanted.id)) return;
     throw new TaskError('not_found', `There is no session of yours that ${wanted.path} names.`, {
       fields: [{ path: wanted.path, message: 'is not the id of a session' }],
     });

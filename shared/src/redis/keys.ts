@@ -21,6 +21,8 @@ export function createKeys(prefix: string) {
     /** Versioned caches of a session: what its owner sees of it, and the recent messages for the next call. */
     session: (owner: string, id: string) => `${prefix}:{s:${id}}:session:${owner}`,
     window: (id: string) => `${prefix}:{s:${id}}:window`,
+    /** That a session is an owner's, and is there. */
+    sessionOwner: (owner: string, id: string) => `${prefix}:{s:${id}}:owner:${owner}`,
     /** Tasks of a session that have begun and whose turn the store may not have yet. */
     turns: (id: string) => `${prefix}:{s:${id}}:turns`,
     /** Version that every change of an owner's sessions replaces; lists are cached under it. */

@@ -18,6 +18,12 @@ export function createSessionCache(
   keys: Keys,
   { sessionMs, listMs, windowMs, preferencesMs }: CacheTimes,
 ) {
+  const changing = (owner: string, id: string) => [keys.session(owner, id), keys.window(id), keys.sessionLists(owner)];
+  async function drop(all: string[]): Promise<boolean> {
+    const heard = await Promise.all(all.map((key) => cache.change(key)));
+    return heard.every(Boolean);
+  }
+
   return {
     /** A session with its newest messages. The owner is part of the key: what is another one's is never found. */
     read: (owner: string, id: string, load: () => Promise<string | null>): Promise<Loaded> =>
@@ -43,15 +49,28 @@ export function createSessionCache(
       return { window, hit: false };
     },
 
+    /**
+     * Whether a session is this owner's, cached or loaded; only a yes is kept, as long as the recent messages are, and no change
+     * but its deletion takes it away. The owner is part of the key here too.
+     */
+    async owns(owner: string, id: string, load: () => Promise<boolean>): Promise<boolean> {
+      const key = keys.sessionOwner(owner, id);
+      const { json, version } = await cache.get(key, windowMs);
+      if (json !== null) return true;
+      const owned = await load();
+      if (owned) await cache.fill(key, version, 'true', windowMs);
+      return owned;
+    },
+
     /** What is cached of the recent messages is not all there is. */
     dropWindow: (id: string): Promise<boolean> => cache.change(keys.window(id)),
 
     /** To be called after every write of a session. False when what is cached may be stale. */
-    async changed(owner: string, id: string): Promise<boolean> {
-      const all = [keys.session(owner, id), keys.window(id), keys.sessionLists(owner)];
-      const heard = await Promise.all(all.map((key) => cache.change(key)));
-      return heard.every(Boolean);
-    },
+    changed: (owner: string, id: string): Promise<boolean> => drop(changing(owner, id)),
+
+    /** To be called, instead, after its deletion: from then on no submit finds it. */
+    deleted: (owner: string, id: string): Promise<boolean> =>
+      drop([...changing(owner, id), keys.sessionOwner(owner, id)]),
 
     /** An owner's preferences. */
     preferences: (owner: string, load: () => Promise<string | null>): Promise<Loaded> =>

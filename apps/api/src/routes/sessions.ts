@@ -77,7 +77,7 @@ export function sessionRoutes(app: Hono<ApiEnv>, { deps, config }: Api) {
     const [owner, id] = [c.get('owner'), sessionIdOf(c)];
     const deleted = isSessionId(id) && (await store.sessions.delete(owner, id));
     // Also when it was gone: whoever deleted it may have died before he came this far.
-    if (isSessionId(id)) await sessionCache.changed(owner, id);
+    if (isSessionId(id)) await sessionCache.deleted(owner, id);
     if (!deleted) throw noSession();
     return reply(c, 204, null);
   });
