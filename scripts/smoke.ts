@@ -1,6 +1,7 @@
 /** `npm run smoke`: walks through a live `npm start` as a user would, Ctrl-C and second start included. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
+import { sessionSteps } from './smoke-sessions.ts';
 import { chat, checkEnded, followToEnd, getTask, post, visibleText } from './testing/client.ts';
 import { bareNpmMs, npmStart } from './testing/npm-start.ts';
 
@@ -120,6 +121,7 @@ const steps: [string, () => Promise<string | undefined>][] = [
       return `${tasks.length} tasks`;
     },
   ],
+  ...sessionSteps(url),
   ['Ctrl-C stops everything', async () => `${Math.round(await stop())} ms`],
   [
     'the second start is quick',
