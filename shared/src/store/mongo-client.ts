@@ -27,6 +27,8 @@ export type Call = <T>(work: (collections: Collections, signal: AbortSignal) => 
 
 const RETRY_AFTER_MS = 1_000;
 const MAX_CONNECT_MS = 3_000;
+/** Whoever stops has little time. */
+const CLOSE_MS = 1_000;
 /** Indexes make nothing right or wrong, only fast: without them the store goes on, and tries again after this time. */
 const INDEXES_AGAIN_MS = 5_000;
 
@@ -102,15 +104,15 @@ export function mongoConnection(options: MongoOptions) {
     return client.db(options.database);
   }
 
-  async function bounded<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async function bounded<T>(work: (signal: AbortSignal) => Promise<T>, withinMs = timeoutMs): Promise<T> {
     const deadline = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        const error = away(`The store did not answer within ${timeoutMs} ms.`);
+        const error = away(`The store did not answer within ${withinMs} ms.`);
         deadline.abort(error);
         reject(error);
-      }, timeoutMs);
+      }, withinMs);
     });
     try {
       return await Promise.race([work(deadline.signal), late]);
@@ -138,8 +140,8 @@ export function mongoConnection(options: MongoOptions) {
     /** Ends what still runs. */
     async close() {
       closed = true;
-      const client = await made?.catch(() => undefined);
-      if (client) await bounded(() => client.close()).catch(() => undefined);
+      const ending = made?.then((client) => client.close());
+      if (ending) await bounded(() => ending, Math.min(timeoutMs, CLOSE_MS)).catch(() => undefined);
     },
   };
 }

@@ -1,7 +1,6 @@
 /** Opens the file: its settings, and its tables, which the first one to come makes. */
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { openFile } from './sqlite-file.ts';
 
 /** An error whose text a caller may see. A thread that loaded TaskError would load zod with it, and start half as fast. */
 export const refusal = (message: string) => Object.assign(new Error(message), { refused: true as const });
@@ -16,6 +15,8 @@ export type Sql = {
   /** Gives how many rows changed. */
   run(text: string, ...values: SqlValue[]): number;
   inTransaction(): boolean;
+  /** False when the file was removed or replaced: what is written now would be lost. */
+  isInPlace(): boolean;
   close(): void;
 };
 export type SqlValue = string | number | null;
@@ -114,25 +115,24 @@ function shown(row: Row): Row {
   return row;
 }
 
+/** FULL: what is acknowledged is on the disk, because Redis then drops its copy. */
+function prepare(database: DatabaseSync) {
+  database.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA cache_size = -16000;
+    PRAGMA journal_size_limit = 67108864;
+  `);
+  migrate(database);
+}
+
+export const isGone = () => refusal('The file of the store was removed or replaced.');
+
 /** Opens the file, which is made when there is none, with its directory. `busyMs`: how long it waits for another writer. */
 export function openSql(file: string, busyMs: number): Sql {
-  mkdirSync(dirname(file), { recursive: true });
-  // Else SQLite would open it to read, and leave files beside it that stay read-only when it is mended.
-  if (existsSync(file)) accessSync(file, constants.W_OK);
-  const database = new DatabaseSync(file, { timeout: busyMs });
-  try {
-    // FULL: what is acknowledged is on the disk, because Redis then drops its copy.
-    database.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      PRAGMA cache_size = -16000;
-      PRAGMA journal_size_limit = 67108864;
-    `);
-    migrate(database);
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  const opened = openFile(file, busyMs, prepare);
+  if (!opened) throw isGone();
+  const { database } = opened;
   const statements = new Map<string, StatementSync>();
   const prepared = (text: string) => {
     let statement = statements.get(text);
@@ -151,6 +151,7 @@ export function openSql(file: string, busyMs: number): Sql {
     each: (text, ...values) => prepared(text).iterate(...hidden(values)) as Iterable<Row>,
     run: (text, ...values) => Number(prepared(text).run(...hidden(values)).changes),
     inTransaction: () => database.isTransaction,
-    close: () => database.close(),
+    isInPlace: opened.isInPlace,
+    close: opened.close,
   };
 }

@@ -5,12 +5,16 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { sqliteMessages, sqliteSettings } from './sqlite-messages.ts';
 import { type Call, now, type Reply, type ThreadOptions } from './sqlite-nouns.ts';
-import { isRefusal, openSql, refusal, type Sql } from './sqlite-schema.ts';
+import { isGone, isRefusal, openSql, refusal, type Sql } from './sqlite-schema.ts';
 import { sqliteSessions } from './sqlite-sessions.ts';
 import { sqliteTasks } from './sqlite-tasks.ts';
 
 /** After this long a transaction takes no more calls, so that the first does not wait for the last. */
 const GROUP_MS = 20;
+/** SQLite waits for another writer in steps of this: it can be interrupted only between them, by the end of the program. */
+const STEP_MS = 100;
+/** How long a reader may take to find that the file is another one. */
+const LOOK_MS = 500;
 
 const port = parentPort as MessagePort;
 const { file, busyMs, writes } = workerData as ThreadOptions;
@@ -18,13 +22,27 @@ const { file, busyMs, writes } = workerData as ThreadOptions;
 type Method = (...given: unknown[]) => unknown;
 type Open = { sql: Sql; nouns: Record<string, Record<string, Method>> };
 let opened: Open | undefined;
+let looked = 0;
 let leaving = false;
 const isClose = ({ noun, method }: Call) => noun === 'thread' && method === 'close';
 const late = refusal('The store did not answer in time.');
 
+/** Waits for other writers. */
+function patiently<T>(work: () => T): T {
+  const until = now() + busyMs;
+  while (true) {
+    try {
+      return work();
+    } catch (error) {
+      if (codeOf(error) !== BUSY || now() >= until) throw error;
+    }
+  }
+}
+
 function open(): Open {
   if (opened) return opened;
-  const sql = openSql(file, busyMs);
+  const sql = patiently(() => openSql(file, STEP_MS));
+  looked = now();
   const nouns = {
     tasks: sqliteTasks(sql),
     sessions: sqliteSessions(sql),
@@ -65,14 +83,26 @@ function giveUp(error: unknown) {
   if (isAway(error) && codeOf(error) !== BUSY) close();
 }
 
+/** What is read from a file that is gone is old, and what is written into it is lost. */
+function look(store: Open) {
+  if (!store.sql.isInPlace()) throw isGone();
+  looked = now();
+}
+
 const run = ({ nouns }: Open, { n, noun, method, given }: Call): Reply => {
   const value = nouns[noun]?.[method]?.(...given);
   return { n, value };
 };
 
+function read(call: Call): Reply {
+  const store = open();
+  if (call.method === 'ping' || now() - looked >= LOOK_MS) look(store);
+  return run(store, call);
+}
+
 function readOne(call: Call) {
   try {
-    port.postMessage(call.until > now() ? run(open(), call) : failure(call, late));
+    port.postMessage(call.until > now() ? patiently(() => read(call)) : failure(call, late));
   } catch (error) {
     giveUp(error);
     port.postMessage(failure(call, error));
@@ -94,7 +124,8 @@ function writeTogether(first: Call) {
   const replies: Reply[] = [];
   try {
     const store = open();
-    store.sql.run('BEGIN IMMEDIATE');
+    look(store);
+    patiently(() => store.sql.run('BEGIN IMMEDIATE'));
     try {
       for (let call: Call | undefined = first; call; call = now() - since < GROUP_MS ? nextCall() : undefined) {
         calls.push(call);
@@ -105,6 +136,8 @@ function writeTogether(first: Call) {
       rollBack(store);
       throw error;
     }
+    // Behind the commit: nothing is said to be written that went into a file which is gone.
+    look(store);
     for (const reply of replies) port.postMessage(reply);
   } catch (error) {
     giveUp(error);

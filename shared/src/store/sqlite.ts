@@ -13,6 +13,8 @@ export type SqliteOptions = { file: string; timeoutMs: number };
 const RETRY_AFTER_MS = 1_000;
 /** Of a call's time, this part may be spent waiting for another process that writes. */
 const BUSY_PART = 0.8;
+/** Closing waits this long for calls under way: whoever stops has little time, and what is not acknowledged is sent again. */
+const CLOSE_MS = 1_000;
 /** Calls that a thread may have before it, also those that nobody waits for any more. */
 const MAX_CALLS = 10_000;
 
@@ -84,17 +86,22 @@ function startThread(options: ThreadOptions, timeoutMs: number) {
       });
     },
 
-    /** Lets the calls end that are under way. */
+    /** Lets the calls end that are under way, for a while; refuses the others. */
     async close() {
       closed = true;
       const ending = worker;
       if (!ending) return;
       ending.ref();
-      const ended = new Promise((resolve) => ending.once('exit', resolve));
-      const timer = setTimeout(() => void ending.terminate(), timeoutMs);
+      const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+      ending.once('exit', resolve);
+      const timer = setTimeout(resolve, CLOSE_MS);
       ending.postMessage({ n: -1, noun: 'thread', method: 'close', given: [], until: Infinity } satisfies Call);
       await ended;
       clearTimeout(timer);
+      for (const n of [...waiting.keys()]) settle(n)?.reject(away('The store is closed.'));
+      // Not waited for: a thread that waits for the disk ends when that answers.
+      ending.unref();
+      void ending.terminate();
     },
   };
 }
