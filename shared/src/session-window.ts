@@ -6,9 +6,9 @@
 import type { Deps } from './deps.ts';
 import type { Message, Window } from './session.ts';
 import { byId, unkeptTurns } from './unkept-messages.ts';
+import { newestFirst } from './walk-messages.ts';
 
-/** Messages read at once, and the characters of a window, of which the last message may bring more: each may be as large as a request. */
-const CHUNK = 3;
+/** Characters of a window; its last message may bring more, since each may be as large as a request. */
 const MAX_WINDOW_CHARS = 12_000_000;
 
 type WindowDeps = Pick<Deps, 'turns' | 'tasks' | 'catalog' | 'store' | 'sessionCache' | 'limits'>;
@@ -50,20 +50,18 @@ export async function readKeptWindow(
 }
 
 /** The newest messages, oldest first: as many as asked for, fewer when they are large. */
-async function newest(store: Deps['store'], owner: string, sessionId: string, limit: number): Promise<Message[]> {
-  const newestFirst: Message[] = [];
+async function newest(
+  { messages }: Deps['store'],
+  owner: string,
+  sessionId: string,
+  limit: number,
+): Promise<Message[]> {
+  const newest: Message[] = [];
   let chars = 0;
-  let before: string | null = null;
-  while (newestFirst.length < limit) {
-    const wanted = Math.min(CHUNK, limit - newestFirst.length);
-    const chunk: Message[] = await store.messages.page(owner, sessionId, { limit: wanted, before });
-    for (const message of chunk.toReversed()) {
-      newestFirst.push(message);
-      chars += message.content.length;
-      if (chars >= MAX_WINDOW_CHARS) return newestFirst.reverse();
-    }
-    if (chunk.length < wanted) break;
-    before = chunk[0]?.id ?? null;
+  for await (const message of newestFirst(messages, owner, sessionId, null)) {
+    newest.push(message);
+    chars += message.content.length;
+    if (newest.length === limit || chars >= MAX_WINDOW_CHARS) break;
   }
-  return newestFirst.reverse();
+  return newest.reverse();
 }
