@@ -184,6 +184,27 @@ test('while chats wait for a runner, a title goes back without an attempt, and f
   }
 });
 
+test('while a chat is answered and a slot is free, a title goes back without an attempt, and follows when it is through', async () => {
+  const free = await startSessions({ env: { QUEUES: 'chat.request:4,session.title:1' } });
+  try {
+    const held = Promise.withResolvers<UpstreamCall>();
+    free.answers.set('held', held.resolve);
+    const chatId = await submit(free.url, chat('held'));
+    const call = await held.promise;
+    const input = { session_id: await free.newSession() };
+    const title = await submit(free.url, { type: 'session.title', input }, '/tasks');
+    const isParked = async () => (await free.redis.cli('zscore', 'bl:{session.title}:delayed', title)) !== '';
+    await until('it has stepped back', isParked);
+    assert.equal((await getTask(free.url, title)).json.attempt, 0);
+    reply(call);
+    await followToEnd(free.url, chatId);
+    assert.equal((await followToEnd(free.url, title)).at(-1)?.data.status, 'completed');
+    assert.equal((await getTask(free.url, title)).json.attempt, 1);
+  } finally {
+    await free.stop();
+  }
+});
+
 const startSystemOfOneSlot = () => startSessions({ env: { QUEUES: 'chat.request:1,session.title:1' } });
 
 test('the built-in responder gives the first words as title, and the beginnings of what was asked as summary', async () => {

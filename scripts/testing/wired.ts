@@ -8,7 +8,10 @@ import { wire } from '@beanline/shared/wire.ts';
 import { testRedis } from '../test-redis.ts';
 import { silentLog } from './task-redis.ts';
 
-export async function wired(t: TestContext, env: Record<string, string> = {}) {
+export const wired = async (t: TestContext) => (await wiredTo(t)).deps;
+
+/** The same with its Redis and its configuration. */
+export async function wiredTo(t: TestContext, env: Record<string, string> = {}) {
   const redis = await testRedis();
   const dataDir = await mkdtemp(join(tmpdir(), 'beanline-test-'));
   const config = readConfig({ REDIS_URL: redis.url, DATA_DIR: dataDir, ...env });
@@ -19,5 +22,5 @@ export async function wired(t: TestContext, env: Record<string, string> = {}) {
     await rm(dataDir, { recursive: true, force: true });
   });
   await deps.clock.ready();
-  return deps;
+  return { deps, redis, config };
 }

@@ -34,7 +34,7 @@ export type JobType<Input extends z.ZodType = z.ZodType, Output extends z.ZodTyp
   input: Input;
   output: Output;
   run(input: z.output<Input>, context: Context): Promise<z.input<Output>>;
-  /** True: steps back while tasks of other types wait for this runner. */
+  /** True: steps back while tasks of other types run on this runner or wait for it. */
   background: boolean;
   /** The session a task belongs to. */
   sessionOf?(input: z.output<Input>): string | undefined;

@@ -9,6 +9,7 @@ import { ApprovalPending, type ApprovalRequest, AttemptStop, type Context } from
 import type { Deps, RunnerDeps } from './deps.ts';
 import { TaskError, toTaskError } from './errors.ts';
 import type { JobType } from './job-type.ts';
+import { orUnavailable } from './redis/away.ts';
 import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry } from './redis/task-verdicts.ts';
 import { canonicalJson, sha256 } from './task-id.ts';
 
@@ -42,7 +43,7 @@ export async function runTask(
   if (!type) return { until: clock.now() + 5_000 };
   const fence = job.fence ?? randomUUID();
   // Asked for in the same batch as the attempt: the first token waits for one round trip less.
-  const input = tasks.readInput(job.taskId);
+  const input = orUnavailable(tasks.readInput(job.taskId));
   input.catch(() => undefined);
   const begun = await tasks.begin(job.taskId, {
     fence,

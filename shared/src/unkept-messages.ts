@@ -4,6 +4,7 @@
  * places, or in both, by the same message ids.
  */
 import type { Deps } from './deps.ts';
+import { orUnavailable } from './redis/away.ts';
 import { type Message, turnIdOf } from './session.ts';
 import { sessionChangeOf } from './session-change.ts';
 
@@ -25,15 +26,15 @@ export async function unkeptMessages(
   return (await unkeptTurns(deps, owner, sessionId, limit)).messages;
 }
 
-/** `archived`: turns that have left Redis since they began, so the store has them and what was read of it before may not. */
+/** `archived`: turns that have left Redis since they began, so the store has them and what was read of it before may not. Throws `unavailable` while Redis refuses. */
 export async function unkeptTurns(
   { turns, tasks, catalog }: Reads,
   owner: string,
   sessionId: string,
   limit: number,
 ): Promise<{ messages: Message[]; archived: string[] }> {
-  const ids = await turns.list(sessionId, MAX_TURNS);
-  const ends = await tasks.ends(ids);
+  const ids = await orUnavailable(turns.list(sessionId, MAX_TURNS));
+  const ends = await orUnavailable(tasks.ends(ids));
   const archived = ids.filter((_, at) => ends[at] === undefined);
   const ended = ids.flatMap((id, at) => {
     const endedAt = ends[at];
@@ -58,7 +59,7 @@ export async function unkeptTurns(
   return { messages: [...each.values()].sort(byId), archived };
 
   async function readTurn(id: string): Promise<Message[] | 'gone'> {
-    const [record, input] = await Promise.all([tasks.read(owner, id), tasks.readInput(id)]);
+    const [record, input] = await orUnavailable(Promise.all([tasks.read(owner, id), tasks.readInput(id)]));
     return record ? (sessionChangeOf(catalog, { record, input })?.change?.messages ?? []) : 'gone';
   }
 }

@@ -3,9 +3,10 @@
  * one master is away the others go on taking and serving tasks.
  */
 import { Cluster, type Redis } from 'ioredis';
-import { TaskError } from '../errors.ts';
+import type { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { partitionOf } from '../task-id.ts';
+import { away } from './away.ts';
 import { slotOf } from './blocking.ts';
 import { isConnectionError, nodesOf, type RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
@@ -13,9 +14,6 @@ import { createProbe, type Probe } from './probe.ts';
 
 /** How soon the map of a Cluster is read again after a node was lost. */
 const REFRESH_MS = 100;
-
-const away = (cause?: unknown) =>
-  new TaskError('unavailable', 'Redis is not reachable.', { cause, retryAfterMs: 1_000 });
 
 /** What a request needs of Redis: the master of a task, of a partition, of a key, or every master. Without it any will do. */
 export type Needs = { task: string } | { partition: number } | { key: string } | 'all';

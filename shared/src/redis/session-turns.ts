@@ -3,6 +3,7 @@
  * ids, in the order of their ids. A task is put in before its model is called, and goes when the store and the caches
  * have its turn.
  */
+import { orUnavailable } from './away.ts';
 import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 
@@ -16,8 +17,9 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
 export function createSessionTurns(redis: RedisConnection, keys: Keys) {
   return {
+    /** Throws `unavailable` while Redis refuses. */
     async begin(sessionId: string, taskId: string): Promise<void> {
-      await redis.eval(BEGIN, 1, keys.turns(sessionId), taskId, TTL_MS);
+      await orUnavailable(redis.eval(BEGIN, 1, keys.turns(sessionId), taskId, TTL_MS));
     },
 
     /** The `limit` that were submitted last, the newest first. */

@@ -33,7 +33,9 @@ export async function startRunner(
   const held = new Map<string, Held>();
   const wanted = config.QUEUES.size > 0 ? [...config.QUEUES.keys()] : [...catalog.keys()];
 
-  const background = createBackground(deps, wanted);
+  const background = createBackground(deps, wanted, () =>
+    consumers.some(({ type, running }) => catalog.get(type)?.background === false && running().length > 0),
+  );
 
   const consumers: Consumer[] = wanted.flatMap((name) => {
     const type = catalog.get(name);
