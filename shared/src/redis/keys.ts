@@ -14,6 +14,8 @@ export function createKeys(prefix: string) {
     archived: (p: number) => `${prefix}:{${p}}:archived`,
     /** Ended tasks that a relay from before the store keeps, by the time it would remove them: the archive takes them over. */
     kept: (p: number) => `${prefix}:{${p}}:kept`,
+    /** Ended tasks whose way to the store failed, by the time of their next try. */
+    held: (p: number) => `${prefix}:{${p}}:held`,
     owner: (p: number, owner: string) => `${prefix}:{${p}}:owner:${owner}`,
     idempotency: (p: number, hash: string) => `${prefix}:{${p}}:idem:${hash}`,
     /** Never there. */
