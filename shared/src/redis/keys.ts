@@ -34,6 +34,8 @@ export function createKeys(prefix: string) {
     context: (owner: string) => `${prefix}:{o:${owner}}:context`,
     /** Answer of a request that allowed to keep it, by the hash of owner and request. */
     answer: (hash: string) => `${prefix}:answer:${hash}`,
+    /** How often one was found, and not. */
+    answerCounts: `${prefix}:answers`,
     /** What the first request under an Idempotency-Key has claimed, by the hash of owner, place and key. */
     claim: (hash: string) => `${prefix}:claim:${hash}`,
     /** Which runner takes which job types, by when it last said so. */
