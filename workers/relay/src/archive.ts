@@ -173,14 +173,18 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
     /** Forgets what is past STORE_RETENTION_DAYS, some at a time, from the relay that holds the first partition. */
     async purge(): Promise<void> {
       if (config.STORE_RETENTION_DAYS === 0) return;
+      let fails = false;
       while (!stop.aborted) {
         let gone = 0;
         try {
           if (clock.available(0) && (await schedule.holds(0, holder))) {
             gone = await store.tasks.purge(clock.now() - config.STORE_RETENTION_DAYS * DAY_MS, PURGE_BATCH);
+            if (fails) log.info('the store is purged again');
+            fails = false;
           }
         } catch (error) {
-          log.debug({ error }, 'a purge of the store failed');
+          log[fails ? 'debug' : 'warn']({ error }, 'the store could not be purged, which is tried each minute');
+          fails = true;
         }
         if (gone < PURGE_BATCH) await pause(PURGE_EVERY_MS);
       }
