@@ -123,8 +123,9 @@ async function system({ open, how }: Bench, count: number) {
     /** The part of the reads that the caches answered. */
     async hitRate() {
       const response = await fetch(`${cached.url}/readyz`);
-      const { caches } = (await response.json()) as { caches: { hits: number; misses: number } };
-      return caches.hits / (caches.hits + caches.misses);
+      const { caches } = (await response.json()) as { caches: { sessions: { hits: number; misses: number } } };
+      const { hits, misses } = caches.sessions;
+      return hits / (hits + misses);
     },
   };
 }

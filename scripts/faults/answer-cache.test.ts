@@ -1,7 +1,9 @@
 /** The answer cache: only who asks for it gets an answer that was given before, and only to the very same request. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { chat, post } from '../testing/client.ts';
+import { ask as getJson } from '../testing/raw.ts';
 import { type System, startSystem } from '../testing/system.ts';
 import { startUpstream, type Upstream, type UpstreamCall } from '../testing/upstream.ts';
 import { until } from './checks.ts';
@@ -54,6 +56,17 @@ test('the second of two equal requests gets the answer of the first: no call, no
     events,
     ['queued', 'started', 'text', 'text_done', 'done'].map((type) => `event: ${type}`),
   );
+});
+
+test('hits and misses of all runners are counted, and every API tells them; who does not ask for it is not counted', async () => {
+  const told = async () => (await getJson(`${system.url}/readyz`)).json.caches.answers;
+  const counted = async (name: string) => Number(await system.redis.cli('--raw', 'hget', 'bl:answers', name));
+  const before = { hits: await counted('hits'), misses: await counted('misses') };
+  const body = chat(fresh(), { cache: true });
+  for (let i = 0; i < 4; i++) await ask(body);
+  await ask(chat(fresh()));
+  const wanted = { hits: before.hits + 3, misses: before.misses + 1 };
+  await until('the counts are told', async () => isDeepStrictEqual(await told(), wanted));
 });
 
 test('who does not ask for it neither gets an answer from the cache nor puts one in', async () => {

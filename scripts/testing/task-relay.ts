@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { readConfig } from '@beanline/shared/config.ts';
+import type { Deps } from '@beanline/shared/deps.ts';
 import type { ArchivedTask, TaskStore } from '@beanline/shared/store.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
@@ -47,10 +48,11 @@ export function taskRelay() {
       puts,
       dataDir,
       program,
-      /** Starts a relay; `put` may stand before the store's own. Gives how to stop it. */
+      /** Starts a relay; `put` may stand before the store's own, `over` changes what else it has. Gives how to stop it. */
       async relay(
         env: Record<string, string> = {},
         put?: (real: TaskStore['put'], tasks: ArchivedTask[]) => Promise<void>,
+        over: (deps: Deps) => Deps = (deps) => deps,
       ) {
         const { deps, config } = await program('relay', env);
         const real = deps.store.tasks.put;
@@ -59,7 +61,7 @@ export function taskRelay() {
           puts.push({ tasks, at: await at.now() });
         };
         const store = { ...deps.store, tasks: { ...deps.store.tasks, put: noting } };
-        const relay = startRelay({ ...deps, store }, config);
+        const relay = startRelay(over({ ...deps, store }), config);
         opened.push(relay.stop);
         return { stop: relay.stop, deps };
       },

@@ -88,6 +88,9 @@ export class TaskError extends Error {
   }
 }
 
+/** Of a session that is not there, or another one's. */
+export const noSession = () => new TaskError('not_found', 'There is no such session.');
+
 /** Turns anything thrown into a TaskError. What is unknown becomes `internal`, and its text stays in `cause`. */
 export function toTaskError(error: unknown): TaskError {
   if (error instanceof TaskError) return error;

@@ -1,11 +1,11 @@
 /**
  * Adds a message that no task made to a session. With an Idempotency-Key the first request's id and time are claimed
- * before the store is asked: a repeat writes the same message again, which the store passes over.
+ * before the store is written to: a repeat writes the same message again, which the store passes over.
  */
 import type { Deps } from './deps.ts';
-import { TaskError } from './errors.ts';
-import { noSession } from './read-session.ts';
+import { noSession, TaskError } from './errors.ts';
 import { isSessionId, type Message, makeMessageId, type Session } from './session.ts';
+import { ownsSession } from './session-owner.ts';
 import { canonicalJson, sha256 } from './task-id.ts';
 
 /** The message, and what it used, which counts for its session. */
@@ -37,7 +37,14 @@ export async function postMessage(
   return { message, session, replayed: stood !== null };
 }
 
-async function claim({ clock, claims }: Deps, name: string[], fresh: Claim): Promise<Claim | null> {
+/** Only of a session that is there, and while Redis has room: a claim stays for a day. */
+async function claim(deps: Deps, name: [string, string, string], fresh: Claim): Promise<Claim | null> {
+  const { clock, claims } = deps;
+  const [owner, sessionId] = name;
+  if (!(await ownsSession(deps, owner, sessionId))) throw noSession();
+  if (clock.full()) {
+    throw new TaskError('unavailable', 'Redis is nearly full. Nothing was added.', { retryAfterMs: 5_000 });
+  }
   const hash = sha256(name.join('\n'));
   const stood = await clock.guard(() => claims.claim(hash, JSON.stringify(fresh)), claims.needs(hash));
   return stood === null ? null : JSON.parse(stood);

@@ -3,7 +3,7 @@
  * does not have yet, so that an answer is there as soon as its task is done.
  */
 import type { Deps } from './deps.ts';
-import { TaskError } from './errors.ts';
+import { noSession, TaskError } from './errors.ts';
 import { isSessionId, type Message, type Session } from './session.ts';
 import { type MessageView, messageJson } from './session-view.ts';
 import { unkeptMessages } from './unkept-messages.ts';
@@ -16,8 +16,6 @@ const MAX_PAGE_CHARS = 4 * 1024 * 1024;
 
 /** How often a session is read again because messages came meanwhile. */
 const MAX_TRIES = 5;
-
-export const noSession = () => new TaskError('not_found', 'There is no such session.');
 
 /** Oldest first. `more`: there are older ones. */
 export type MessagePage = { messages: MessageView[]; more: boolean };

@@ -16,7 +16,7 @@ after(() => system.stop());
 
 const hit = (answer: { headers: Headers }) => answer.headers.get('x-cache');
 async function caches(): Promise<{ hits: number; misses: number }> {
-  const all = await Promise.all(system.apis.map(async ({ url }) => (await ask(`${url}/readyz`)).json.caches));
+  const all = await Promise.all(system.apis.map(async ({ url }) => (await ask(`${url}/readyz`)).json.caches.sessions));
   return { hits: all[0].hits + all[1].hits, misses: all[0].misses + all[1].misses };
 }
 

@@ -4,10 +4,11 @@ import { after, before, test } from 'node:test';
 import { testRedis } from '../../../scripts/test-redis.ts';
 import { bearer } from '../../../scripts/testing/owners.ts';
 import { ask, assertProblem, eventually } from '../../../scripts/testing/raw.ts';
-import { SESSIONS, sessionClient } from '../../../scripts/testing/session-client.ts';
+import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const KEY = 'anna-key-0123456789';
+const OTHER_KEY = 'bens-key-0123456789';
 /** What a request may take that first has to learn that Redis is away. */
 const SOON_MS = 2_000;
 
@@ -17,7 +18,7 @@ let client: ReturnType<typeof sessionClient>;
 before(async () => {
   redis = await testRedis();
   // A rate is counted in Redis, and no request passes uncounted.
-  const env = { API_KEYS: `anna:${KEY}`, RATE_LIMIT: '0' };
+  const env = { API_KEYS: `anna:${KEY},ben:${OTHER_KEY}`, RATE_LIMIT: '0' };
   system = await startSystem({ redis, runners: 0, relays: 0, env });
   client = sessionClient(system.url, bearer(KEY));
 });
@@ -69,6 +70,26 @@ for (const [what, take, give] of [
   });
 }
 
+test("an Idempotency-Key for a session that is not there, is no more or is another one's claims nothing", async () => {
+  const body = { role: 'user', content: 'to nobody' };
+  const foreign = await sessionClient(system.url, bearer(OTHER_KEY)).create();
+  const gone = await client.create();
+  // Redis has just come back.
+  await eventually(
+    () => client.call('POST', `${SESSIONS}/${gone}/messages`, body, { 'Idempotency-Key': 'before' }),
+    ({ status }) => status === 201,
+  );
+  assert.equal((await client.call('DELETE', `${SESSIONS}/${gone}`)).status, 204);
+  const claims = async () => (await redis.cli('--raw', 'keys', 'bl:claim:*')).trim();
+  const before = await claims();
+  assert.notEqual(before, '', 'the one of the session that was there');
+  for (const id of [UNKNOWN_SESSION, foreign, gone]) {
+    const path = `${SESSIONS}/${id}/messages`;
+    assertProblem(await client.call('POST', path, body, { 'Idempotency-Key': 'nothing' }), 404, 'not_found');
+  }
+  assert.equal(await claims(), before);
+});
+
 test('with Redis full everything about sessions goes on, and no cache takes what room is left', async () => {
   await redis.cli('CONFIG', 'SET', 'maxmemory', '1mb');
   await eventually(
@@ -77,5 +98,8 @@ test('with Redis full everything about sessions goes on, and no cache takes what
   );
   const size = await redis.cli('DBSIZE');
   await everything();
+  const path = `${SESSIONS}/${await client.create()}/messages`;
+  const once = await client.call('POST', path, { role: 'user', content: 'once' }, { 'Idempotency-Key': 'full' });
+  assertProblem(once, 503, 'unavailable');
   assert.equal(await redis.cli('DBSIZE'), size);
 });

@@ -1,7 +1,7 @@
 /**
  * Answers of requests that allowed to keep them, by the hash of owner and request. An answer is kept for a fixed time and is
  * never refreshed. Redis away or full: every request is a miss, and nothing fails. Two equal requests at once may both be
- * misses.
+ * misses. Hits and misses are counted in Redis, where `/readyz` finds them: runners ask here, and APIs are asked.
  */
 import type { Log } from '../log.ts';
 import { canonicalJson, sha256 } from '../task-id.ts';
@@ -13,8 +13,6 @@ export function createAnswerCache(
   keys: Keys,
   { keepMs, maxBytes, full, log }: { keepMs: number; maxBytes: number; full: () => boolean; log: Log },
 ) {
-  const tally = { hits: 0, misses: 0, kept: 0 };
-
   async function read(key: string): Promise<unknown> {
     const json = await redis.get(key);
     return json === null ? null : JSON.parse(json);
@@ -28,8 +26,8 @@ export function createAnswerCache(
         log.debug({ error }, 'the answer cache could not be read');
         return null;
       })) as Answer | null;
-      tally[answer === null ? 'misses' : 'hits']++;
-      log.debug({ hit: answer !== null, ...tally }, 'answer cache');
+      // Not waited for: a count that Redis does not take is no trouble of the request.
+      redis.hincrby(keys.answerCounts, answer === null ? 'misses' : 'hits', 1).catch(() => undefined);
 
       return {
         answer,
@@ -39,7 +37,6 @@ export function createAnswerCache(
           if (full() || Buffer.byteLength(json) > maxBytes) return false;
           try {
             await redis.set(keys.answer(hash), json, 'PX', keepMs);
-            tally.kept++;
             return true;
           } catch (error) {
             log.debug({ error }, 'an answer could not be kept');
@@ -48,8 +45,5 @@ export function createAnswerCache(
         },
       };
     },
-
-    /** Hits, misses and answers kept by this process so far. */
-    tally: () => ({ ...tally }),
   };
 }

@@ -14,6 +14,8 @@ export function createKeys(prefix: string) {
     archived: (p: number) => `${prefix}:{${p}}:archived`,
     /** Ended tasks that a relay from before the store keeps, by the time it would remove them: the archive takes them over. */
     kept: (p: number) => `${prefix}:{${p}}:kept`,
+    /** Ended tasks whose way to the store failed, by the time of their next try. */
+    held: (p: number) => `${prefix}:{${p}}:held`,
     owner: (p: number, owner: string) => `${prefix}:{${p}}:owner:${owner}`,
     idempotency: (p: number, hash: string) => `${prefix}:{${p}}:idem:${hash}`,
     /** Never there. */
@@ -32,6 +34,8 @@ export function createKeys(prefix: string) {
     context: (owner: string) => `${prefix}:{o:${owner}}:context`,
     /** Answer of a request that allowed to keep it, by the hash of owner and request. */
     answer: (hash: string) => `${prefix}:answer:${hash}`,
+    /** How often one was found, and not. */
+    answerCounts: `${prefix}:answers`,
     /** What the first request under an Idempotency-Key has claimed, by the hash of owner, place and key. */
     claim: (hash: string) => `${prefix}:claim:${hash}`,
     /** Which runner takes which job types, by when it last said so. */

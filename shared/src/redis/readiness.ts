@@ -7,6 +7,8 @@ import { lowestCursor } from './schedule.ts';
 export type Readiness = {
   /** False when Redis answers but takes no writes: a replica, a full disk, too few replicas. */
   writable: boolean;
+  /** Of the answer cache, by all runners, as long as this Redis has its data. */
+  answers: { hits: number; misses: number };
   /** Partitions that no relay holds: nothing of them is repaired or removed. */
   untended: number;
   /** Entries of the bus that the slowest sink has not read, at most, and the age of the oldest in ms. */
@@ -43,8 +45,9 @@ export function createReadiness(
   /** `now` in ms, Redis TIME. */
   async function read(types: string[], now: number): Promise<Readiness> {
     const names = types.flatMap((type) => [`${type}:tasks`, `${type}:bytes`]);
-    const [runners, parts] = await Promise.all([
+    const [runners, [hits, misses], parts] = await Promise.all([
       presence.counts(now),
+      redis.hmget(keys.answerCounts, 'hits', 'misses'),
       Promise.all(
         Array.from({ length: partitions }, async (_, p) => {
           const [writable, held, backlog, oldest, counts] = await Promise.all([
@@ -62,6 +65,7 @@ export function createReadiness(
     const total = (index: number) => sum(parts.map(({ counts }) => counts[index] ?? 0));
     return {
       writable: parts.every((part) => part.writable),
+      answers: { hits: Number(hits), misses: Number(misses) },
       untended: parts.filter(({ held }) => !held).length,
       bus: { backlog: sum(parts.map(({ backlog }) => backlog)), lagMs: Math.max(0, now - oldest) },
       queues: types.map((type, index) => ({

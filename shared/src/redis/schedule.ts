@@ -51,6 +51,10 @@ local clock = redis.call('TIME')
 local at = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[1]
 for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'NX', at, ARGV[i]) end`;
 
+/** An ended task (ARGV 2) is tried again at a time (ARGV 1). A full Redis takes it: what follows the task makes room. */
+const HOLD = `#!lua flags=allow-oom
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])`;
+
 /** Sinks of earlier releases: a cursor that nobody moves any more would hold the bus for ever. */
 const RETIRED_SINKS = ['retention'];
 
@@ -189,6 +193,19 @@ export function createSchedule(redis: RedisConnection, keys: Keys) {
 
     async forgetKeptBefore(p: number, ids: string[]): Promise<void> {
       if (ids.length > 0) await redis.zrem(keys.kept(p), ...ids);
+    },
+
+    /** An ended task that could not be archived with the others is tried again at a time (ms, Redis TIME). */
+    async hold(p: number, id: string, at: number): Promise<void> {
+      await redis.eval(HOLD, 1, keys.held(p), String(at), id);
+    },
+
+    heldDue(p: number, now: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.held(p), '-inf', String(now), 'BYSCORE', 'LIMIT', 0, limit);
+    },
+
+    async unhold(p: number, ids: string[]): Promise<void> {
+      if (ids.length > 0) await redis.zrem(keys.held(p), ...ids);
     },
 
     /**

@@ -4,15 +4,18 @@
  *
  * The order makes every crash harmless: put into the store → its session → mark for removal → confirm the bus. What was
  * not confirmed is done again, and the store keeps what it has. While the store is away nothing is marked and nothing is
- * confirmed: the tasks stay in Redis, their transitions on the bus, and both drain in order when it is back.
+ * confirmed: the tasks stay in Redis, their transitions on the bus, and both drain in order when it is back. What fails of one
+ * task alone holds up no other (held-tasks.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
-import { keepSessionChange } from '@beanline/shared/keep-session-change.ts';
+import { TaskError } from '@beanline/shared/errors.ts';
 import type { ArchivedTask } from '@beanline/shared/store.ts';
 import { isEnd } from '@beanline/shared/task.ts';
-import { submitFollowUps } from './follow-ups.ts';
+import { atMost } from './at-most.ts';
+import { createHeldTasks, type Failure } from './held-tasks.ts';
+import { createSessionKeeper } from './keep-sessions.ts';
 import { createStoreOutage, inStore, StoreAway } from './store-outage.ts';
 
 const SINK = 'store';
@@ -27,9 +30,6 @@ const MAX_INPUT_BYTES = 8 * 1024 * 1024;
 /** Partitions at work at once: each may hold a batch in memory. */
 const AT_ONCE = 4;
 
-/** Tries of a task's change in its session, one a round, until it is given up. */
-const SESSION_TRIES = 10;
-
 const DAY_MS = 24 * 60 * 60_000;
 const PURGE_BATCH = 500;
 const PURGE_EVERY_MS = 60_000;
@@ -37,28 +37,13 @@ const PURGE_EVERY_MS = 60_000;
 const bytesOf = ({ record, input, events }: ArchivedTask) =>
   events.reduce((sum, { data }) => sum + data.length, (record.output?.length ?? 0) + (input?.length ?? 0));
 
-/** Lets at most `count` run at once, the others in turn. Own code: it is six lines. */
-function atMost(count: number) {
-  let free = count;
-  const waiting: (() => void)[] = [];
-  return async function run<T>(work: () => Promise<T>): Promise<T> {
-    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
-    else free--;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else free++;
-    }
-  };
-}
-
 /** `holder` names this relay in the leases. Gives the loop of a partition and that of the purge; both end with `stop`. */
 export function createArchive(deps: Deps, config: Environment, holder: string, stop: AbortSignal) {
   const { schedule, endedTasks, store, clock, log } = deps;
   const bounds = { maxInputBytes: MAX_INPUT_BYTES, maxEventBytes: config.ARCHIVE_EVENT_BYTES };
   const outage = createStoreOutage(deps, stop);
+  const heldTasks = createHeldTasks(deps, config);
+  const keepSessions = createSessionKeeper(deps);
   const inTurn = atMost(AT_ONCE);
   const pause = (ms: number) => delay(ms, undefined, { signal: stop }).catch(() => undefined);
   const when = (partition: number) => ({ partition });
@@ -84,29 +69,23 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
     }
   }
 
-  /** Tries so far of what failed in a session, by task. */
-  const failures = new Map<string, number>();
-
-  async function keepSession({ record, input }: ArchivedTask) {
-    const { id } = record;
+  /** What a look at one task gives, or how it failed. When Redis is away all fail, and are done again. */
+  async function lookAt<T>(partition: number, id: string, look: () => Promise<T>): Promise<T | Failure> {
     try {
-      await submitFollowUps(deps, await inStore(() => keepSessionChange(deps, { record, input })));
-      failures.delete(id);
+      return await clock.guard(look, when(partition));
     } catch (error) {
-      if (error instanceof StoreAway) throw error;
-      const tries = (failures.get(id) ?? 0) + 1;
-      failures.set(id, tries);
-      // Redis may have been away in the middle: the batch is done again. What fails each time must not hold up all others.
-      if (tries < SESSION_TRIES) throw error;
-      failures.delete(id);
-      log.error({ error, task_id: id }, 'what a task changes in its session could not be kept');
+      if (error instanceof TaskError && error.code === 'unavailable') throw error;
+      return { id, what: 'an ended task cannot be read, and stays in Redis for good', error };
     }
   }
+  const isFailure = (one: unknown): one is Failure => typeof one === 'object' && one !== null && 'what' in one;
 
   /** Loads the first of these tasks, as many as a batch may hold. Those that are gone were archived before, or went with their Redis. */
-  async function load(partition: number, ids: string[]): Promise<{ tasks: ArchivedTask[]; count: number }> {
-    const sizes = await clock.guard(() => endedTasks.sizes(partition, ids, bounds), when(partition));
+  async function load(partition: number, ids: string[]) {
+    const looks = ids.map((id) => lookAt(partition, id, () => endedTasks.sizes(partition, [id], bounds)));
+    const sizes = (await Promise.all(looks)).map((size) => (isFailure(size) ? 0 : (size[0] ?? 0)));
     const tasks: ArchivedTask[] = [];
+    const failures: Failure[] = [];
     let count = 0;
     let bytes = 0;
     while (count < ids.length && bytes < BATCH_BYTES) {
@@ -116,40 +95,52 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
         sum += sizes[end] ?? 0;
         if (sum > BATCH_BYTES) break;
       }
-      const some = ids.slice(count, end);
-      const loads = () => Promise.all(some.map((id) => endedTasks.load(partition, id, bounds)));
-      const loaded = (await clock.guard(loads, when(partition))).filter((task) => task !== null);
-      for (const task of loaded) bytes += bytesOf(task);
-      tasks.push(...loaded);
+      const loads = ids
+        .slice(count, end)
+        .map((id) => lookAt(partition, id, () => endedTasks.load(partition, id, bounds)));
+      for (const task of await Promise.all(loads)) {
+        if (isFailure(task)) failures.push(task);
+        else if (task !== null) {
+          tasks.push(task);
+          bytes += bytesOf(task);
+        }
+      }
       count = end;
       if (bytes + (sizes[count] ?? 0) > BATCH_BYTES) break;
     }
-    return { tasks, count };
+    return { tasks, failures, count };
   }
 
-  /** Archives the first of these ended tasks, as many as fit a batch. Gives how many that were. */
-  async function archive(partition: number, ids: string[]): Promise<number> {
-    const { tasks: loaded, count } = await load(partition, ids);
-    const taken = await put(loaded);
-    // In any order: their messages are sorted by their ids.
-    await Promise.all(loaded.map(keepSession));
-    const kept = taken.map(({ record }) => record.id);
+  /** Archives the first of these ended tasks, as many as fit a batch. Gives how many that were, and which of them are held. */
+  async function archive(partition: number, ids: string[]) {
+    const { tasks, failures, count } = await load(partition, ids);
+    const taken = await put(tasks);
+    const held = await heldTasks.hold(partition, [...failures, ...(await keepSessions(tasks))]);
+    const kept = taken.map(({ record }) => record.id).filter((id) => !held.has(id));
     await clock.guard(() => schedule.keep(partition, kept, config.TASK_RETENTION_MS), when(partition));
-    return count;
+    return { count, held };
   }
 
   /** One batch; true when there may be more. */
   async function round(partition: number): Promise<boolean> {
+    const again = await heldTasks.due(partition, BATCH);
+    if (again.length > 0) {
+      const { count, held } = await archive(partition, again);
+      await heldTasks.release(
+        partition,
+        again.slice(0, count).filter((id) => !held.has(id)),
+      );
+    }
     const before = await clock.guard(() => schedule.keptBefore(partition, BATCH), when(partition));
     if (before.length > 0) {
-      const done = before.slice(0, await archive(partition, before));
+      const done = before.slice(0, (await archive(partition, before)).count);
       await clock.guard(() => schedule.forgetKeptBefore(partition, done), when(partition));
       return true;
     }
     const entries = await clock.guard(() => schedule.readBus(partition, SINK, PAGE), when(partition));
     const ends = entries.flatMap(({ to }, index) => (isEnd(to) ? [index] : []));
     const ids = ends.slice(0, BATCH).map((index) => entries[index]?.task ?? '');
-    const done = ids.length === 0 ? 0 : await archive(partition, [...new Set(ids)]);
+    const done = ids.length === 0 ? 0 : (await archive(partition, [...new Set(ids)])).count;
     const next = ends[done] ?? entries.length;
     const last = entries[next - 1];
     if (last) await clock.guard(() => schedule.confirmBus(partition, SINK, last.entryId), when(partition));
@@ -182,14 +173,18 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
     /** Forgets what is past STORE_RETENTION_DAYS, some at a time, from the relay that holds the first partition. */
     async purge(): Promise<void> {
       if (config.STORE_RETENTION_DAYS === 0) return;
+      let fails = false;
       while (!stop.aborted) {
         let gone = 0;
         try {
           if (clock.available(0) && (await schedule.holds(0, holder))) {
             gone = await store.tasks.purge(clock.now() - config.STORE_RETENTION_DAYS * DAY_MS, PURGE_BATCH);
+            if (fails) log.info('the store is purged again');
+            fails = false;
           }
         } catch (error) {
-          log.debug({ error }, 'a purge of the store failed');
+          log[fails ? 'debug' : 'warn']({ error }, 'the store could not be purged, which is tried each minute');
+          fails = true;
         }
         if (gone < PURGE_BATCH) await pause(PURGE_EVERY_MS);
       }

@@ -55,6 +55,11 @@ export const Health = z
   .object({ status: z.literal('ok').meta({ description: 'Always: whoever answers is alive' }) })
   .meta({ id: 'Health' });
 
+const CacheCounts = z.object({
+  hits: z.int().min(0).meta({ description: 'It was there' }),
+  misses: z.int().min(0).meta({ description: 'It was not, or Redis was away' }),
+});
+
 export const Readiness = z
   .object({
     status: z.enum(['ready', 'draining', 'unavailable']).meta({ description: 'Whether to send requests here' }),
@@ -102,10 +107,14 @@ export const Readiness = z
       .meta({ description: 'The queue of each job type; null when unknown' }),
     caches: z
       .object({
-        hits: z.int().min(0).meta({ description: 'Reads it answered' }),
-        misses: z.int().min(0).meta({ description: 'Reads that had to ask the store' }),
+        sessions: CacheCounts.meta({
+          description: 'Sessions, lists and preferences: what this process has read so far',
+        }),
+        answers: CacheCounts.nullable().meta({
+          description: 'Answers of requests with `cache`: what all runners have looked for so far; null when unknown',
+        }),
       })
-      .meta({ description: 'What the caches of sessions and preferences did for this process so far' }),
+      .meta({ description: 'How often the caches had what was looked for' }),
     followed_tasks: z.int().min(0).meta({ description: 'Tasks whose events readers of this API follow or wait for' }),
   })
   .meta({ id: 'Readiness' });

@@ -93,7 +93,7 @@ export function healthRoutes(app: Hono<ApiEnv>, { deps, config, drain }: Api) {
               runners,
             }))
           : null,
-        caches: deps.cache.tally(),
+        caches: { sessions: deps.cache.tally(), answers: known?.answers ?? null },
         followed_tasks: deps.live.size(),
       } satisfies Readiness,
       { 'Cache-Control': 'no-store' },

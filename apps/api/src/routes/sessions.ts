@@ -1,5 +1,6 @@
 /** Sessions: make, list and search, read, name, delete. Their messages are in `session-messages.ts`. */
-import { noSession, readSession } from '@beanline/shared/read-session.ts';
+import { noSession } from '@beanline/shared/errors.ts';
+import { readSession } from '@beanline/shared/read-session.ts';
 import { searchSessions } from '@beanline/shared/search-sessions.ts';
 import { isSessionId, makeSessionId, type Session } from '@beanline/shared/session.ts';
 import { sessionJson } from '@beanline/shared/session-view.ts';
