@@ -194,8 +194,8 @@ test('the store is away for an API: a request is refused with 503, unless its se
   const api = startProgram('api', env);
   programs.push(api);
   const url = `http://127.0.0.1:${port}`;
-  await until('the API answers', async () =>
-    fetch(`${url}/healthz`).then(
+  await until('the API has its Redis', async () =>
+    fetch(`${url}/readyz`).then(
       ({ ok }) => ok,
       () => false,
     ),
@@ -206,6 +206,7 @@ test('the store is away for an API: a request is refused with 503, unless its se
     const key = { 'Idempotency-Key': `key-of-${session}` };
     const refused = await post(url, '/api/chat', body, key);
     assert.deepEqual([refused.status, refused.json.code], [503, 'unavailable']);
+    assert.match(refused.json.detail, /^The store /);
     assert.ok(refused.headers.get('Retry-After'));
     const first = await system.send(session, 'to nobody', {}, key);
     assert.equal(first.status, 202);

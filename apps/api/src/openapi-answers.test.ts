@@ -210,6 +210,7 @@ test('sessions, their messages and preferences', async () => {
     assert.equal((await drive(name, { session, query: '?model=builtin/extract' })).status, 202);
     assert.equal((await drive(name, { session, body: { model: 'builtin/extract' } })).status, 202);
     assert.equal((await drive(name, { session, body: { model: '' } })).status, 400);
+    assert.equal((await drive(name, { session, body: `"${'x'.repeat(11_000_000)}"` })).status, 413);
     assert.equal((await drive(name, { session, body: {}, headers: { 'Content-Type': 'text/plain' } })).status, 415);
     assert.equal((await drive(name, { session: 'none' })).status, 404);
   }
