@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { MAX_MATCHES, type SessionSearch, searchSessions } from './search-sessions.ts';
+import { createSearchLines, MAX_MATCHES, type SessionSearch, searchSessions } from './search-sessions.ts';
 import { type Message, makeMessageId, makeSessionId, type Session } from './session.ts';
 import { sqliteStore } from './store/sqlite.ts';
 
@@ -43,8 +43,16 @@ async function setup(t: TestContext) {
     if (messages[0]) await store.messages.append(OWNER, made.id, { id: messages[0].id, messages, tokens: 0, now });
     return made.id;
   }
+  const searchLines = createSearchLines(30_000);
   const search = (over: Partial<SessionSearch>) =>
-    searchSessions({ store }, OWNER, { query: undefined, filter: {}, sort: 'updated_at', limit: 50, skip: 0, ...over });
+    searchSessions({ store, searchLines }, OWNER, {
+      query: undefined,
+      filter: {},
+      sort: 'updated_at',
+      limit: 50,
+      skip: 0,
+      ...over,
+    });
   const titles = async (over: Partial<SessionSearch>) => (await search(over)).sessions.map(({ title }) => title);
   return { session, search, titles };
 }
