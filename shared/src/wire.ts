@@ -113,7 +113,7 @@ export function wire(
     apiKeys: createApiKeys(tasksRedis, keys),
     rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
     store,
-    searchLines: createSearchLines(config.STORE_TIMEOUT_MS),
+    searchLines: createSearchLines(store, config.STORE_TIMEOUT_MS),
     cache,
     claims: createClaims(tasksRedis, keys, config.IDEMPOTENCY_RETENTION_MS),
     sessionCache: createSessionCache(cache, keys, cached),
