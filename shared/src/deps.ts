@@ -2,6 +2,7 @@
 import type { Catalog } from './job-type.ts';
 import type { Providers } from './llm.ts';
 import type { Log } from './log.ts';
+import type { OwnerLines } from './owner-lines.ts';
 import type { createAnswerCache } from './redis/answer-cache.ts';
 import type { ApiKeys } from './redis/api-keys.ts';
 import type { createClaims } from './redis/claims.ts';
@@ -52,6 +53,7 @@ export type Deps = {
   apiKeys: ApiKeys;
   rateLimit: RateLimit;
   store: Store;
+  searchLines: OwnerLines;
   cache: VersionedCache;
   claims: ReturnType<typeof createClaims>;
   sessionCache: ReturnType<typeof createSessionCache>;

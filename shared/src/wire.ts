@@ -27,6 +27,7 @@ import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
 import { createVersionedCache } from './redis/versioned-cache.ts';
 import { parseRedisUrl } from './redis-address.ts';
+import { createSearchLines } from './search-sessions.ts';
 import { openStore } from './wire-store.ts';
 
 /** Silence after which the probe's connection is given up. */
@@ -112,6 +113,7 @@ export function wire(
     apiKeys: createApiKeys(tasksRedis, keys),
     rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
     store,
+    searchLines: createSearchLines(store, config.STORE_TIMEOUT_MS),
     cache,
     claims: createClaims(tasksRedis, keys, config.IDEMPOTENCY_RETENTION_MS),
     sessionCache: createSessionCache(cache, keys, cached),

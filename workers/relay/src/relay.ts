@@ -71,7 +71,8 @@ export function startRelay(deps: Deps, config: Environment) {
     async stop() {
       stop.abort();
       endHealth();
-      await Promise.race([ended, sleep(config.SWEEP_INTERVAL_MS + 2_000)]);
+      // The store may take longer; what it then has not acknowledged stays in Redis.
+      await Promise.race([ended, sleep(Math.min(config.SWEEP_INTERVAL_MS + 2_000, config.DRAIN_MS))]);
       const given = all.map((partition) => schedule.unlease(partition, holder).catch(() => undefined));
       await Promise.race([Promise.all(given), sleep(UNLEASE_MS)]);
     },
