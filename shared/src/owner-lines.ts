@@ -3,8 +3,13 @@
  * that is refused. So whoever asks for much waits for himself, and another owner for a few at most. It is of one process.
  */
 import { TaskError } from './errors.ts';
+import type { Store } from './store.ts';
 
 const RETRY_AFTER_MS = 1_000;
+
+/** Of one owner in one process. SQLite searches one after another: a second one would only stand before other owners'. */
+const AT_ONCE = { sqlite: 1, mongo: 2 };
+const IN_LINE = 20;
 
 export type OwnerLines = {
   /** Runs the work when it is the owner's turn; throws `rate_limited` when the line is full, `unavailable` when it takes too long. */
@@ -68,3 +73,7 @@ export function createOwnerLines(limits: { atOnce: number; inLine: number; waitM
     },
   };
 }
+
+/** Bounds the searches of each owner, so that they do not stop another one's. */
+export const createSearchLines = ({ kind }: Pick<Store, 'kind'>, timeoutMs: number) =>
+  createOwnerLines({ atOnce: AT_ONCE[kind], inLine: IN_LINE, waitMs: timeoutMs });

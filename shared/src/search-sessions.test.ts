@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { createSearchLines, MAX_MATCHES, type SessionSearch, searchSessions } from './search-sessions.ts';
+import { createSearchLines } from './owner-lines.ts';
+import { MAX_MATCHES, type SessionSearch, searchSessions } from './search-sessions.ts';
 import { type Message, makeMessageId, makeSessionId, type Session } from './session.ts';
 import { sqliteStore } from './store/sqlite.ts';
 

@@ -3,15 +3,11 @@
  * bounded number of matches, the newest first; when there are more it says that its total is not exact.
  */
 import type { Deps } from './deps.ts';
-import { createOwnerLines } from './owner-lines.ts';
 import type { Session } from './session.ts';
-import { MAX_COUNTED, type SessionFilter, type SessionSort, type Store } from './store.ts';
+import { MAX_COUNTED, type SessionFilter, type SessionSort } from './store.ts';
 
 /** Matching messages, and matching titles, that one search looks at. */
 export const MAX_MATCHES = 1_000;
-/** Of one owner in one process. SQLite searches one after another: a second one would only stand before other owners'. */
-const AT_ONCE = { sqlite: 1, mongo: 2 };
-const IN_LINE = 20;
 /** Sessions read at once to be ranked. */
 const CHUNK = 250;
 
@@ -24,10 +20,6 @@ export type SessionSearch = {
   skip: number;
 };
 export type FoundSessions = { sessions: Session[]; total: number; isExact: boolean };
-
-/** Bounds the searches of each owner, so that they do not stop another one's. */
-export const createSearchLines = ({ kind }: Pick<Store, 'kind'>, timeoutMs: number) =>
-  createOwnerLines({ atOnce: AT_ONCE[kind], inLine: IN_LINE, waitMs: timeoutMs });
 
 export async function searchSessions(
   { store, searchLines }: Pick<Deps, 'store' | 'searchLines'>,

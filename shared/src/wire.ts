@@ -5,6 +5,7 @@ import type { Deps } from './deps.ts';
 import type { Catalog } from './job-type.ts';
 import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import type { Log } from './log.ts';
+import { createSearchLines } from './owner-lines.ts';
 import { createAnswerCache } from './redis/answer-cache.ts';
 import { createApiKeys } from './redis/api-keys.ts';
 import { createClaims } from './redis/claims.ts';
@@ -27,7 +28,6 @@ import { createTaskReads } from './redis/task-reads.ts';
 import { createTaskScripts } from './redis/task-scripts.ts';
 import { createVersionedCache } from './redis/versioned-cache.ts';
 import { parseRedisUrl } from './redis-address.ts';
-import { createSearchLines } from './search-sessions.ts';
 import { openStore } from './wire-store.ts';
 
 /** Silence after which the probe's connection is given up. */
