@@ -52,7 +52,10 @@ async function setup(t: TestContext) {
       { taskId: id, type: chatRequest.name, signal: new AbortController().signal, fence: randomUUID() },
     );
   const read = () => deps.tasks.read(owner, id);
-  return { deps, sessionId, lacking, run, read };
+  /** Spares the test the sleep of a parked task. */
+  const wake = () => redis.cli('hset', `bl:{0}:task:${id}`, 'due_at', '0');
+  const log = () => deps.tasks.readLog(id, '0-0');
+  return { deps, sessionId, lacking, run, read, wake, log };
 }
 
 for (const [name, pick] of [
@@ -69,3 +72,18 @@ for (const [name, pick] of [
     assert.ok(until > made.deps.clock.now());
   });
 }
+
+test('a task that needs what is away asks again after 5 s, then ever later, up to each minute', async (t) => {
+  const { lacking, run, read, wake, log } = await setup(t);
+  for (let n = 0; n < 6; n++) {
+    await run({ turns: lacking.list });
+    await wake();
+  }
+  const delays = (await log()).flatMap(({ type, bytes }) => (type === 'retrying' ? [bytes.toString()] : []));
+  assert.deepEqual(
+    delays.map((text) => Number(/"delay_ms":(\d+)/.exec(text)?.[1])),
+    [5_000, 10_000, 20_000, 40_000, 60_000, 60_000],
+  );
+  const { attempt, failures } = (await read()) ?? {};
+  assert.deepEqual([attempt, failures], [6, 0]);
+});

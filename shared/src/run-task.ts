@@ -29,8 +29,9 @@ type Outcome =
 const LOST = { code: 'worker_lost', message: 'The worker that ran this task was lost.' } as const;
 /** The shortest sleep of a task that is handed back to the queue as it is. */
 const HAND_BACK_MS = 1_000;
-/** How long a task sleeps that needs what is away. */
+/** How long a task sleeps that needs what is away: at first, and at most. */
 const AWAY_MS = 5_000;
+const MAX_AWAY_MS = 60_000;
 /** JSON of an output that was not emitted piece by piece may be this much longer than its text: escapes and its own fields. */
 const OUTPUT_OVERHEAD = 6;
 
@@ -195,12 +196,15 @@ async function settle(deps: Deps, ref: AttemptRef, begun: Started, outcome: Outc
     case 'failed': {
       const { error } = outcome;
       // Not the task's failure: it waits for what it needs, however long that is away.
-      if (error.code === 'unavailable') return release(error, AWAY_MS, false);
+      if (error.code === 'unavailable') return release(error, awayMs(begun), false);
       const again = error.retry && begun.failures + 1 < begun.maxAttempts;
       return again ? release(error, backOff(deps, begun.failures, error), true) : finish('failed', partial, error);
     }
   }
 }
+
+/** Doubles with each attempt before that spent no failure: each leaves entries in the log and on the bus. */
+const awayMs = ({ attempt, failures }: Started) => Math.min(AWAY_MS * 2 ** (attempt - 1 - failures), MAX_AWAY_MS);
 
 /** Doubles with each failure, jittered, never shorter than the provider asked for. */
 function backOff({ limits }: Deps, failures: number, error: TaskError): number {
