@@ -162,7 +162,7 @@ local left = {}
 local kept = { 'task', 'log', 'input', 'owner', 'idem', 'bus', 'cursors', 'lease', 'archived' }
 local queue = { 'meta', 'events', 'id', 'pc', 'marker', 'stalled%-check' }
 -- What is cached of sessions, owners and answers; of turns none is left.
-local cached = { 'session', 'window', 'lists', 'list', 'context' }
+local cached = { 'session', 'window', 'owner', 'lists', 'list', 'context' }
 local function among(rest, names)
   for _, name in ipairs(names) do
     if string.find(rest, '^' .. name .. '$') or string.find(rest, '^' .. name .. ':') then return name end
