@@ -202,8 +202,8 @@ test('the store is away for an API: a request is refused with 503, unless its se
   const api = startProgram('api', env);
   programs.push(api);
   const url = `http://127.0.0.1:${port}`;
-  await until('the API answers', async () =>
-    fetch(`${url}/healthz`).then(
+  await until('the API has its Redis', async () =>
+    fetch(`${url}/readyz`).then(
       ({ ok }) => ok,
       () => false,
     ),
