@@ -65,8 +65,11 @@ export async function loadSession(deps: Pick<Deps, 'store'>, owner: string, id: 
   for (let tries = 0; session !== null; tries++) {
     const page = await loadPage(deps, owner, id, { limit: NEWEST_MESSAGES, before: null });
     const after = await sessions.read(owner, id);
-    if (after?.messageCount === session.messageCount || (after !== null && tries === MAX_TRIES)) {
-      return JSON.stringify({ session: after, ...page } satisfies Kept);
+    if (after === null) return null;
+    if (after.messageCount === session.messageCount || tries === MAX_TRIES) {
+      // Writers who never rest: of a session that is read whole, what was read is the count of that moment.
+      const messageCount = page.more ? after.messageCount : page.messages.length;
+      return JSON.stringify({ session: { ...after, messageCount }, ...page } satisfies Kept);
     }
     session = after;
   }
