@@ -90,6 +90,8 @@ export function redisArguments(options: Omit<RedisOptions, 'binary'> & { bind?: 
     ['save', ''],
     ['maxmemory-policy', 'noeviction'],
     ['maxmemory', options.maxmemory ?? '0'],
+    // Redis sets this much aside for each new stream, and every task has a log of its own: by default 4 kB of nothing.
+    ['stream-node-max-bytes', '1024'],
     ['enable-debug-command', options.debug ? 'local' : 'no'],
     // Keeps our directory in its command line, by which a later start recognises it.
     ['set-proc-title', 'no'],

@@ -53,6 +53,7 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
   const id = makeTaskId(clock.now(partition), partition);
   const windowMs = CREATE_MS + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
   let sent = false;
+  let refused = false;
   const created = await clock
     .guard(
       () => {
@@ -78,11 +79,13 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
           turnOf: request.turnOf,
           idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
           notAfter: clock.now(partition) + windowMs,
+          wanted: () => !refused,
         });
       },
       { task: id },
     )
     .catch((error: unknown) => {
+      refused = true;
       // The task may exist. A retry with the key attaches to it; without a key nobody would ever know of it.
       if (sent && keyHash === undefined) void withdraw(deps, { id, partition, owner, windowMs });
       throw error;

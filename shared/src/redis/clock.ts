@@ -177,18 +177,22 @@ export function createClock(
     /**
      * The promise, or `unavailable` as soon as what it needs of Redis is away, or its connection refuses.
      */
-    async guard<T>(work: () => Promise<T>, needs?: Needs): Promise<T> {
+    guard<T>(work: () => Promise<T>, needs?: Needs): Promise<T> {
       const isMet = isThere(needs);
-      if (!isMet()) throw away();
-      const lost = Promise.withResolvers<never>();
-      waiting.set(lost.reject, isMet);
-      try {
-        return await Promise.race([work(), lost.promise]);
-      } catch (error) {
-        throw isConnectionError(error) ? away(error) : error;
-      } finally {
-        waiting.delete(lost.reject);
-      }
+      if (!isMet()) return Promise.reject(away());
+      return new Promise((resolve, reject) => {
+        waiting.set(reject, isMet);
+        work().then(
+          (value) => {
+            waiting.delete(reject);
+            resolve(value);
+          },
+          (error: unknown) => {
+            waiting.delete(reject);
+            reject(isConnectionError(error) ? away(error) : error);
+          },
+        );
+      });
     },
 
     stopped: () => stopped,

@@ -13,7 +13,8 @@ type Reply = (string | number)[];
 function load(name: ScriptName) {
   const read = (file: string) => readFileSync(new URL(`scripts/${file}.lua`, import.meta.url), 'utf8');
   const [first, ...rest] = read(name).split('\n');
-  const source = [first, read('prelude'), ...rest].join('\n');
+  const prelude = name === 'create' ? [] : [read('prelude')];
+  const source = [first, ...prelude, ...rest].join('\n');
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
@@ -34,20 +35,24 @@ export function createScripts(redis: RedisConnection, patienceMs: number) {
   redis.on('ready', () => nodesOf(redis).forEach(teach));
   redis.on('+node', teach);
 
-  async function send(name: ScriptName, keys: string[], args: (string | number)[]): Promise<Reply> {
+  async function send(name: ScriptName, keys: string[], args: (string | number)[]): Promise<unknown> {
     const { source, sha } = scripts[name];
     try {
-      return (await redis.evalsha(sha, keys.length, ...keys, ...args)) as Reply;
+      return await redis.evalsha(sha, keys.length, ...keys, ...args);
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return (await redis.eval(source, keys.length, ...keys, ...args)) as Reply;
+      return await redis.eval(source, keys.length, ...keys, ...args);
     }
   }
 
-  return async function run(name: ScriptName, keys: string[], args: (string | number)[]): Promise<Reply> {
+  return async function run<Answer = Reply>(
+    name: ScriptName,
+    keys: string[],
+    args: (string | number)[],
+  ): Promise<Answer> {
     for (const until = performance.now() + patienceMs; ; ) {
       try {
-        return await send(name, keys, args);
+        return (await send(name, keys, args)) as Answer;
       } catch (error) {
         const wait = error instanceof Error && NOT_NOW.test(error.message) && performance.now() < until;
         if (!wait) throw error;
@@ -56,3 +61,5 @@ export function createScripts(redis: RedisConnection, patienceMs: number) {
     }
   };
 }
+
+export type Run = ReturnType<typeof createScripts>;

@@ -3,8 +3,8 @@ import type { ErrorView } from '../errors.ts';
 import { type EndStatus, RECORD_VERSION } from '../task.ts';
 import { partitionOf } from '../task-id.ts';
 import type { RedisConnection } from './connect.ts';
+import { createTaskCreation } from './create-tasks.ts';
 import type { Keys } from './keys.ts';
-import { newRecord } from './new-record.ts';
 import { createScripts } from './scripts.ts';
 import type {
   AttemptRef,
@@ -19,12 +19,6 @@ import type {
   ReleaseVerdict,
 } from './task-verdicts.ts';
 
-/** The zero of ranks: a minute number counted from here fits BullMQ's 2,097,151 for four years. */
-const RANK_EPOCH = Date.UTC(2026, 10, 1);
-
-/** An input up to this comes along with its create; a larger one would hold up Redis while Lua copies it. */
-const INLINE_CHARACTERS = 16_384;
-
 const json = JSON.stringify;
 const flat = (entries: NewEntry[]) => [entries.length, ...entries.flatMap(({ id, type, data }) => [id, type, data])];
 const usageArgs = (usage: AttemptUsage) =>
@@ -32,7 +26,7 @@ const usageArgs = (usage: AttemptUsage) =>
 
 export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions: number, limits: Limits) {
   const run = createScripts(redis, limits.patienceMs);
-  const share = (limit: number) => Math.ceil(limit / partitions);
+  const create = createTaskCreation(redis, run, { keys, partitions, limits });
 
   function keysOf(id: string) {
     const p = partitionOf(id, partitions);
@@ -44,42 +38,9 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
   }
 
   return {
-    /** Puts the input down and creates the task, in one batch. */
-    async create(task: NewTask): Promise<CreateVerdict> {
-      const { p, common } = keysOf(task.id);
-      const input = keys.input(p, task.id);
-      const idem = task.idempotency ? keys.idempotency(p, task.idempotency.hash) : keys.task(p, task.id);
-      const inline = task.input.length <= INLINE_CHARACTERS;
-      const [, reply] = await Promise.all([
-        inline ? null : redis.set(input, task.input, 'EX', 60),
-        run(
-          'create',
-          [...common, input, keys.owner(p, task.owner), idem],
-          [
-            task.id,
-            task.notAfter,
-            task.idempotency?.fingerprint ?? '',
-            task.headStartMs,
-            task.runAt,
-            task.delayMs,
-            // A partition counts its own tasks only.
-            task.spread ? limits.spreadMs * partitions : 0,
-            share(limits.maxQueueTasks),
-            share(limits.maxQueueBytes),
-            share(limits.maxOwnerTasks),
-            RANK_EPOCH,
-            limits.firstCheckMs,
-            json({ type: task.type, priority: task.priority }),
-            inline ? task.input : '',
-            ...Object.entries(newRecord(task)).flat(),
-          ],
-        ),
-      ]);
-      const [verdict, a, b, c] = reply;
-      if (verdict === 'created') return { verdict, rank: Number(a), dueAt: Number(b), createdAt: Number(c) };
-      if (verdict === 'replay') return { verdict, id: String(a) };
-      if (verdict === 'full') return { verdict, what: String(a) };
-      return { verdict: verdict as 'conflict' | 'late' | 'no_input' };
+    /** Puts the input down and creates the task. */
+    create(task: NewTask): Promise<CreateVerdict> {
+      return create(keysOf(task.id).p, task);
     },
 
     /** Asks for the next attempt of a task, with the versions this runner understands. */

@@ -32,6 +32,8 @@ export type NewTask = {
   idempotency: { hash: string; fingerprint: string } | undefined;
   /** Redis time after which the task must not come to life. */
   notAfter: number;
+  /** Whether anybody still waits for it: one that has not been sent yet when nobody does is not sent. */
+  wanted?: () => boolean;
 };
 
 export type CreateVerdict =

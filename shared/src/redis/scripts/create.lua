@@ -1,74 +1,112 @@
 #!lua
--- create: the commit point of a submit. Claims the idempotency key, checks the limits, ranks the task and writes its
--- record, its `queued` event and its indexes. A small input comes along; a large one was put down before, for a minute,
--- and every verdict but `created` removes it.
--- KEYS 7 input, 8 owner index, 9 idempotency key (the task's own key again when the request has none).
--- ARGV 2 not_after, 3 fingerprint, 4 head start ms, 5 run_at, 6 delay ms, 7 spread ms, 8 max tasks, 9 max bytes,
--- 10 max tasks of the owner, 11 rank epoch, 12 first check ms, 13 queued event, 14 input ('' when it was put down before),
--- then the record as name, value …
-local input, owner_index, idem = KEYS[7], KEYS[8], KEYS[9]
-local fingerprint = ARGV[3]
+-- create: the commit point of a submit, for all submits of a moment that share a partition. For each task it claims the
+-- idempotency key, checks the limits, ranks the task and writes its record, its `queued` event and its indexes. A small
+-- input comes along; a large one was put down before, for a minute, and every verdict but `created` removes it.
+-- It is the one script without the prelude: the hot path of every submit, and nobody can listen to a new task yet.
+-- KEYS 1 open index, 2 counts, 3 bus; then for each task: record, log, input, owner index, idempotency key (its record
+-- again when the request has none).
+-- ARGV 1 max tasks, 2 max bytes, 3 max tasks of an owner, 4 rank epoch, 5 first check ms; then for each task: id, not_after,
+-- fingerprint, head start ms, run_at, delay ms, spread ms, queued event, input ('' when it was put down before), how many
+-- texts of the record follow, and the record as name, value …
+local open, counts, bus = KEYS[1], KEYS[2], KEYS[3]
+local max_tasks, max_bytes, max_owner = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local epoch, first_check = tonumber(ARGV[4]), tonumber(ARGV[5])
+local call = redis.call
+local clock = call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- Redis writes Lua's numbers out digit by digit, again for each command.
+local function text(number) return string.format('%.0f', number) end
+local now_text = text(now)
+local QUEUED = '0-1'
 
-if redis.call('EXISTS', task) == 1 then
-  -- The repeat put the input down anew, to live for a minute only.
-  redis.call('PERSIST', input)
-  return { 'created', number('rank'), number('due_at'), number('created_at') }
+-- What waits is read once for all, and what comes to it is written once.
+local waiting, added = {}, {}
+local function count(name)
+  if not waiting[name] then waiting[name] = tonumber(call('HGET', counts, name) or '0') end
+  return waiting[name]
+end
+local function add(name, amount)
+  waiting[name] = waiting[name] + amount
+  added[name] = (added[name] or 0) + amount
 end
 
-local function refuse(...)
-  redis.call('UNLINK', input)
-  return { ... }
-end
+local function create(at, key)
+  local id, fingerprint, inline = ARGV[at], ARGV[at + 2], ARGV[at + 8]
+  local task, log, input, owner_index, idem = unpack(KEYS, key, key + 4)
+  local first, last = at + 10, at + 9 + ARGV[at + 9]
 
-if now > tonumber(ARGV[2]) then return refuse('late') end
--- Making the input permanent tells at once whether it is there.
-if ARGV[14] == '' and redis.call('PERSIST', input) == 0 then return { 'no_input' } end
-
-if fingerprint ~= '' then
-  local claim = redis.call('GET', idem)
-  if claim then
-    if string.sub(claim, 1, #fingerprint) ~= fingerprint then return refuse('conflict') end
-    return refuse('replay', string.sub(claim, #fingerprint + 2))
+  if call('EXISTS', task) == 1 then
+    -- The repeat put the input down anew, to live for a minute only.
+    call('PERSIST', input)
+    local was = call('HMGET', task, 'rank', 'due_at', 'created_at')
+    return { 'created', tonumber(was[1]), tonumber(was[2]), tonumber(was[3]) }
   end
+
+  local function refuse(...)
+    call('UNLINK', input)
+    return { ... }
+  end
+
+  if now > tonumber(ARGV[at + 1]) then return refuse('late') end
+  -- Making the input permanent tells at once whether it is there.
+  if inline == '' and call('PERSIST', input) == 0 then return { 'no_input' } end
+
+  if fingerprint ~= '' then
+    local claim = call('GET', idem)
+    if claim then
+      if string.sub(claim, 1, #fingerprint) ~= fingerprint then return refuse('conflict') end
+      return refuse('replay', string.sub(claim, #fingerprint + 2))
+    end
+  end
+
+  local record = {}
+  for i = first, last, 2 do record[ARGV[i]] = ARGV[i + 1] end
+  local queue, owner, bytes = record.type, record.owner, tonumber(record.input_bytes)
+  local queue_tasks, queue_bytes, owner_tasks = queue .. ':tasks', queue .. ':bytes', queue .. ':owner:' .. owner
+  if count(queue_tasks) >= max_tasks then return refuse('full', 'tasks') end
+  if count(queue_bytes) + bytes > max_bytes then return refuse('full', 'bytes') end
+  if count(owner_tasks) >= max_owner then return refuse('full', 'owner') end
+
+  -- Lower ranks start first. Ageing costs nothing: a task's rank is its own time. A flood of one owner ranks itself back:
+  -- a whole minute from its second waiting task on, because ranks are minutes and the first of a flood would share the
+  -- rank of whoever comes next, and the spread for each task that waits.
+  local head_start, run_at, delay, spread = unpack(ARGV, at + 3, at + 6)
+  run_at = tonumber(run_at)
+  if tonumber(delay) > 0 then run_at = now + delay end
+  local due_at = math.max(now, run_at)
+  spread = tonumber(spread)
+  if spread > 0 then
+    local ahead = count(owner_tasks)
+    spread = ahead > 0 and math.min(60000 + ahead * spread, 3600000) or 0
+  end
+  local rank = math.floor((due_at - head_start + spread - epoch) / 60000)
+  rank = math.max(1, math.min(2097151, rank))
+
+  call('HSET', task, 'status', 'queued', 'attempt', '0', 'failures', '0', 'run_ms', '0', 'created_at', now_text,
+    'due_at', text(due_at), 'rank', text(rank), 'counted', '1', 'last_id', QUEUED, 'last_state_id', QUEUED,
+    'last_at', now_text, unpack(ARGV, first, last))
+  if run_at > 0 then call('HSET', task, 'run_at', text(run_at)) end
+  if inline ~= '' then call('SET', input, inline) end
+  call('XADD', log, QUEUED, 'type', 'queued', 'at', now_text, 'prev', '0-0', 'data', ARGV[at + 7])
+  call('XADD', bus, '*', 'v', '1', 'task', id, 'owner', owner, 'type', queue, 'from', '', 'to', 'queued',
+    'attempt', '0', 'at', now_text)
+  if fingerprint ~= '' then
+    call('SET', idem, fingerprint .. ':' .. id)
+    call('HSET', task, 'idem_key', idem)
+  end
+  add(queue_tasks, 1)
+  add(queue_bytes, bytes)
+  add(owner_tasks, 1)
+  call('ZADD', owner_index, '0', id)
+  call('ZADD', open, text(math.min(now + first_check, tonumber(record.start_by or 'inf'))), id)
+  return { 'created', rank, due_at, now }
 end
 
-local record = {}
-for i = 15, #ARGV, 2 do record[ARGV[i]] = ARGV[i + 1] end
-local queue, owner = record.type, record.owner
-local tasks_name, bytes_name, owner_name = queue .. ':tasks', queue .. ':bytes', queue .. ':owner:' .. owner
-
-local counted = redis.call('HMGET', counts, tasks_name, bytes_name, owner_name)
-local waiting = tonumber(counted[3] or '0')
-if tonumber(counted[1] or '0') >= tonumber(ARGV[8]) then return refuse('full', 'tasks') end
-if tonumber(counted[2] or '0') + record.input_bytes > tonumber(ARGV[9]) then return refuse('full', 'bytes') end
-if waiting >= tonumber(ARGV[10]) then return refuse('full', 'owner') end
-
--- Lower ranks start first. Ageing costs nothing: a task's rank is its own time. A flood of one owner ranks itself back:
--- a whole minute from its second waiting task on, because ranks are minutes and the first of a flood would share the
--- rank of whoever comes next, and the spread for each task that waits.
-local run_at = tonumber(ARGV[5])
-if tonumber(ARGV[6]) > 0 then run_at = now + ARGV[6] end
-local due_at = math.max(now, run_at)
-local spread = 0
-if waiting > 0 and tonumber(ARGV[7]) > 0 then spread = math.min(60000 + waiting * ARGV[7], 3600000) end
-local rank = math.floor((due_at - ARGV[4] + spread - ARGV[11]) / 60000)
-rank = math.max(1, math.min(2097151, rank))
-
--- Written out, without the prelude's steps: this is the hot path of every submit, and nobody can listen yet.
-local queued = '0-1'
-redis.call('HSET', task, 'status', 'queued', 'attempt', 0, 'failures', 0, 'run_ms', 0, 'created_at', now, 'due_at', due_at,
-  'rank', rank, 'counted', '1', 'last_id', queued, 'last_state_id', queued, 'last_at', now, unpack(ARGV, 15))
-if run_at > 0 then redis.call('HSET', task, 'run_at', run_at) end
-if ARGV[14] ~= '' then redis.call('SET', input, ARGV[14]) end
-redis.call('XADD', log, queued, 'type', 'queued', 'at', now, 'prev', '0-0', 'data', ARGV[13])
-tell_bus('', 'queued', owner, record.type, 0)
-if fingerprint ~= '' then
-  redis.call('SET', idem, fingerprint .. ':' .. task_id)
-  redis.call('HSET', task, 'idem_key', idem)
+local verdicts = {}
+local at, key = 6, 4
+while at <= #ARGV do
+  verdicts[#verdicts + 1] = create(at, key)
+  at, key = at + 10 + ARGV[at + 9], key + 5
 end
-redis.call('HINCRBY', counts, tasks_name, 1)
-redis.call('HINCRBY', counts, bytes_name, record.input_bytes)
-redis.call('HINCRBY', counts, owner_name, 1)
-redis.call('ZADD', owner_index, 0, task_id)
-redis.call('ZADD', open, math.min(now + ARGV[12], tonumber(record.start_by or 'inf')), task_id)
-return { 'created', rank, due_at, now }
+for name, amount in pairs(added) do call('HINCRBY', counts, name, text(amount)) end
+return verdicts
