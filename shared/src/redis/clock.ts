@@ -181,8 +181,9 @@ export function createClock(
       const isMet = isThere(needs);
       if (!isMet()) return Promise.reject(away());
       return new Promise((resolve, reject) => {
+        const answer = work();
         waiting.set(reject, isMet);
-        work().then(
+        answer.then(
           (value) => {
             waiting.delete(reject);
             resolve(value);
