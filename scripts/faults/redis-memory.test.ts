@@ -66,8 +66,8 @@ test('a full Redis lets attempts write and end; what it held up goes on when the
   const perSecond = Math.round(((await commands(system)) - commandsBefore) / 3);
   const lines = Math.round((system.logs().split('\n').length - linesBefore) / 3);
   t.diagnostic(`while full: ${perSecond} commands and ${lines} log lines a second`);
-  // With looks five times a second (once by default) sweep and archive alone make a third of it; BullMQ's own retries 6,700.
-  assert.ok(perSecond < 700, `${perSecond} commands a second`);
+  // A quarter of it is what the attempt says, a sixth the probes; BullMQ's own retries alone would be 6,700.
+  assert.ok(perSecond < 400, `${perSecond} commands a second`);
   assert.ok(lines < 50, `${lines} log lines a second`);
 
   await redis.cli('config', 'set', 'maxmemory', '0');

@@ -153,6 +153,28 @@ test('a sweep of what is due looks at all of it, and at nothing again before its
   assert.equal(await sweep(false), 0);
 });
 
+test('a full Redis is swept like any other: a task that has its job is not looked at again before its next check', async (t) => {
+  const { create, running, tasks, sweep, jobs, redis, keys, record, pass } = await setup(t);
+  const ids = await Promise.all(Array.from({ length: 20 }, () => create()));
+  const { ref } = await running();
+  await sweep();
+  assert.equal(await jobs(), 21);
+  await tasks.cancel(ref.id, 'anna', { nonce: 'n' });
+  await pass(LIMITS.cancelGraceMs + 50);
+  await redis.zadd(keys.open(0), 'XX', ...[...ids, ref.id].flatMap((id) => [1, id]));
+  const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
+  await redis.config('SET', 'maxmemory', String(used >> 1));
+  try {
+    await assert.rejects(create(), /OOM/);
+    assert.equal(await sweep(false), 21);
+    assert.equal((await record(ref.id)).status, 'cancelled');
+    assert.equal(await sweep(false), 0);
+  } finally {
+    await redis.config('SET', 'maxmemory', '0');
+  }
+  assert.equal(await jobs(), 20);
+});
+
 test('the next check moves away with the age of a task, never past its deadlines', async (t) => {
   const { create, sweep, checkAt, redis, keys, now, record } = await setup(t);
   const ages = [0, 20_000, 3_600_000];

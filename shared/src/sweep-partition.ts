@@ -17,7 +17,7 @@ export async function sweepPartition(
   partition: number,
   limits: SweepLimits,
   everything: boolean,
-  /** Called before each page; false when the partition is another relay's now. */
+  /** Called between pages; false when the partition is another relay's now. */
   holds: () => Promise<boolean> = async () => true,
 ): Promise<number> {
   const { schedule, clock } = deps;
@@ -35,17 +35,18 @@ export async function sweepPartition(
   }
 
   if (everything) {
+    let first = true;
     for await (const checks of schedule.open(partition)) {
-      if (!(await holds())) break;
+      if (!first && !(await holds())) break;
+      first = false;
       await look(checks);
     }
     return looked;
   }
   for (;;) {
-    if (!(await holds())) return looked;
     const checks = await schedule.due(partition, clock.now(partition), PAGE);
     await look(checks);
-    if (checks.length < PAGE) return looked;
+    if (checks.length < PAGE || !(await holds())) return looked;
   }
 }
 
@@ -65,8 +66,9 @@ async function repair(
       await queue.remove(task.type, task.id);
     }
   }
-  // Harmless when the job exists. Adding with the record's own rank keeps the order that was promised.
-  await queue.add(open.map(({ id, type, rank, dueAt }) => ({ id, type, rank, delayMs: Math.max(0, dueAt - now) })));
+  // Harmless when another one was faster. Adding with the record's own rank keeps the order that was promised.
+  const lacking = await queue.missing(open);
+  await queue.add(lacking.map(({ id, type, rank, dueAt }) => ({ id, type, rank, delayMs: Math.max(0, dueAt - now) })));
   const isLate = (task: DueTask, at: number) => task.status !== 'in_progress' && task.dueAt <= at;
   await Promise.all(open.map(async (task) => isLate(task, now) && queue.promote(task.type, task.id)));
   // Those that went on since they were read (an answer came) had a job then, and it may be gone: the one added here would

@@ -37,8 +37,8 @@ if holder then return -1 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`;
 
-/** Sets the next check of a task unless a script has moved it since the sweep looked. */
-const RECHECK = `
+/** Sets the next check of a task unless a script has moved it since the sweep looked. A full Redis takes it: nothing is added. */
+const RECHECK = `#!lua flags=allow-oom
 for i = 1, #ARGV, 3 do
   if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i]) or '') == tonumber(ARGV[i + 1]) then
     redis.call('ZADD', KEYS[1], ARGV[i + 2], ARGV[i])
@@ -84,11 +84,6 @@ export function createSchedule(redis: RedisConnection, keys: Keys) {
     async lease(p: number, holder: string, ttlMs: number): Promise<{ held: boolean; fresh: boolean }> {
       const taken = Number(await redis.eval(LEASE, 1, keys.lease(p), holder, ttlMs));
       return { held: taken >= 0, fresh: taken === 1 };
-    },
-
-    /** Whether a partition is this holder's now; takes and prolongs nothing. */
-    async holds(p: number, holder: string): Promise<boolean> {
-      return (await redis.get(keys.lease(p))) === holder;
     },
 
     async unlease(p: number, holder: string): Promise<void> {
@@ -160,6 +155,12 @@ export function createSchedule(redis: RedisConnection, keys: Keys) {
     /** From now on nothing leaves the bus that this sink has not confirmed. */
     async registerSink(p: number, sink: string): Promise<void> {
       await redis.hsetnx(keys.cursors(p), sink, '0-0');
+    },
+
+    /** The entry that the bus ends with, which is another one whenever something came; null when it is empty. */
+    async newestOnBus(p: number): Promise<string | null> {
+      const [newest] = await redis.xrevrange(keys.bus(p), '+', '-', 'COUNT', 1);
+      return newest?.[0] ?? null;
     },
 
     /** The next transitions a sink has not confirmed. */

@@ -134,6 +134,27 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
     }
   });
 
+  test('when one call has found out, the others say so at once, until it is back', async () => {
+    store = open(TIMEOUT_MS);
+    const read = () => store.settings.get('owner', 'name');
+    for (const leave of [network.goAway, network.fallSilent]) {
+      await eventually(read);
+      leave();
+      const tookMs = async () => {
+        const begun = performance.now();
+        await assertAway(read);
+        return performance.now() - begun;
+      };
+      assert.ok((await tookMs()) > TIMEOUT_MS / 2);
+      while ((await tookMs()) > TIMEOUT_MS / 2);
+      const begun = performance.now();
+      for (let i = 0; i < 20; i++) await assertAway(read);
+      assert.ok(performance.now() - begun < 10 * TIMEOUT_MS, 'twenty calls waited for it');
+      network.comeBack();
+      assert.equal(await eventually(read), '1');
+    }
+  });
+
   test('one that was away when it was first used is used when it comes', async () => {
     network.goAway();
     store = open(TIMEOUT_MS);

@@ -4,7 +4,11 @@
  *
  * The driver has no bound for a whole call (its `timeoutMS` does nothing), so the deadline is ours; what runs on behind it
  * is ended by the timeouts of the socket and of the server, and no call begins another write behind its deadline.
+ *
+ * A call that found the server away has it asked by a ping. When that fails too, the server is known to be away, and calls
+ * say so at once until a ping succeeds: nobody waits for what one of them can find out.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Db, MongoClient, MongoClientOptions } from 'mongodb';
 import { TaskError } from '../errors.ts';
 import { errorFields, type Log } from '../log.ts';
@@ -29,6 +33,8 @@ const RETRY_AFTER_MS = 1_000;
 const MAX_CONNECT_MS = 3_000;
 /** Whoever stops has little time. */
 const CLOSE_MS = 1_000;
+/** Between two pings of a server that is away. */
+const PING_AGAIN_MS = 250;
 /** Indexes make nothing right or wrong, only fast: without them the store goes on, and tries again after this time. */
 const INDEXES_AGAIN_MS = 5_000;
 
@@ -62,6 +68,9 @@ export function mongoConnection(options: MongoOptions) {
   let made: Promise<MongoClient> | undefined;
   let indexes: Promise<void> | undefined;
   let closed = false;
+  /** Why the server is known to be away. */
+  let knownAway: unknown;
+  let asking = false;
 
   async function makeClient(): Promise<MongoClient> {
     // Loaded here: a program whose store is SQLite need not load it.
@@ -123,20 +132,47 @@ export function mongoConnection(options: MongoOptions) {
     }
   }
 
-  const call: Call = (work) =>
-    bounded(async (signal) => {
-      const db = await connected();
-      await ensureIndexes(db);
-      signal.throwIfAborted();
-      return work(collectionsOf(db, timeoutMs), signal);
+  async function ping(): Promise<void> {
+    await bounded(async () => {
+      await (await connected()).command({ ping: 1 });
     });
+    knownAway = undefined;
+  }
+
+  /** Pings until the server answers. One that answers pings and fails calls is slow, or refuses: each call finds out anew. */
+  async function askWhileAway(): Promise<void> {
+    if (asking) return;
+    asking = true;
+    while (!closed) {
+      try {
+        await ping();
+        break;
+      } catch (error) {
+        knownAway = error;
+        await delay(PING_AGAIN_MS, undefined, { ref: false });
+      }
+    }
+    asking = false;
+  }
+
+  const call: Call = async (work) => {
+    if (knownAway !== undefined) throw away('The store is not reachable.', knownAway);
+    try {
+      return await bounded(async (signal) => {
+        const db = await connected();
+        await ensureIndexes(db);
+        signal.throwIfAborted();
+        return work(collectionsOf(db, timeoutMs), signal);
+      });
+    } catch (error) {
+      if (error instanceof TaskError && error.code === 'unavailable') void askWhileAway();
+      throw error;
+    }
+  };
 
   return {
     call,
-    ping: () =>
-      bounded(async () => {
-        await (await connected()).command({ ping: 1 });
-      }),
+    ping,
     /** Ends what still runs. */
     async close() {
       closed = true;

@@ -27,8 +27,13 @@ const BATCH_BYTES = 8 * 1024 * 1024;
 const LOADED_AT_ONCE = 10;
 /** A larger input is not kept: a batch of one would not be bounded by anything. */
 const MAX_INPUT_BYTES = 8 * 1024 * 1024;
+/** Rounds until everything is looked at again although the bus ends as it did. */
+const LOOK_ROUNDS = 5;
 /** Partitions at work at once: each may hold a batch in memory. */
 const AT_ONCE = 4;
+
+/** What the bus ended with when there was nothing left to do (undefined: unknown), and the rounds since. */
+type Quiet = { at: string | null | undefined; rounds: number };
 
 const DAY_MS = 24 * 60 * 60_000;
 const PURGE_BATCH = 500;
@@ -37,8 +42,16 @@ const PURGE_EVERY_MS = 60_000;
 const bytesOf = ({ record, input, events }: ArchivedTask) =>
   events.reduce((sum, { data }) => sum + data.length, (record.output?.length ?? 0) + (input?.length ?? 0));
 
-/** `holder` names this relay in the leases. Gives the loop of a partition and that of the purge; both end with `stop`. */
-export function createArchive(deps: Deps, config: Environment, holder: string, stop: AbortSignal) {
+/**
+ * `holds`: whether a partition is this relay's, as far as it knows. Gives the loop of a partition and that of the purge; both
+ * end with `stop`.
+ */
+export function createArchive(
+  deps: Deps,
+  config: Environment,
+  holds: (partition: number) => boolean,
+  stop: AbortSignal,
+) {
   const { schedule, endedTasks, store, clock, log } = deps;
   const bounds = { maxInputBytes: MAX_INPUT_BYTES, maxEventBytes: config.ARCHIVE_EVENT_BYTES };
   const outage = createStoreOutage(deps, stop);
@@ -124,8 +137,10 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
   /** One batch; true when there may be more. */
   async function round(partition: number): Promise<boolean> {
     const again = await heldTasks.due(partition, BATCH);
+    let tried = 0;
     if (again.length > 0) {
       const { count, held } = await archive(partition, again);
+      tried = count;
       await heldTasks.release(
         partition,
         again.slice(0, count).filter((id) => !held.has(id)),
@@ -144,12 +159,26 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
     const next = ends[done] ?? entries.length;
     const last = entries[next - 1];
     if (last) await clock.guard(() => schedule.confirmBus(partition, SINK, last.entryId), when(partition));
-    return next < entries.length || entries.length === PAGE;
+    return next < entries.length || entries.length === PAGE || tried < again.length || again.length === BATCH;
+  }
+
+  /**
+   * A round if there is anything to do; true when there may be more. While nothing comes it costs one command. Where the bus
+   * ends is compared for being the same only: after a failover what comes may bear a lower id than what was seen before.
+   */
+  async function look(partition: number, quiet: Quiet): Promise<boolean> {
+    const newest = await clock.guard(() => schedule.newestOnBus(partition), when(partition));
+    if (newest === quiet.at && ++quiet.rounds < LOOK_ROUNDS && !heldTasks.any(partition)) return false;
+    quiet.at = undefined;
+    const more = await inTurn(() => round(partition));
+    if (!more) Object.assign(quiet, { at: newest, rounds: 0 });
+    return more;
   }
 
   return {
     async loop(partition: number): Promise<void> {
       let registered = false;
+      const quiet: Quiet = { at: undefined, rounds: 0 };
       while (!stop.aborted) {
         let more = false;
         try {
@@ -157,8 +186,11 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
             // Whoever holds the partition: nothing is to leave the bus any more that the store does not have.
             if (!registered) await clock.guard(() => schedule.registerSink(partition, SINK), when(partition));
             registered = true;
-            const holds = await clock.guard(() => schedule.holds(partition, holder), when(partition));
-            more = holds && (await inTurn(() => round(partition)));
+            if (holds(partition)) more = await look(partition, quiet);
+            else {
+              quiet.at = undefined;
+              heldTasks.forget(partition);
+            }
           }
         } catch (error) {
           if (error instanceof StoreAway) {
@@ -176,8 +208,9 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
       let fails = false;
       while (!stop.aborted) {
         let gone = 0;
+        const held = clock.available(0) && holds(0);
         try {
-          if (clock.available(0) && (await schedule.holds(0, holder))) {
+          if (held) {
             gone = await store.tasks.purge(clock.now() - config.STORE_RETENTION_DAYS * DAY_MS, PURGE_BATCH);
             if (fails) log.info('the store is purged again');
             fails = false;
@@ -186,7 +219,7 @@ export function createArchive(deps: Deps, config: Environment, holder: string, s
           log[fails ? 'debug' : 'warn']({ error }, 'the store could not be purged, which is tried each minute');
           fails = true;
         }
-        if (gone < PURGE_BATCH) await pause(PURGE_EVERY_MS);
+        if (gone < PURGE_BATCH) await pause(held ? PURGE_EVERY_MS : config.SWEEP_INTERVAL_MS);
       }
     },
   };

@@ -17,10 +17,22 @@ export function createHeldTasks(
   { schedule, clock, log }: Pick<Deps, 'schedule' | 'clock' | 'log'>,
   { SWEEP_INTERVAL_MS }: Pick<Environment, 'SWEEP_INTERVAL_MS'>,
 ) {
-  const tries = new Map<string, number>();
+  /** Of each partition. */
+  const tries = new Map<number, Map<string, number>>();
+  function triesIn(partition: number) {
+    const some = tries.get(partition) ?? new Map<string, number>();
+    tries.set(partition, some);
+    return some;
+  }
   const isRedis = (error: unknown) => error instanceof TaskError && error.code === 'unavailable';
 
   return {
+    /** Whether this relay holds any. */
+    any: (partition: number): boolean => (tries.get(partition)?.size ?? 0) > 0,
+
+    /** The partition is another relay's, which begins to count anew. */
+    forget: (partition: number): void => void tries.delete(partition),
+
     /** Those that are due, the longest first. */
     due: (partition: number, limit: number): Promise<string[]> =>
       clock.guard(() => schedule.heldDue(partition, clock.now(partition), limit), { partition }),
@@ -30,9 +42,10 @@ export function createHeldTasks(
       const held = new Set<string>();
       for (const { id, what, error } of failures) {
         // Redis, or a part of it, is away: no fault of the task, however often.
-        const count = (tries.get(id) ?? 0) + (isRedis(error) ? 0 : 1);
+        const tried = triesIn(partition);
+        const count = (tried.get(id) ?? 0) + (isRedis(error) ? 0 : 1);
         if (count >= TRIES) {
-          tries.delete(id);
+          tried.delete(id);
           log.error({ error, task_id: id }, what);
           continue;
         }
@@ -40,7 +53,7 @@ export function createHeldTasks(
           { error, task_id: id },
           'a task is archived later than the others',
         );
-        tries.set(id, count);
+        tried.set(id, count);
         const at = clock.now(partition) + SWEEP_INTERVAL_MS * Math.min(2 ** count, MAX_ROUNDS);
         await clock.guard(() => schedule.hold(partition, id, at), { partition });
         held.add(id);
@@ -50,7 +63,7 @@ export function createHeldTasks(
 
     /** They are done with. */
     async release(partition: number, ids: string[]): Promise<void> {
-      for (const id of ids) tries.delete(id);
+      for (const id of ids) tries.get(partition)?.delete(id);
       await clock.guard(() => schedule.unhold(partition, ids), { partition });
     },
   };

@@ -11,6 +11,8 @@ import { createArchive } from './archive.ts';
 
 const BATCH = 500;
 const MAX_CHECK_MS = 600_000;
+/** What is past its retention is looked for once in so many rounds. */
+const REMOVAL_ROUNDS = 5;
 const UNLEASE_MS = 200;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -29,7 +31,17 @@ export function startRelay(deps: Deps, config: Environment) {
   /** Partitions of which not every open task was looked at yet; a look that broke off is begun again. */
   const unswept = new Set<number>();
   const stop = new AbortController();
-  const archive = createArchive(deps, config, holder, stop.signal);
+  /** Until when each partition is ours as far as we know, which may be wrong: two relays at once do no harm. */
+  const leasedUntil = new Map<number, number>();
+  const holds = (partition: number) => performance.now() < (leasedUntil.get(partition) ?? 0);
+  const archive = createArchive(deps, config, holds, stop.signal);
+
+  async function lease(partition: number) {
+    const until = performance.now() + leaseMs;
+    const { held, fresh } = await schedule.lease(partition, holder, leaseMs);
+    leasedUntil.set(partition, held ? until : 0);
+    return { held, fresh };
+  }
 
   /** Only what the store has acknowledged is among them. */
   async function removeExpired(partition: number) {
@@ -37,27 +49,29 @@ export function startRelay(deps: Deps, config: Environment) {
     while ((await schedule.removeExpired(partition, now(), BATCH, config.IDEMPOTENCY_RETENTION_MS)) === BATCH);
   }
 
-  async function tend(partition: number) {
-    const { held, fresh } = await schedule.lease(partition, holder, leaseMs);
+  async function tend(partition: number, removes: boolean) {
+    const { held, fresh } = await lease(partition);
     if (!held) return;
     // A lease that ran out while we were busy is no reason to look at everything again.
     const since = performance.now() - (sweptAt.get(partition) ?? Number.NEGATIVE_INFINITY);
     if (fresh && since > MAX_CHECK_MS) unswept.add(partition);
     const everything = unswept.has(partition);
-    const holds = async () => !stop.signal.aborted && (await schedule.lease(partition, holder, leaseMs)).held;
-    await sweepPartition(deps, partition, limits, everything, holds);
-    if (everything && (await holds())) {
+    const holdsStill = async () => !stop.signal.aborted && (await lease(partition)).held;
+    await sweepPartition(deps, partition, limits, everything, holdsStill);
+    if (everything && (await holdsStill())) {
       unswept.delete(partition);
       sweptAt.set(partition, performance.now());
     }
-    await removeExpired(partition);
+    if (removes) await removeExpired(partition);
   }
 
   // Each by itself: the partitions of a master that is away hold up no other.
   async function loop(partition: number) {
-    while (!stop.signal.aborted) {
+    for (let round = 0; !stop.signal.aborted; round++) {
       if (clock.available(partition)) {
-        await tend(partition).catch((error: unknown) => log.warn({ error, partition }, 'a round of the relay failed'));
+        await tend(partition, round % REMOVAL_ROUNDS === 0).catch((error: unknown) =>
+          log.warn({ error, partition }, 'a round of the relay failed'),
+        );
       }
       await sleep(config.SWEEP_INTERVAL_MS);
     }
