@@ -22,7 +22,7 @@ import type {
 /** The zero of ranks: a minute number counted from here fits BullMQ's 2,097,151 for four years. */
 const RANK_EPOCH = Date.UTC(2026, 10, 1);
 
-/** An input up to this comes along with its create; a larger one would hold up Redis while Lua copies it. */
+/** An input up to this comes along with its create and its begin; a larger one would hold up Redis while Lua copies it. */
 const INLINE_CHARACTERS = 16_384;
 
 const json = JSON.stringify;
@@ -87,22 +87,28 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
       id: string,
       options: { fence: string; worker: string; typeVersion: number; mayRestart: boolean; lost: ErrorView },
     ): Promise<BeginVerdict> {
-      const reply = await run('begin', keysOf(id).common, [
-        id,
-        options.fence,
-        json({ worker: options.worker }),
-        RECORD_VERSION,
-        options.typeVersion,
-        options.mayRestart ? '1' : '0',
-        json({ reason: options.lost.code, delay_ms: 0, discard: true }),
-        json(options.lost),
-        json({ action: 'expired', by: 'deadline' }),
-      ]);
+      const { p, common } = keysOf(id);
+      const reply = await run(
+        'begin',
+        [...common, keys.input(p, id)],
+        [
+          id,
+          options.fence,
+          json({ worker: options.worker }),
+          RECORD_VERSION,
+          options.typeVersion,
+          options.mayRestart ? '1' : '0',
+          json({ reason: options.lost.code, delay_ms: 0, discard: true }),
+          json(options.lost),
+          json({ action: 'expired', by: 'deadline' }),
+          INLINE_CHARACTERS,
+        ],
+      );
       const [verdict, ...rest] = reply;
       if (verdict === 'ended') return { verdict };
       if (verdict === 'newer') return { verdict, until: Number(rest[0]) };
       if (verdict === 'later') return { verdict, until: Number(rest[0]) };
-      const [attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, turnOf] =
+      const [input, attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, turnOf] =
         rest.map(String);
       return {
         verdict: 'start',
@@ -115,6 +121,7 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
         traceparent: traceparent ?? '',
         owner: owner ?? '',
         turnOf: turnOf || null,
+        input: input || null,
       };
     },
 
