@@ -13,7 +13,7 @@ import { orUnavailable } from './redis/away.ts';
 import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry } from './redis/task-verdicts.ts';
 import { canonicalJson, sha256 } from './task-id.ts';
 
-type Started = Extract<BeginVerdict, { verdict: 'start' }> & { input: Promise<string | null> };
+type Started = Extract<BeginVerdict, { verdict: 'start' }>;
 /**
  * `until` (ms, Redis TIME): the task goes on then; without it the job is done. `dueAt`: the record says so itself, and an
  * answer may have moved it earlier by the time the job is parked.
@@ -43,9 +43,6 @@ export async function runTask(
   const type = deps.catalog.get(job.type);
   if (!type) return { until: clock.now() + 5_000 };
   const fence = job.fence ?? randomUUID();
-  // Asked for in the same batch as the attempt: the first token waits for one round trip less.
-  const input = orUnavailable(tasks.readInput(job.taskId));
-  input.catch(() => undefined);
   const begun = await tasks.begin(job.taskId, {
     fence,
     worker,
@@ -60,7 +57,7 @@ export async function runTask(
     return { until: Math.max(begun.until, clock.now() + HAND_BACK_MS), dueAt: begun.until };
   }
 
-  return runAttempt(deps, type, { id: job.taskId, attempt: begun.attempt, fence }, { ...begun, input }, job.signal);
+  return runAttempt(deps, type, { id: job.taskId, attempt: begun.attempt, fence }, begun, job.signal);
 }
 
 async function runAttempt(
@@ -111,9 +108,9 @@ async function runAttempt(
 
 /** Runs the handler to its end, or to the moment it is stopped, whichever comes first. */
 async function execute(
-  { turns, limits }: Deps,
+  { tasks, turns, limits }: Deps,
   type: JobType,
-  stored: Promise<string | null>,
+  stored: string | null,
   context: Context,
 ): Promise<Outcome> {
   const { signal } = context;
@@ -124,7 +121,7 @@ async function execute(
   signal.addEventListener('abort', reject, { once: true });
   try {
     signal.throwIfAborted();
-    const text = await Promise.race([stored, aborted.promise]);
+    const text = stored ?? (await Promise.race([orUnavailable(tasks.readInput(context.taskId)), aborted.promise]));
     if (text === null) throw new TaskError('internal', 'The input of this task is gone.');
     const input = JSON.parse(text);
     const sessionId = type.sessionOf?.(input);

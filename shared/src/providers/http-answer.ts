@@ -1,4 +1,5 @@
 /** What providers over HTTP share: the errors of answers that are none, and the reading of streams whose every byte may be wrong. */
+import type { Readable } from 'node:stream';
 import { TaskError } from '../errors.ts';
 import type { ChatChunk } from '../provider.ts';
 
@@ -69,7 +70,7 @@ export function connectionError(name: string, error: unknown, hint = ''): TaskEr
 }
 
 /** The text of a body that is not a stream, as far as `limit` characters. */
-export async function readText(body: ReadableStream<Uint8Array>, limit = MAX_LIST_CHARACTERS): Promise<string> {
+export async function readText(body: Readable, limit = MAX_LIST_CHARACTERS): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   for await (const bytes of body) {
@@ -80,10 +81,10 @@ export async function readText(body: ReadableStream<Uint8Array>, limit = MAX_LIS
 }
 
 /** Waits a moment for the end of a body whose answer is complete: only then can its connection be used again. */
-async function awaitClose(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-  const timer = setTimeout(() => void reader.cancel().catch(() => {}), CLOSE_WAIT_MS);
+async function awaitClose(body: Readable, bytes: AsyncIterator<Uint8Array>): Promise<void> {
+  const timer = setTimeout(() => body.destroy(), CLOSE_WAIT_MS);
   try {
-    while (!(await reader.read()).done);
+    while (!(await bytes.next()).done);
   } catch {
     // The answer is whole; how its connection ends is of no matter.
   } finally {
@@ -96,24 +97,24 @@ export type Batch = { events: (Json | undefined)[]; over: boolean };
 
 /** The events of a body, as many at a time as arrived together. `take` gets its text in pieces, the last one with `last`. */
 export async function* readEvents(
-  body: ReadableStream<Uint8Array>,
+  body: Readable,
   take: (text: string, last: boolean) => Batch,
 ): AsyncGenerator<Batch['events']> {
   const decoder = new TextDecoder();
-  const reader = body.getReader();
+  const bytes: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
   try {
     for (let ended = false; !ended; ) {
-      const read = await reader.read();
+      const read = await bytes.next();
       const { events, over } = take(
         read.done ? decoder.decode() : decoder.decode(read.value, { stream: true }),
-        read.done,
+        read.done ?? false,
       );
       yield events;
-      if (over && !read.done) await awaitClose(reader);
+      if (over && !read.done) await awaitClose(body, bytes);
       ended = read.done || over;
     }
   } finally {
-    await reader.cancel().catch(() => {});
+    body.destroy();
   }
 }
 

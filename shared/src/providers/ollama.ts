@@ -20,6 +20,7 @@ import {
   statusError,
   streamChat,
 } from './http-answer.ts';
+import { type Answer, httpFetch } from './http-fetch.ts';
 
 /** `url` such as `http://127.0.0.1:11434`. `hint` follows the message when nothing answers there. */
 export type OllamaOptions = { name: string; url: string; apiKey?: string | undefined; hint?: string | undefined };
@@ -93,7 +94,7 @@ function lineBatches(name: string): (text: string, last: boolean) => Batch {
 }
 
 /** A refusal of Ollama's own says that the model is missing; another 404 comes from something else at that address. */
-function refusalOf(name: string, model: string | undefined, { status, headers }: Response): TaskError {
+function refusalOf(name: string, model: string | undefined, { status, headers }: Answer): TaskError {
   if (status !== 404 || !model || !/\bjson\b/.test(headers.get('content-type') ?? ''))
     return statusError(name, status, headers);
   const command = MODEL_NAME.test(model) ? ` On its machine: ollama pull ${model}` : '';
@@ -104,23 +105,21 @@ function refusalOf(name: string, model: string | undefined, { status, headers }:
 async function send(
   { name, url, apiKey }: OllamaOptions,
   { model, signal, ask }: { model?: string; signal: AbortSignal; ask(client: Ollama): Promise<unknown> },
-): Promise<Response & { body: ReadableStream<Uint8Array> }> {
-  let answer: Response | undefined;
+): Promise<Answer> {
+  let answer: Answer | undefined;
   const client = new Ollama({
     host: url,
     ...(apiKey ? { headers: { Authorization: `Bearer ${apiKey}` } } : {}),
     // The client of one request: only its fetch can be given the signal.
     async fetch(input, init) {
-      answer = await fetch(input, { ...init, signal });
+      answer = await httpFetch(String(input), { ...init, signal });
       return Response.json({});
     },
   });
   await ask(client);
-  if (answer?.ok && answer.body) return answer as Response & { body: ReadableStream<Uint8Array> };
-  await answer?.body?.cancel().catch(() => {});
-  throw answer?.ok === false
-    ? refusalOf(name, model, answer)
-    : new TaskError('provider_busy', `${name} answered nothing.`);
+  if (answer?.ok) return answer;
+  answer?.body.destroy();
+  throw answer ? refusalOf(name, model, answer) : new TaskError('provider_busy', `${name} answered nothing.`);
 }
 
 function chat(options: OllamaOptions, call: ChatCall): AsyncIterable<ChatChunk> {

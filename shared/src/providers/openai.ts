@@ -1,7 +1,9 @@
 /**
- * Any backend that speaks OpenAI's chat completions. The official client builds and sends the request; its stream is read
- * with eventsource-parser, which takes half the CPU or less for each chunk than the client's own reader and bounds an event.
+ * Any backend that speaks OpenAI's chat completions. The official client builds the request. It is sent without it, which
+ * spares a resting process a sixth of the time to the first byte; the stream of the answer is read with eventsource-parser,
+ * which takes half the CPU or less for each chunk than the client's own reader and bounds an event.
  */
+import type { Readable } from 'node:stream';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import OpenAI, { APIError } from 'openai';
 import { TaskError } from '../errors.ts';
@@ -20,6 +22,7 @@ import {
   statusError,
   streamChat,
 } from './http-answer.ts';
+import { type Answer, httpFetch } from './http-fetch.ts';
 
 /** `apiKey` may be absent for a server of one's own; `baseURL` defaults to OpenAI's. `name` stands in messages and outcomes. */
 export type OpenaiOptions = {
@@ -30,8 +33,6 @@ export type OpenaiOptions = {
   defaultModel?: string | undefined;
 };
 
-/** Beyond what setTimeout takes the client would time out at once; the caller keeps the deadlines. */
-const NO_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_ERROR_BODY_CHARACTERS = 64 * 1024;
 /** Models that are no chat models, by what their makers call them: lists of models do not tell. */
 const NO_CHAT =
@@ -93,12 +94,11 @@ function sseBatches(name: string): (text: string, last: boolean) => Batch {
 }
 
 /** The stream of a response, or the error that it is instead. */
-async function streamOf(name: string, response: Response): Promise<ReadableStream<Uint8Array>> {
-  const isStream = /\bevent-stream\b/i.test(response.headers.get('content-type') ?? '');
-  if (response.body && isStream) return response.body;
-  const error = response.body && errorIn(parseObject(await readText(response.body, MAX_ERROR_BODY_CHARACTERS)));
-  if (error) throw embeddedError(name, error, response.headers);
-  throw new TaskError('provider_busy', `${name} did not answer with an event stream (HTTP ${response.status}).`);
+async function streamOf(name: string, { status, headers, body }: Answer): Promise<Readable> {
+  if (/\bevent-stream\b/i.test(headers.get('content-type') ?? '')) return body;
+  const error = errorIn(parseObject(await readText(body, MAX_ERROR_BODY_CHARACTERS)));
+  if (error) throw embeddedError(name, error, headers);
+  throw new TaskError('provider_busy', `${name} did not answer with an event stream (HTTP ${status}).`);
 }
 
 /** The error of a call that did not come to an end. */
@@ -107,8 +107,22 @@ function callError(name: string, error: unknown): TaskError {
   return connectionError(name, error);
 }
 
+/** Sends a request that the client builds: what it does besides, retries and deadlines, is the caller's. */
+async function send(
+  client: OpenAI,
+  signal: AbortSignal,
+  options: Parameters<OpenAI['buildRequest']>[0],
+): Promise<Answer> {
+  const { req, url } = await client.buildRequest(options);
+  const answer = await httpFetch(url, { ...req, signal });
+  if (answer.ok) return answer;
+  // An error's body is never used; it may be endless, and repeats the prompt or the key.
+  answer.body.destroy();
+  throw APIError.generate(answer.status, undefined, undefined, answer.headers);
+}
+
 /** Sends the call. JSON leaves out the settings that are undefined. */
-function request(client: OpenAI, call: ChatCall): Promise<Response> {
+function request(client: OpenAI, call: ChatCall): Promise<Answer> {
   const body = {
     model: call.model,
     messages: call.messages,
@@ -119,8 +133,8 @@ function request(client: OpenAI, call: ChatCall): Promise<Response> {
     presence_penalty: call.presence_penalty,
     stream: true,
     stream_options: { include_usage: true },
-  } as OpenAI.ChatCompletionCreateParamsStreaming;
-  return client.chat.completions.create(body, { signal: call.signal }).asResponse();
+  };
+  return send(client, call.signal, { method: 'post', path: '/chat/completions', body, stream: true });
 }
 
 function chat(client: OpenAI, name: string, call: ChatCall): AsyncIterable<ChatChunk> {
@@ -134,8 +148,8 @@ function chat(client: OpenAI, name: string, call: ChatCall): AsyncIterable<ChatC
 /** The first model of a server that is a chat model by its name. */
 async function firstModel(client: OpenAI, name: string, signal: AbortSignal): Promise<string> {
   try {
-    const response = await client.models.list({ signal }).asResponse();
-    const data = response.body && parseObject(await readText(response.body))?.data;
+    const { body } = await send(client, signal, { method: 'get', path: '/models' });
+    const data = parseObject(await readText(body))?.data;
     const ids = (Array.isArray(data) ? data : []).map((model) => asText(asObject(model)?.id));
     return ids.find((id) => id && !NO_CHAT.test(id)) ?? ANY_MODEL;
   } catch (error) {
@@ -159,16 +173,7 @@ export function openaiProvider({ name, baseURL, apiKey, defaultModel }: OpenaiOp
     project: null,
     adminAPIKey: null,
     webhookSecret: null,
-    maxRetries: 0,
-    timeout: NO_TIMEOUT_MS,
     logLevel: 'off',
-    async fetch(url, init) {
-      const response = await fetch(url, init);
-      if (response.ok) return response;
-      // An error's body is never used; left alone, the client would read all of it, however long or slow.
-      await response.body?.cancel().catch(() => {});
-      return new Response(null, { status: response.status, headers: response.headers });
-    },
   });
   return {
     name,

@@ -11,8 +11,8 @@ import type { CreateVerdict, Limits, NewTask } from './task-verdicts.ts';
 /** The zero of ranks: a minute number counted from here fits BullMQ's 2,097,151 for four years. */
 const RANK_EPOCH = Date.UTC(2026, 10, 1);
 
-/** An input up to this comes along with its create; a larger one would hold up Redis while Lua copies it. */
-const INLINE_CHARACTERS = 16_384;
+/** An input up to this comes along with its create and its begin; a larger one would hold up Redis while Lua copies it. */
+export const INLINE_CHARACTERS = 16_384;
 
 /** Tasks of one call: it takes Redis about a millisecond. */
 const MAX_GATHERED = 32;

@@ -29,6 +29,8 @@ export function createHub(id: string, reads: LogReads) {
   let waking = false;
   /** The readers that wait, and the cursor each has come to. */
   let waiters = new Map<() => void, string>();
+  /** The end of the log, as it was read since the last wake: who has come there waits, and need not look again. */
+  let end: string | undefined;
   /** Log reads begun since the last wake, shared by the readers at the same cursor. */
   const readings = new Map<string, Promise<Reading>>();
   /** What the ring last gave, and from where. */
@@ -39,6 +41,7 @@ export function createHub(id: string, reads: LogReads) {
     // A read that began before may not know what woke us.
     readings.clear();
     given = undefined;
+    end = undefined;
     if (waking) return;
     waking = true;
     // What else is heard in this turn goes along.
@@ -121,6 +124,7 @@ export function createHub(id: string, reads: LogReads) {
         const before = wakes;
         const { frames, tail } = await fromLog(cursor, page);
         if (frames.length > 0) {
+          if (tail !== null && wakes === before) end = tail;
           const each = frames.reduce((sum, { bytes }) => sum + bytes.length, 0) / frames.length;
           page = Math.max(1, Math.min(MAX_PAGE, 2 * page, Math.round(PAGE_BYTES / each)));
         } else if (tail === null) {
@@ -135,7 +139,7 @@ export function createHub(id: string, reads: LogReads) {
       function pull(cursor: string, call: () => void): Pulled | Promise<Pulled> {
         const live = fromRing(cursor);
         if (live.length > 0) return live;
-        if (ring.at(-1)?.id !== cursor) return read(cursor, call);
+        if (cursor !== ring.at(-1)?.id && cursor !== end) return read(cursor, call);
         waiters.set(call, cursor);
         return live;
       }

@@ -99,6 +99,17 @@ test('two hundred readers of one task share their reads of its log', async (t) =
   for (const { frames } of readers) assert.equal(frames.length, 403);
 });
 
+test('a reader that has read a log to its end waits there without a second look', async (t) => {
+  const { running, reader, writer, logReads } = setup(t);
+  const { ref, lastId } = await running();
+  const before = await logReads();
+  const { frames } = reader(ref.id);
+  await until(() => frames.length === 2);
+  await writer(ref, lastId).next();
+  await until(() => frames.length === 3);
+  assert.equal((await logReads()) - before, 1);
+});
+
 test('the last event carries output, error and usage, which only the record holds', async (t) => {
   const { running, reader, tasks, ending } = setup(t);
   const { ref, lastId } = await running();

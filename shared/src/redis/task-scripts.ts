@@ -3,7 +3,7 @@ import type { ErrorView } from '../errors.ts';
 import { type EndStatus, RECORD_VERSION } from '../task.ts';
 import { partitionOf } from '../task-id.ts';
 import type { RedisConnection } from './connect.ts';
-import { createTaskCreation } from './create-tasks.ts';
+import { createTaskCreation, INLINE_CHARACTERS } from './create-tasks.ts';
 import type { Keys } from './keys.ts';
 import { createScripts } from './scripts.ts';
 import type {
@@ -48,22 +48,28 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
       id: string,
       options: { fence: string; worker: string; typeVersion: number; mayRestart: boolean; lost: ErrorView },
     ): Promise<BeginVerdict> {
-      const reply = await run('begin', keysOf(id).common, [
-        id,
-        options.fence,
-        json({ worker: options.worker }),
-        RECORD_VERSION,
-        options.typeVersion,
-        options.mayRestart ? '1' : '0',
-        json({ reason: options.lost.code, delay_ms: 0, discard: true }),
-        json(options.lost),
-        json({ action: 'expired', by: 'deadline' }),
-      ]);
+      const { p, common } = keysOf(id);
+      const reply = await run(
+        'begin',
+        [...common, keys.input(p, id)],
+        [
+          id,
+          options.fence,
+          json({ worker: options.worker }),
+          RECORD_VERSION,
+          options.typeVersion,
+          options.mayRestart ? '1' : '0',
+          json({ reason: options.lost.code, delay_ms: 0, discard: true }),
+          json(options.lost),
+          json({ action: 'expired', by: 'deadline' }),
+          INLINE_CHARACTERS,
+        ],
+      );
       const [verdict, ...rest] = reply;
       if (verdict === 'ended') return { verdict };
       if (verdict === 'newer') return { verdict, until: Number(rest[0]) };
       if (verdict === 'later') return { verdict, until: Number(rest[0]) };
-      const [attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, turnOf] =
+      const [input, attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, turnOf] =
         rest.map(String);
       return {
         verdict: 'start',
@@ -76,6 +82,7 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
         traceparent: traceparent ?? '',
         owner: owner ?? '',
         turnOf: turnOf || null,
+        input: input || null,
       };
     },
 

@@ -58,6 +58,8 @@ export type BeginVerdict =
       traceparent: string;
       owner: string;
       turnOf: string | null;
+      /** JSON text; null when it is too large to come along, or gone. */
+      input: string | null;
     };
 
 /** How an attempt ends while its task does not; with an approval the task is parked for an answer. */

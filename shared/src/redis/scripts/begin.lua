@@ -2,7 +2,8 @@
 -- begin: the only judge of attempts. First match of: ended · newer · marked cancelled · early · start_by passed ·
 -- queued · input_required · in_progress (the last attempt was lost).
 -- ARGV 2 fence, 3 started event, 4 record version, 5 job-type version, 6 may restart, 7 retrying event of a lost
--- attempt, 8 error of a lost task, 9 the answer that stands for an expired approval, without the approval's id.
+-- attempt, 8 error of a lost task, 9 the answer that stands for an expired approval, without the approval's id, 10 how
+-- long an input may be to come along. KEYS 7 input.
 local fence = ARGV[2]
 local record = redis.call('HMGET', task, 'status', 'v', 'type_version', 'fence', 'cancel_requested_at', 'due_at',
   'attempt', 'start_by')
@@ -16,7 +17,8 @@ end
 local function started()
   local names = { 'attempt', 'last_id', 'failures', 'max_attempts', 'timeout_ms', 'request_id', 'traceparent',
     'owner', 'turn_of' }
-  local answer = { 'start' }
+  local fits = redis.call('STRLEN', KEYS[7]) <= tonumber(ARGV[10])
+  local answer = { 'start', fits and redis.call('GET', KEYS[7]) or '' }
   for _, value in ipairs(redis.call('HMGET', task, unpack(names))) do answer[#answer + 1] = value or '' end
   return answer
 end

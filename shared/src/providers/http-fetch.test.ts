@@ -1,0 +1,83 @@
+/** What global fetch did for every call, and what it could not: the rest is in faults.test.ts and providers.test.ts. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { brotliCompressSync, createBrotliCompress, createDeflate, createGzip, gzipSync } from 'node:zlib';
+import { callOf, collect, dialects, KEY, startRaw } from '../../../scripts/testing/dialects.ts';
+import { DEADLINES, httpFetch } from './http-fetch.ts';
+
+for (const dialect of dialects) {
+  const { text, end, contentType } = dialect;
+
+  describe(dialect.name, () => {
+    for (const [encoding, encoder] of [
+      ['gzip', createGzip],
+      ['deflate', createDeflate],
+      ['br', createBrotliCompress],
+    ] as const) {
+      test(`an answer in ${encoding}, which nobody asked for, comes through as it arrives`, async (t) => {
+        const encoded = encoder();
+        const { url, requests } = await startRaw(t, (response) => {
+          response.writeHead(200, { 'content-type': contentType, 'content-encoding': encoding });
+          encoded.pipe(response);
+          encoded.write(text('first '));
+          encoded.flush();
+        });
+        const chunks = dialect.provider(url).chat(callOf())[Symbol.asyncIterator]();
+        assert.equal((await chunks.next()).value.text, 'first ');
+        encoded.end(text('second') + end());
+        assert.equal((await chunks.next()).value.text, 'second');
+        for (let done = false; !done; ) done = (await chunks.next()).done ?? false;
+        assert.equal(requests[0]?.headers['accept-encoding'], 'identity');
+      });
+    }
+
+    test('what is said to be in gzip and is not is provider_busy', async (t) => {
+      const { url } = await startRaw(t, (response) => {
+        response.writeHead(200, { 'content-type': contentType, 'content-encoding': 'gzip' }).end(text('plain'));
+      });
+      await assert.rejects(collect(dialect.provider(url).chat(callOf())), { code: 'provider_busy' });
+    });
+
+    test('a call that is sent on to another address goes there whole, but without the key', async (t) => {
+      const there = await startRaw(t, (response) => {
+        response.writeHead(200, { 'content-type': contentType }).end(text('there') + end());
+      });
+      const here = await startRaw(t, (response) => {
+        response.writeHead(307, { location: `${there.url}/elsewhere` }).end();
+      });
+      const { all } = await collect(dialect.provider(here.url).chat(callOf()));
+      assert.equal(all[0]?.text, 'there');
+      const [sent, arrived] = [here.requests[0], there.requests[0]];
+      assert.equal(sent?.headers.authorization, `Bearer ${KEY}`);
+      assert.deepEqual(
+        [arrived?.url, arrived?.headers.authorization, arrived?.body],
+        ['/elsewhere', undefined, sent?.body],
+      );
+    });
+
+    test('a server that sends a call in a circle is provider_busy', async (t) => {
+      const { url, requests } = await startRaw(t, (response) => {
+        response.writeHead(307, { location: `/again-${requests.length}` }).end();
+      });
+      await assert.rejects(collect(dialect.provider(url).chat(callOf())), { code: 'provider_busy' });
+      assert.equal(requests.length, 21);
+    });
+  });
+}
+
+test('a body is decoded whole, in one piece or several, and one of an unknown encoding comes as it is', async (t) => {
+  const large = '꿀'.repeat(500_000);
+  const bodies = { gzip: gzipSync(large), br: brotliCompressSync(large), unknown: Buffer.from(large) };
+  for (const [encoding, body] of Object.entries(bodies)) {
+    const { url } = await startRaw(
+      t,
+      (response) => void response.writeHead(200, { 'content-encoding': encoding }).end(body),
+    );
+    const answer = await httpFetch(url, {});
+    assert.equal(Buffer.concat(await answer.body.toArray()).toString() === large, true);
+  }
+});
+
+test('a silence is ended by the caller alone, however long it is', () => {
+  assert.deepEqual(DEADLINES, { headersTimeout: 0, bodyTimeout: 0 });
+});
