@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
+import { createRoster } from '@beanline/shared/roster.ts';
 import { createAdaptorServer } from '@hono/node-server';
 import { createAccess } from './access.ts';
 import { createApp } from './app.ts';
@@ -55,15 +56,14 @@ export async function startServer(deps: Deps, config: Environment) {
       noDelay: true,
     },
   }) as Server;
-  const underWay = new Set<ServerResponse>();
+  const underWay = createRoster<ServerResponse>();
   // Before the application: a response that is written at once must know already.
   server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
     if (draining.signal.aborted) response.shouldKeepAlive = false;
-    underWay.add(response);
-    response.on('close', () => underWay.delete(response));
+    response.on('close', underWay.join(response));
   });
   const isAnswered = (socket: Socket) => {
-    for (const response of underWay) if (response.socket === socket && response.headersSent) return true;
+    for (const response of underWay.members()) if (response.socket === socket && response.headersSent) return true;
     return false;
   };
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -92,8 +92,8 @@ export async function startServer(deps: Deps, config: Environment) {
       const startedAt = performance.now();
       const since = () => performance.now() - startedAt;
       draining.abort();
-      for (const response of underWay) if (!response.headersSent) response.shouldKeepAlive = false;
-      while (since() < config.DRAIN_MS && (underWay.size > 0 || since() < config.LEAVE_MS)) await sleep(LOOK_MS);
+      for (const response of underWay.members()) if (!response.headersSent) response.shouldKeepAlive = false;
+      while (since() < config.DRAIN_MS && (underWay.size() > 0 || since() < config.LEAVE_MS)) await sleep(LOOK_MS);
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
       await Promise.race([closed, sleep(LAST_CALL_MS)]);

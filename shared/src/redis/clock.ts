@@ -5,6 +5,7 @@
 import { Cluster, type Redis } from 'ioredis';
 import type { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { createRoster } from '../roster.ts';
 import { partitionOf } from '../task-id.ts';
 import { away } from './away.ts';
 import { slotOf } from './blocking.ts';
@@ -47,7 +48,7 @@ export function createClock(
   const probed = new Map<string, Redis>();
   const slots = Array.from({ length: partitions }, (_, p) => slotOf(keys.open(p)));
   /** Requests under way, and whether what each needs is there. */
-  const waiting = new Map<(error: TaskError) => void, () => boolean>();
+  const waiting = createRoster<{ reject: (error: TaskError) => void; isMet: () => boolean }>();
   const firstAnswer = Promise.withResolvers<void>();
   firstAnswer.promise.catch(() => undefined);
   let admission: 'none' | 'asked' | 'given' = 'none';
@@ -84,11 +85,7 @@ export function createClock(
       log[reachable ? 'info' : 'warn'](reachable ? 'redis is reachable' : 'redis is away');
       if (reachable) told.clear();
     }
-    for (const [reject, isMet] of waiting) {
-      if (isMet()) continue;
-      waiting.delete(reject);
-      reject(away());
-    }
+    for (const { reject, isMet } of waiting.members()) if (!isMet()) reject(away());
   }
 
   async function answered() {
@@ -182,14 +179,14 @@ export function createClock(
       if (!isMet()) return Promise.reject(away());
       return new Promise((resolve, reject) => {
         const answer = work();
-        waiting.set(reject, isMet);
+        const leave = waiting.join({ reject, isMet });
         answer.then(
           (value) => {
-            waiting.delete(reject);
+            leave();
             resolve(value);
           },
           (error: unknown) => {
-            waiting.delete(reject);
+            leave();
             reject(isConnectionError(error) ? away(error) : error);
           },
         );

@@ -36,7 +36,8 @@ export function createTaskCreation(
   run: Run,
   { keys, partitions, limits }: { keys: Keys; partitions: number; limits: Limits },
 ) {
-  const gathered = new Map<number, Waiting[]>();
+  /** By partition: those whose turn has not come, while a call is under way. */
+  const gathered: (Waiting[] | undefined)[] = [];
   const share = (limit: number) => Math.ceil(limit / partitions);
   const common = [
     share(limits.maxQueueTasks),
@@ -68,15 +69,15 @@ export function createTaskCreation(
       const wanted = waiting.splice(0, MAX_GATHERED).filter(({ task }) => task.wanted?.() ?? true);
       if (wanted.length > 0) await send(p, wanted);
     }
-    gathered.delete(p);
+    gathered[p] = undefined;
   }
 
   function add(p: number, waiting: Waiting): Promise<CreateVerdict> {
-    const others = gathered.get(p);
+    const others = gathered[p];
     if (others) others.push(waiting);
     else {
       const first = [waiting];
-      gathered.set(p, first);
+      gathered[p] = first;
       void flush(p, first);
     }
     return waiting.answer.promise;
