@@ -144,13 +144,16 @@ test('no program, nor the script for keys, imports what the image does not insta
     (file) => !file.endsWith('.test.ts'),
   );
   files.push(...[...withImports('scripts/keys.ts')].filter((file) => file.startsWith('scripts/')));
-  const imported = new Set(
-    files.flatMap((file) => [...read(file).matchAll(IMPORT)].map(([, name, other]) => name ?? other ?? '')),
+  const imported = new Map(
+    files.flatMap((file) => [...read(file).matchAll(IMPORT)].map(([, name, other]) => [name ?? other ?? '', file])),
   );
   assert.ok(imported.has('bullmq') && imported.has('hono'));
-  for (const name of imported) {
+  for (const [name, file] of imported) {
     if (name.startsWith('node:') || name === '@beanline/shared') continue;
-    const entry = lock.packages[`node_modules/${name}`];
-    assert.ok(entry && !entry.dev && !entry.devOptional, `${name} is for development only`);
+    // As Node looks for it: in the folders above the file, the nearest first.
+    const folders = file.split('/').map((_, index, parts) => parts.slice(0, parts.length - 1 - index).join('/'));
+    const places = folders.map((folder) => join(folder, 'node_modules', name));
+    const entry = places.map((place) => lock.packages[place]).find((found) => found !== undefined);
+    assert.ok(entry && !entry.dev && !entry.devOptional, `${name}, for ${file}, is for development only`);
   }
 });

@@ -161,8 +161,9 @@ test('the window lives on while it is used, and the turns are gone when the stor
   await until('the turn is done with', async () => !(await exists('turns')) && (await exists('window')));
   await system.redis.cli('pexpire', `bl:{s:${session}}:window`, '60000');
   await system.ask(session, 'lives on');
-  const left = Number(await system.redis.cli('pttl', `bl:{s:${session}}:window`));
-  assert.ok(left > 60_000, `${left} ms`);
+  const left = async () => Number(await system.redis.cli('pttl', `bl:{s:${session}}:window`));
+  // For the moment in which it is read anew after the turn, its place is kept for a minute only.
+  await until('the window lives on', async () => (await left()) > 60_000);
 });
 
 test("a turn whose task has left Redis is the store's: the window is read anew, and the turn forgotten", async () => {
