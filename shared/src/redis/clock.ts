@@ -48,7 +48,7 @@ export function createClock(
   const probed = new Map<string, Redis>();
   const slots = Array.from({ length: partitions }, (_, p) => slotOf(keys.open(p)));
   /** Requests under way, and whether what each needs is there. */
-  const waiting = createRoster<{ reject: (error: TaskError) => void; isMet: () => boolean }>();
+  const waiting = createRoster<{ refuse: (error: TaskError) => void; isMet: () => boolean }>();
   const firstAnswer = Promise.withResolvers<void>();
   firstAnswer.promise.catch(() => undefined);
   let admission: 'none' | 'asked' | 'given' = 'none';
@@ -85,7 +85,7 @@ export function createClock(
       log[reachable ? 'info' : 'warn'](reachable ? 'redis is reachable' : 'redis is away');
       if (reachable) told.clear();
     }
-    for (const { reject, isMet } of waiting.members()) if (!isMet()) reject(away());
+    for (const { refuse, isMet } of waiting.members()) if (!isMet()) refuse(away());
   }
 
   async function answered() {
@@ -179,7 +179,13 @@ export function createClock(
       if (!isMet()) return Promise.reject(away());
       return new Promise((resolve, reject) => {
         const answer = work();
-        const leave = waiting.join({ reject, isMet });
+        const leave = waiting.join({
+          isMet,
+          refuse(error) {
+            leave();
+            reject(error);
+          },
+        });
         answer.then(
           (value) => {
             leave();

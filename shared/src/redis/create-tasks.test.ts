@@ -96,13 +96,44 @@ test('more than one call takes are all created, each with its own events and its
 test('a create that nobody wants any more when its turn comes is not sent', async (t) => {
   const { tasks, newTask, reads } = setup(t);
   const [first, second, third] = [newTask(), newTask({ wanted: () => false }), newTask({ wanted: () => true })];
-  const answers = [first, second, third].map((task) => tasks.create(task));
-  await Promise.all([answers[0], answers[2]]);
+  const [, refused] = await Promise.allSettled([first, second, third].map((task) => tasks.create(task)));
+  assert.equal(refused?.status === 'rejected' && refused.reason.code, 'unavailable');
   const found = await Promise.all([first, second, third].map(({ id }) => reads.read('anna', id)));
   assert.deepEqual(
     found.map((task) => task?.id),
     [first.id, undefined, third.id],
   );
+});
+
+test('an input that is put down by itself goes with its call: of one that is not sent nothing stays', async (t) => {
+  const { tasks, newTask, redis, keys } = setup(t);
+  const large = (wanted: boolean) => newTask({ input: JSON.stringify('여'.repeat(10_000)), wanted: () => wanted });
+  const [first, second, third] = [newTask(), large(false), large(true)];
+  await Promise.allSettled([first, second, third].map((task) => tasks.create(task)));
+  assert.equal(await redis.exists(keys.input(0, second.id)), 0);
+  assert.equal(await tasks.readInput(third.id), third.input);
+  assert.equal(await redis.pttl(keys.input(0, third.id)), -1);
+});
+
+test('full calls go out beside the one that is under way, and nobody stays behind them', async (t) => {
+  const { tasks, newTask, redis } = setup(t);
+  const verdicts: Promise<{ verdict: string }>[] = [];
+  const come = (count: number) => {
+    for (let i = 0; i < count; i++) verdicts.push(tasks.create(newTask()));
+  };
+  const before = await calls(redis);
+  // Held up, so that what is sent meanwhile is what was not waited for.
+  const blocker = redis.duplicate();
+  t.after(() => blocker.disconnect());
+  await blocker.client('PAUSE', 100, 'ALL');
+  come(1 + 5 * 32 + 3);
+  // The pause ends; while the last calls are answered a few more come, one turn after the other.
+  for (let turn = 0; turn < 50; turn++) {
+    await Promise.race(verdicts.slice(-3));
+    come(1);
+  }
+  for (const { verdict } of await Promise.all(verdicts)) assert.equal(verdict, 'created');
+  assert.ok((await calls(redis)) - before <= 1 + 5 + 1 + 50);
 });
 
 test('when a call fails all of its tasks hear of it, and the next one is sent', async (t) => {

@@ -2,6 +2,7 @@
  * Creates tasks. The first create of a partition goes to Redis at once, and those that come while it is under way go as one
  * call: each task costs Redis and this process a third less that way, and nobody waits for a window of time.
  */
+import { away } from './away.ts';
 import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 import { newRecord } from './new-record.ts';
@@ -12,17 +13,27 @@ import type { CreateVerdict, Limits, NewTask } from './task-verdicts.ts';
 const RANK_EPOCH = Date.UTC(2026, 10, 1);
 
 /** An input up to this comes along with its create and its begin; a larger one would hold up Redis while Lua copies it. */
-export const INLINE_CHARACTERS = 16_384;
+export const INLINE_BYTES = 16_384;
 
-/** Tasks of one call: it takes Redis about a millisecond. */
+/** How long an input waits for its create, in seconds. */
+const INPUT_S = 60;
+
+/** What one call takes of tasks and of their inputs: about a millisecond of Redis. */
 const MAX_GATHERED = 32;
+const MAX_GATHERED_BYTES = 256 * 1024;
+/** Full calls of a partition under way at once, beside the one that takes what comes. */
+const MAX_FULL_CALLS = 7;
 
 type Waiting = {
   task: NewTask;
   keys: string[];
   args: (string | number)[];
+  /** Bytes of the input when it comes along. */
+  inline: number | null;
   answer: PromiseWithResolvers<CreateVerdict>;
 };
+/** The tasks of a partition whose turn has not come, the full calls under way, and whether there is one that takes what comes. */
+type Line = { waiting: Waiting[]; full: number; open: boolean };
 
 function verdictOf([verdict, a, b, c]: (string | number)[]): CreateVerdict {
   if (verdict === 'created') return { verdict, rank: Number(a), dueAt: Number(b), createdAt: Number(c) };
@@ -36,8 +47,7 @@ export function createTaskCreation(
   run: Run,
   { keys, partitions, limits }: { keys: Keys; partitions: number; limits: Limits },
 ) {
-  /** By partition: those whose turn has not come, while a call is under way. */
-  const gathered: (Waiting[] | undefined)[] = [];
+  const lines: Line[] = [];
   const share = (limit: number) => Math.ceil(limit / partitions);
   const common = [
     share(limits.maxQueueTasks),
@@ -47,12 +57,26 @@ export function createTaskCreation(
     limits.firstCheckMs,
   ];
 
+  /** As many of those who wait first as one call takes. */
+  function next(waiting: Waiting[]): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { inline } of waiting) {
+      bytes += inline ?? 0;
+      if (count === MAX_GATHERED || (count > 0 && bytes > MAX_GATHERED_BYTES)) break;
+      count++;
+    }
+    return waiting.splice(0, count);
+  }
+
   async function send(p: number, batch: Waiting[]): Promise<void> {
     const batchKeys = [keys.open(p), keys.counts(p), keys.bus(p)];
     const batchArgs: (string | number)[] = [...common];
-    for (const waiting of batch) {
-      batchKeys.push(...waiting.keys);
-      batchArgs.push(...waiting.args);
+    for (const { task, inline, keys: taskKeys, args } of batch) {
+      batchKeys.push(...taskKeys);
+      batchArgs.push(...args);
+      // On the same connection, so it is there when the script looks; if Redis did not take it, the verdict says so.
+      if (inline === null) redis.set(keys.input(p, task.id), task.input, 'EX', INPUT_S).catch(() => undefined);
     }
     try {
       const verdicts = await run<(string | number)[][]>('create', batchKeys, batchArgs);
@@ -64,32 +88,42 @@ export function createTaskCreation(
     }
   }
 
-  async function flush(p: number, waiting: Waiting[]): Promise<void> {
-    while (waiting.length > 0) {
-      const wanted = waiting.splice(0, MAX_GATHERED).filter(({ task }) => task.wanted?.() ?? true);
+  /** Sends what waits, one call after the other: whatever there is, or only what fills a call. */
+  async function sendAll(p: number, line: Line, what: 'any' | 'full'): Promise<void> {
+    const { waiting } = line;
+    if (what === 'any') line.open = true;
+    else line.full++;
+    while (waiting.length >= (what === 'any' ? 1 : MAX_GATHERED)) {
+      const wanted: Waiting[] = [];
+      for (const one of next(waiting)) {
+        if (one.task.wanted?.() ?? true) wanted.push(one);
+        else one.answer.reject(away());
+      }
       if (wanted.length > 0) await send(p, wanted);
     }
-    gathered[p] = undefined;
+    // In one step with the last look, or who came between would be left behind.
+    if (what === 'any') line.open = false;
+    else line.full--;
   }
 
   function add(p: number, waiting: Waiting): Promise<CreateVerdict> {
-    const others = gathered[p];
-    if (others) others.push(waiting);
-    else {
-      const first = [waiting];
-      gathered[p] = first;
-      void flush(p, first);
-    }
+    lines[p] ??= { waiting: [], full: 0, open: false };
+    const line = lines[p];
+    line.waiting.push(waiting);
+    if (!line.open) void sendAll(p, line, 'any');
+    // A distant Redis: whole calls need not wait for the one that is under way.
+    else if (line.waiting.length >= MAX_GATHERED && line.full < MAX_FULL_CALLS) void sendAll(p, line, 'full');
     return waiting.answer.promise;
   }
 
-  /** Puts the input down and creates the task. The promise of a task that is no longer `wanted` when its turn comes stays open. */
-  return async function create(p: number, task: NewTask): Promise<CreateVerdict> {
+  /** Puts the input down and creates the task. One that is no longer `wanted` when its turn comes is not sent: `unavailable`. */
+  return function create(p: number, task: NewTask): Promise<CreateVerdict> {
     const { id, owner, idempotency, input } = task;
     const record = keys.task(p, id);
-    const inline = input.length <= INLINE_CHARACTERS;
-    const fields = newRecord(task);
-    const waiting: Waiting = {
+    const bytes = Buffer.byteLength(input);
+    const inline = bytes <= INLINE_BYTES;
+    const fields = newRecord(task, bytes);
+    return add(p, {
       task,
       keys: [
         record,
@@ -112,10 +146,8 @@ export function createTaskCreation(
         fields.length,
         ...fields,
       ],
+      inline: inline ? bytes : null,
       answer: Promise.withResolvers(),
-    };
-    if (inline) return add(p, waiting);
-    const [, verdict] = await Promise.all([redis.set(keys.input(p, id), input, 'EX', 60), add(p, waiting)]);
-    return verdict;
+    });
   };
 }

@@ -84,14 +84,14 @@ export function createHub(id: string, reads: LogReads) {
 
     /** Takes a live message: `id prev type at`, and the data on a line of its own when it is not too large. */
     hear(message: string) {
-      const end = message.indexOf('\n');
-      const [eventId = '', prev = '', type = '', at = '0'] = (end < 0 ? message : message.slice(0, end)).split(' ');
+      const cut = message.indexOf('\n');
+      const [eventId = '', prev = '', type = '', at = '0'] = (cut < 0 ? message : message.slice(0, cut)).split(' ');
       if (ring.at(-1)?.id !== prev) forget();
       // `done` is filled from the record, and a large event carries its id only: both are read from the log.
-      if (end < 0 || type === 'done') {
+      if (cut < 0 || type === 'done') {
         forget();
       } else {
-        const frame = encodeFrame(id, { id: eventId, prev, type, at: Number(at), data: message.slice(end + 1) });
+        const frame = encodeFrame(id, { id: eventId, prev, type, at: Number(at), data: message.slice(cut + 1) });
         ring.push(frame);
         ringBytes += frame.bytes.length;
         while (ringBytes > RING_BYTES && ring.length > 1) ringBytes -= ring.shift()?.bytes.length ?? 0;

@@ -3,7 +3,7 @@ import { RECORD_VERSION } from '../task.ts';
 import type { NewTask } from './task-verdicts.ts';
 
 /** The fields of the record that come from the request, as they stand in Redis: name, value … */
-export function newRecord(task: NewTask): (string | number)[] {
+export function newRecord(task: NewTask, inputBytes: number): (string | number)[] {
   const fields = [
     'v',
     RECORD_VERSION,
@@ -22,7 +22,7 @@ export function newRecord(task: NewTask): (string | number)[] {
     'metadata',
     JSON.stringify(task.metadata),
     'input_bytes',
-    Buffer.byteLength(task.input),
+    inputBytes,
     'request_id',
     task.requestId,
   ];

@@ -1,5 +1,5 @@
 /**
- * Loads the seven scripts. Each `.lua` file gets the prelude behind its `#!lua` line, which must stay first. They are
+ * Loads the seven scripts. Each `.lua` file but `create` gets the prelude behind its `#!lua` line, which stays first. They are
  * called by their hash and sent whole when Redis does not know them (a restart, SCRIPT FLUSH).
  */
 import { createHash } from 'node:crypto';

@@ -3,7 +3,7 @@ import type { ErrorView } from '../errors.ts';
 import { type EndStatus, RECORD_VERSION } from '../task.ts';
 import { partitionOf } from '../task-id.ts';
 import type { RedisConnection } from './connect.ts';
-import { createTaskCreation, INLINE_CHARACTERS } from './create-tasks.ts';
+import { createTaskCreation, INLINE_BYTES } from './create-tasks.ts';
 import type { Keys } from './keys.ts';
 import { createScripts } from './scripts.ts';
 import type {
@@ -62,7 +62,7 @@ export function createTaskScripts(redis: RedisConnection, keys: Keys, partitions
           json({ reason: options.lost.code, delay_ms: 0, discard: true }),
           json(options.lost),
           json({ action: 'expired', by: 'deadline' }),
-          INLINE_CHARACTERS,
+          INLINE_BYTES,
         ],
       );
       const [verdict, ...rest] = reply;

@@ -1,4 +1,4 @@
--- What the seven scripts share. KEYS: 1 task record, 2 event log, 3 live channel, 4 open index, 5 counts, 6 bus.
+-- What the scripts share, all but `create`. KEYS: 1 task record, 2 event log, 3 live channel, 4 open index, 5 counts, 6 bus.
 -- ARGV[1] is always the task id. Input, output and event data are opaque text here: cjson would turn [] into {}.
 local task, log, live, open, counts, bus = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local task_id = ARGV[1]
