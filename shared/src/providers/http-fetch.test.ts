@@ -1,9 +1,29 @@
 /** What global fetch did for every call, and what it could not: the rest is in faults.test.ts and providers.test.ts. */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { getEventListeners, once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
 import { brotliCompressSync, createBrotliCompress, createDeflate, createGzip, gzipSync } from 'node:zlib';
 import { callOf, collect, dialects, KEY, startRaw } from '../../../scripts/testing/dialects.ts';
 import { DEADLINES, httpFetch } from './http-fetch.ts';
+
+const cancelled = new Error('the reason of this test');
+
+/** Takes connections and says nothing, so that none for TLS is ever made. */
+async function startSilent(t: TestContext) {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket.on('error', () => undefined));
+    socket.once('data', () => server.emit('asked', socket));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { server, sockets, port, url: `https://127.0.0.1:${port}` };
+}
 
 for (const dialect of dialects) {
   const { text, end, contentType } = dialect;
@@ -55,6 +75,31 @@ for (const dialect of dialects) {
       );
     });
 
+    for (const way of ['at its own address', 'at the one that it is sent on to']) {
+      test(`an abort while a connection is being made ${way} is heard at once, whatever comes of it later`, async (t) => {
+        const silent = await startSilent(t);
+        const here = await startRaw(t, (response) => {
+          response.writeHead(307, { location: `${silent.url}/elsewhere` }).end();
+        });
+        const asked = once(silent.server, 'asked');
+        const controller = new AbortController();
+        const { url } = way === 'at its own address' ? silent : here;
+        const whole = collect(dialect.provider(url).chat(callOf({ signal: controller.signal })));
+        whole.catch(() => {});
+        const [socket] = (await asked) as [Socket];
+        const before = performance.now();
+        controller.abort(cancelled);
+        await assert.rejects(whole, (error) => error === cancelled);
+        const took = performance.now() - before;
+        assert(took < 1000, `${took} ms`);
+        // Here an error comes of it, which ends the connection.
+        const closed = once(socket, 'close');
+        socket.resume().write('no TLS\r\n');
+        await closed;
+        assert.equal(silent.sockets.length, 1);
+      });
+    }
+
     test('a server that sends a call in a circle is provider_busy', async (t) => {
       const { url, requests } = await startRaw(t, (response) => {
         response.writeHead(307, { location: `/again-${requests.length}` }).end();
@@ -76,6 +121,29 @@ test('a body is decoded whole, in one piece or several, and one of an unknown en
     const answer = await httpFetch(url, {});
     assert.equal(Buffer.concat(await answer.body.toArray()).toString() === large, true);
   }
+});
+
+test('a request that is aborted beforehand does not even connect', async (t) => {
+  const { server, sockets, port, url } = await startSilent(t);
+  await assert.rejects(httpFetch(url, { signal: AbortSignal.abort(cancelled) }), (error) => error === cancelled);
+  const asked = once(server, 'asked');
+  const own = connect(port, '127.0.0.1');
+  t.after(() => own.destroy());
+  own.write('mine');
+  await asked;
+  assert.equal(sockets.length, 1);
+});
+
+test('an answer leaves nothing behind at its signal', async (t) => {
+  const { url } = await startRaw(t, (response) => void response.end('whole'));
+  const { signal } = new AbortController();
+  for (const _ of [1, 2, 3]) {
+    const { body } = await httpFetch(url, { signal });
+    const closed = once(body, 'close');
+    assert.equal(Buffer.concat(await body.toArray()).toString(), 'whole');
+    await closed;
+  }
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
 
 test('a silence is ended by the caller alone, however long it is', () => {

@@ -40,17 +40,45 @@ function headersOf(received: Dispatcher.ResponseData['headers']): Headers {
   return headers;
 }
 
+/**
+ * The answer to a request, unless its signal aborts first. `request` hears no abort while it connects, which may take ten
+ * seconds, at any address it is sent on to; it sends nothing afterwards.
+ */
+async function answerTo(
+  sent: Promise<Dispatcher.ResponseData>,
+  signal: AbortSignal | null | undefined,
+): Promise<Dispatcher.ResponseData> {
+  if (!signal) return sent;
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([sent, aborted.promise]);
+  } catch (error) {
+    sent.then(
+      ({ body }) => body.on('error', () => undefined).destroy(),
+      () => undefined,
+    );
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
 /** Sends a request with a text, or nothing, as its body. Rejects when its signal aborts, and so does its answer's body. */
 export async function httpFetch(url: string, init: RequestInit): Promise<Answer> {
+  const { signal } = init;
+  signal?.throwIfAborted();
   const headers = new Headers(init.headers);
   headers.set('accept-encoding', 'identity');
-  const received = await request(url, {
+  const sent = request(url, {
     dispatcher,
     method: (init.method ?? 'GET').toUpperCase() as Dispatcher.HttpMethod,
     headers,
     body: (init.body ?? null) as string | null,
-    signal: init.signal ?? null,
+    signal: signal ?? null,
   });
+  const received = await answerTo(sent, signal);
   const answered = headersOf(received.headers);
   const body = decoded(received.body, answered.get('content-encoding'));
   // Whoever reads it meets its error; that of one which nobody reads any more is of no matter.
