@@ -175,39 +175,6 @@ test('a full Redis is swept like any other: a task that has its job is not looke
   assert.equal(await jobs(), 20);
 });
 
-test('a job that a full Redis does not take holds up no other task, and is added soon after there is room', async (t) => {
-  const { create, deps, job, jobs, redis, keys, checkAt, now } = await setup(t);
-  const lines: unknown[] = [];
-  const log = { ...deps.log, warn: (...line: unknown[]) => void lines.push(line) };
-  const sweep = (everything = false) => sweepPartition({ ...deps, log }, 0, LIMITS, everything);
-  const ids = await Promise.all(Array.from({ length: 450 }, () => create()));
-  assert.equal(await sweep(true), 450);
-  const [lacking = ''] = ids;
-  await deps.queue.remove(TYPE, lacking);
-  await redis.hset(keys.task(0, lacking), 'created_at', (await now()) - 3_600_000);
-  await redis.zadd(keys.open(0), 'XX', ...ids.flatMap((id) => [id === lacking ? 1 : 2, id]));
-  const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
-  await redis.config('SET', 'maxmemory', String(used >> 1));
-  try {
-    assert.equal(await sweep(), 450);
-    assert.match(
-      JSON.stringify(lines, (_, value) => (value instanceof Error ? value.message : value)),
-      /OOM/,
-    );
-    assert.equal(lines.length, 1);
-    assert.equal(await sweep(), 0);
-    assert.ok((await sweep(true)) >= 450, 'it also goes on to the end of all');
-  } finally {
-    await redis.config('SET', 'maxmemory', '0');
-  }
-  assert.equal(await job(lacking), 'none');
-  assert.ok((await checkAt(lacking)) <= (await now()) + LIMITS.firstCheckMs);
-  await redis.zadd(keys.open(0), 'XX', 1, lacking);
-  assert.equal(await sweep(), 1);
-  assert.equal(await job(lacking), 'waiting');
-  assert.equal(await jobs(), 450);
-});
-
 test('the next check moves away with the age of a task, never past its deadlines', async (t) => {
   const { create, sweep, checkAt, redis, keys, now, record } = await setup(t);
   const ages = [0, 20_000, 3_600_000];
