@@ -40,6 +40,21 @@ test('a full Redis that takes no job of an open task is emptied all the same', a
   await until(async () => (await job()) === 1);
 });
 
+test('a relay that comes to a full Redis archives and removes what has ended', async (t) => {
+  const { relay, redis, left, ended, keys } = await setup(t);
+  const { id } = await ended();
+  const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
+  await redis.config('SET', 'maxmemory', String(used >> 1));
+  const coming = relay();
+  try {
+    await until(async () => (await left()) === 0);
+    await until(async () => (await redis.exists(keys.task(0, id))) === 0);
+  } finally {
+    await redis.config('SET', 'maxmemory', '0');
+    await coming;
+  }
+});
+
 test('a sweep that fails as a whole holds up no removal', async (t) => {
   const { relay, redis, keys, open, left } = await setup(t);
   await redis.set(keys.task(0, open), 'no record');
