@@ -1,6 +1,6 @@
 /**
- * A network between a store and its MongoDB, as a TCP proxy: slow, away, or cut at a chosen command. Commands are counted as
- * the driver sends them, without those by which it watches the server.
+ * A network between a store and its MongoDB, as a TCP proxy: slow, also for some commands alone, away, or cut at a chosen
+ * one. Commands are counted as the driver sends them, without those by which it watches the server.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -39,6 +39,7 @@ export async function mongoNetwork(uri: string) {
   let delayMs = 0;
   let cut: (Cut & { reached: () => void }) | undefined;
   let hold: { command: number; reached: () => void; released: Promise<void> } | undefined;
+  const keptBack = new Map<string, Promise<void>>();
   const commands: string[] = [];
 
   function goAway() {
@@ -74,6 +75,8 @@ export async function mongoNetwork(uri: string) {
     messagesOf(near, (message) => {
       if (state !== 'open') return;
       const command = commandOf(message);
+      const released = keptBack.get(command ?? '');
+      if (released) return void released.then(() => send(far, message));
       if (command !== undefined && !unseen.has(command)) {
         commands.push(command);
         if (commands.length === cut?.command) {
@@ -113,6 +116,15 @@ export async function mongoNetwork(uri: string) {
       commands.length = 0;
       hold = { command, reached: reached.resolve, released: released.promise };
       return { reached: reached.promise, release: released.resolve };
+    },
+    /** Keeps back every command of this name until they are let go; the others go through. */
+    keepBack(name: string): () => void {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      keptBack.set(name, promise);
+      return () => {
+        keptBack.delete(name);
+        resolve();
+      };
     },
     goAway,
     /** Connections stay and open, and nothing comes through. */

@@ -1,6 +1,7 @@
 /**
  * Sweeps a partition: looks at open tasks whose check is due and repairs what two writes can leave apart. A job that is
- * missing is added, one that sleeps beyond its time is promoted, what is overdue is ended.
+ * missing is added, one that sleeps beyond its time is promoted, what is overdue is ended. What cannot be repaired (a full
+ * Redis takes no job) is looked at again soon, and holds up no other.
  */
 import type { Deps } from './deps.ts';
 import type { DueTask } from './redis/schedule.ts';
@@ -20,17 +21,22 @@ export async function sweepPartition(
   /** Called between pages; false when the partition is another relay's now. */
   holds: () => Promise<boolean> = async () => true,
 ): Promise<number> {
-  const { schedule, clock } = deps;
+  const { schedule, clock, log } = deps;
   let looked = 0;
 
   async function look(checks: Parameters<typeof schedule.load>[1]) {
     const now = clock.now(partition);
     const found = await schedule.load(partition, checks);
-    await repair(deps, partition, found, now, limits);
-    await schedule.recheck(
-      partition,
-      found.map((task) => ({ id: task.id, seen: task.checkAt, at: nextCheck(task, now, limits) })),
+    const failure = await repair(deps, partition, found, now, limits).then(
+      () => null,
+      (error: unknown) => ({ error }),
     );
+    const latest = failure ? now + limits.firstCheckMs : Number.POSITIVE_INFINITY;
+    const next = found.map((task) => {
+      return { id: task.id, seen: task.checkAt, at: Math.min(nextCheck(task, now, limits), latest) };
+    });
+    await schedule.recheck(partition, next);
+    if (failure) log.warn({ ...failure, partition }, 'a sweep could not repair what it found, and tries again soon');
     looked += found.length;
   }
 

@@ -55,9 +55,14 @@ export async function claimRedis(redis: RedisConnection, keys: Keys, partitions:
   if (seen.length === 0 && refused) throw refused.reason;
   const problems = [...new Set(seen.flat())];
   if (problems.length === 0) {
-    await redis.hsetnx(keys.meta, 'partitions', partitions);
-    await redis.hsetnx(keys.meta, 'data_version', DATA_VERSION);
-    const [stored, dataVersion] = await redis.hmget(keys.meta, 'partitions', 'data_version');
+    const read = () => redis.hmget(keys.meta, 'partitions', 'data_version');
+    let [stored, dataVersion] = await read();
+    // Only then: a full Redis takes no write, and who makes room in it shall be able to come.
+    if (!stored || !dataVersion) {
+      await redis.hsetnx(keys.meta, 'partitions', partitions);
+      await redis.hsetnx(keys.meta, 'data_version', DATA_VERSION);
+      [stored, dataVersion] = await read();
+    }
     if (stored !== String(partitions))
       problems.push(`PARTITIONS is ${partitions}, but this data was created with ${stored}`);
     if (dataVersion !== DATA_VERSION)

@@ -58,6 +58,10 @@ redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])`;
 /** Sinks of earlier releases: a cursor that nobody moves any more would hold the bus for ever. */
 const RETIRED_SINKS = ['retention'];
 
+/** A sink (ARGV 1) begins with the bus, or stays where it is. A full Redis takes it: what the sink has may leave. */
+const REGISTER = `#!lua flags=allow-oom
+redis.call('HSETNX', KEYS[1], ARGV[1], '0-0')`;
+
 /** A sink (ARGV 1) has come to an entry (ARGV 2); other names are sinks that are no more. A full Redis takes it: the bus shrinks. */
 const CONFIRM = `#!lua flags=allow-oom
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -154,7 +158,7 @@ export function createSchedule(redis: RedisConnection, keys: Keys) {
 
     /** From now on nothing leaves the bus that this sink has not confirmed. */
     async registerSink(p: number, sink: string): Promise<void> {
-      await redis.hsetnx(keys.cursors(p), sink, '0-0');
+      await redis.eval(REGISTER, 1, keys.cursors(p), sink);
     },
 
     /** The entry that the bus ends with, which is another one whenever something came; null when it is empty. */

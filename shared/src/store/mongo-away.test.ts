@@ -146,7 +146,7 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
         return performance.now() - begun;
       };
       assert.ok((await tookMs()) > TIMEOUT_MS / 2);
-      while ((await tookMs()) > TIMEOUT_MS / 2);
+      for (let slow = 1; (await tookMs()) > TIMEOUT_MS / 2; slow++) assert.ok(slow < 8, 'nobody finds out');
       const begun = performance.now();
       for (let i = 0; i < 20; i++) await assertAway(read);
       assert.ok(performance.now() - begun < 10 * TIMEOUT_MS, 'twenty calls waited for it');

@@ -5,15 +5,15 @@
  * The driver has no bound for a whole call (its `timeoutMS` does nothing), so the deadline is ours; what runs on behind it
  * is ended by the timeouts of the socket and of the server, and no call begins another write behind its deadline.
  *
- * A call that found the server away has it asked by a ping. When that fails too, the server is known to be away, and calls
- * say so at once until a ping succeeds: nobody waits for what one of them can find out.
+ * A call that found the server away has it asked by a ping. When that does not reach it either, and nothing else has since,
+ * the server is known to be away, and calls say so at once until it answers: nobody waits for what one of them can find out.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Db, MongoClient, MongoClientOptions } from 'mongodb';
 import { TaskError } from '../errors.ts';
 import { errorFields, type Log } from '../log.ts';
 import { mendedConnection } from './mongo-connection.ts';
-import { isAway } from './mongo-errors.ts';
+import { isAway, isUnreachable } from './mongo-errors.ts';
 import { type Collections, collectionsOf, makeIndexes } from './mongo-schema.ts';
 
 export type MongoOptions = {
@@ -35,6 +35,11 @@ const MAX_CONNECT_MS = 3_000;
 const CLOSE_MS = 1_000;
 /** Between two pings of a server that is away. */
 const PING_AGAIN_MS = 250;
+/**
+ * How many timeouts of the driver such a ping may take, each after the other: to find the server, to be given a connection,
+ * to be answered. Ours would not tell which of them it was.
+ */
+const PING_TIMEOUTS = 3;
 /** Indexes make nothing right or wrong, only fast: without them the store goes on, and tries again after this time. */
 const INDEXES_AGAIN_MS = 5_000;
 
@@ -54,7 +59,8 @@ function clientOptions({ pool, timeoutMs, watch }: MongoOptions) {
     readPreference: 'primary',
     serverSelectionTimeoutMS: timeoutMs,
     // Also of the driver's look whether the server is back: one that hangs shall not use up the time of the calls.
-    connectTimeoutMS: Math.min(timeoutMs, MAX_CONNECT_MS),
+    // Shorter than the wait for a connection, or nobody would be there to hear that none can be made.
+    connectTimeoutMS: Math.min(timeoutMs / 2, MAX_CONNECT_MS),
     socketTimeoutMS: timeoutMs,
     waitQueueTimeoutMS: timeoutMs,
     ignoreUndefined: true,
@@ -70,6 +76,8 @@ export function mongoConnection(options: MongoOptions) {
   let closed = false;
   /** Why the server is known to be away. */
   let knownAway: unknown;
+  /** How often it has answered. */
+  let answers = 0;
   let asking = false;
 
   async function makeClient(): Promise<MongoClient> {
@@ -132,11 +140,16 @@ export function mongoConnection(options: MongoOptions) {
     }
   }
 
-  async function ping(): Promise<void> {
+  function answered() {
+    answers++;
+    knownAway = undefined;
+  }
+
+  async function ping(withinMs = timeoutMs): Promise<void> {
     await bounded(async () => {
       await (await connected()).command({ ping: 1 });
-    });
-    knownAway = undefined;
+      answered();
+    }, withinMs);
   }
 
   /** Pings until the server answers. One that answers pings and fails calls is slow, or refuses: each call finds out anew. */
@@ -144,11 +157,13 @@ export function mongoConnection(options: MongoOptions) {
     if (asking) return;
     asking = true;
     while (!closed) {
+      const before = answers;
       try {
-        await ping();
+        await ping(PING_TIMEOUTS * timeoutMs);
         break;
       } catch (error) {
-        knownAway = error;
+        // What waited in vain for a connection says nothing: slow calls may have them all.
+        if (answers === before && isUnreachable(error)) knownAway = error;
         await delay(PING_AGAIN_MS, undefined, { ref: false });
       }
     }
@@ -162,7 +177,9 @@ export function mongoConnection(options: MongoOptions) {
         const db = await connected();
         await ensureIndexes(db);
         signal.throwIfAborted();
-        return work(collectionsOf(db, timeoutMs), signal);
+        const result = await work(collectionsOf(db, timeoutMs), signal);
+        answered();
+        return result;
       });
     } catch (error) {
       if (error instanceof TaskError && error.code === 'unavailable') void askWhileAway();
@@ -172,7 +189,7 @@ export function mongoConnection(options: MongoOptions) {
 
   return {
     call,
-    ping,
+    ping: () => ping(),
     /** Ends what still runs. */
     async close() {
       closed = true;

@@ -1,17 +1,22 @@
 /** Which errors of the driver say that the store is away for now, so that the same call may succeed later. */
 
-const awayNames = new Set([
+/** Those of them that say that the server was not found, or did not answer. */
+const unreachableNames = [
   'MongoNetworkError',
   'MongoNetworkTimeoutError',
   'MongoServerSelectionError',
   'MongoNotConnectedError',
+  'MongoPoolClearedError',
+  'PoolClearedOnNetworkError',
+];
+
+const awayNames = new Set([
+  ...unreachableNames,
   'MongoServerClosedError',
   'MongoTopologyClosedError',
   'MongoClientClosedError',
   'MongoStalePrimaryError',
   'MongoPoolClosedError',
-  'MongoPoolClearedError',
-  'MongoPoolClearedOnNetworkError',
   'MongoWaitQueueTimeoutError',
   'MongoOperationTimeoutError',
   'MongoExpiredSessionError',
@@ -41,6 +46,11 @@ export function isAway(error: unknown): boolean {
   if (!name.startsWith('Mongo')) return false;
   if (typeof code === 'number' && awayCodes.has(code)) return true;
   return hasErrorLabel !== undefined && awayLabels.some((label) => hasErrorLabel.call(error, label));
+}
+
+/** Whether it, or what it was made of, says that the server was not found or did not answer. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof Error && (unreachableNames.includes(error.name) || isUnreachable(error.cause));
 }
 
 const DUPLICATE_KEY = 11000;

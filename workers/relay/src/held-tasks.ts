@@ -53,9 +53,10 @@ export function createHeldTasks(
           { error, task_id: id },
           'a task is archived later than the others',
         );
-        tried.set(id, count);
         const at = clock.now(partition) + SWEEP_INTERVAL_MS * Math.min(2 ** count, MAX_ROUNDS);
         await clock.guard(() => schedule.hold(partition, id, at), { partition });
+        // What Redis does not hold comes by the bus again, and nobody would release it.
+        tried.set(id, count);
         held.add(id);
       }
       return held;

@@ -49,9 +49,7 @@ export function startRelay(deps: Deps, config: Environment) {
     while ((await schedule.removeExpired(partition, now(), BATCH, config.IDEMPOTENCY_RETENTION_MS)) === BATCH);
   }
 
-  async function tend(partition: number, removes: boolean) {
-    const { held, fresh } = await lease(partition);
-    if (!held) return;
+  async function sweep(partition: number, fresh: boolean) {
     // A lease that ran out while we were busy is no reason to look at everything again.
     const since = performance.now() - (sweptAt.get(partition) ?? Number.NEGATIVE_INFINITY);
     if (fresh && since > MAX_CHECK_MS) unswept.add(partition);
@@ -62,17 +60,26 @@ export function startRelay(deps: Deps, config: Environment) {
       unswept.delete(partition);
       sweptAt.set(partition, performance.now());
     }
-    if (removes) await removeExpired(partition);
   }
 
   // Each by itself: the partitions of a master that is away hold up no other.
   async function loop(partition: number) {
-    for (let round = 0; !stop.signal.aborted; round++) {
-      if (clock.available(partition)) {
-        await tend(partition, round % REMOVAL_ROUNDS === 0).catch((error: unknown) =>
-          log.warn({ error, partition }, 'a round of the relay failed'),
-        );
-      }
+    let untilRemoval = 0;
+    const failed = (error: unknown) => log.warn({ error, partition }, 'a round of the relay failed');
+
+    async function round() {
+      const { held, fresh } = await lease(partition);
+      if (!held) return;
+      await sweep(partition, fresh).catch(failed);
+      if (untilRemoval-- > 0) return;
+      // Whatever became of the sweep: this makes the room that a full Redis lacks. One that fails is due in the next round.
+      untilRemoval = 0;
+      await removeExpired(partition);
+      untilRemoval = REMOVAL_ROUNDS - 1;
+    }
+
+    while (!stop.signal.aborted) {
+      if (clock.available(partition)) await round().catch(failed);
       await sleep(config.SWEEP_INTERVAL_MS);
     }
   }
