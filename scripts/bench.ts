@@ -33,7 +33,7 @@ const fairnessPart: Part = async () => {
   const { idleMs, floodedMs } = await fairness();
   const title = 'A flood of one owner and the first token of another';
   const about =
-    'One runner of 20 slots, 2,000 tasks of one owner, 7 of the other; a model call takes 400 ms, its first token 200.';
+    'One runner of 20 slots, 2,000 tasks of one owner, 7 of the other; a model call takes 300 to 500 ms, its first token 200.';
   return [
     {
       title,

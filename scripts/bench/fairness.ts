@@ -15,10 +15,11 @@ const SLOTS = 20;
 const IN_FLIGHT = 50;
 const PAGE = 200;
 
-/** Of one task: until its first token, 200 ms; whole, 400 ms. So 50 of the flood start in a second. */
+/** Of one task: until its first token, 200 ms; whole, 300 to 500 ms. So 50 of the flood start in a second. */
 const FIRST_TOKEN_MS = 200;
-const WORDS = 20;
 const WORD_MS = 10;
+/** Answers of one length would end together, and whoever came next would wait for all of them or for none. */
+const wordsOf = (call: number) => 10 + ((call * 7) % 21);
 const QUIET_EACH_MS = 400;
 
 export type Fairness = {
@@ -34,9 +35,11 @@ type FloodTask = { task_id: string; created_at: string; started_at: string | nul
 
 /** Runs a system of its own: one runner of 20 slots, `flood` tasks of one owner, `quiet` of another before and behind them. */
 export async function fairness({ flood = 2_000, quiet = 7 } = {}): Promise<Fairness> {
+  let calls = 0;
   const upstream = await startUpstream(async (call) => {
+    const words = wordsOf(calls++);
     await delay(FIRST_TOKEN_MS);
-    await slowWords(WORDS, WORD_MS)(call);
+    await slowWords(words, WORD_MS)(call);
   });
   const API_KEYS = `flood:${FLOOD_KEY},quiet:${QUIET_KEY}`;
   const env = {
