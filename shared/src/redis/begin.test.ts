@@ -126,24 +126,6 @@ test('queued: the attempt starts, with its number, its options and its started e
   assert.deepEqual(await bus(), ['>queued', 'queued>in_progress']);
 });
 
-test('queued: an input that is large does not come along, and one that is gone is none', async (t) => {
-  const { tasks, beginOptions, create, redis, keys } = setup(t);
-  for (const [length, comes] of [
-    [16_384, true],
-    [16_385, false],
-  ] as const) {
-    const input = JSON.stringify('x'.repeat(length - 2));
-    const begun = await tasks.begin(await create({ input }), beginOptions());
-    assert.equal(begun.verdict, 'start');
-    assert.equal(begun.input === input, comes);
-    assert.equal(begun.input === null, !comes);
-  }
-  const id = await create();
-  await redis.del(keys.input(0, id));
-  const begun = await tasks.begin(id, beginOptions());
-  assert.equal(begun.verdict === 'start' && begun.input, null);
-});
-
 test('queued: a second attempt keeps the time of the first start and forgets its progress', async (t) => {
   const { tasks, running, begin, retry, record, pass } = setup(t);
   const { ref, lastId } = await running();
