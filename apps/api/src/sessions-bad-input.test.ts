@@ -85,3 +85,25 @@ test('hostile strings are texts like any other, in every field', async () => {
     assert.deepEqual([session.messages[0].content, session.messages[0].model], [text, text]);
   }
 });
+
+test('HEAD says what GET does, without a body; what a path does not allow is 405 and names what it does', async () => {
+  const id = await client.create();
+  for (const path of ['', `/${id}`, `/${id}/messages`, `/${id}/summary`]) {
+    const head = await client.call('HEAD', `${SESSIONS}${path}`);
+    assert.deepEqual([head.status, head.text], [200, '']);
+    assert.match(head.headers.get('x-cache') ?? '', /^(hit|miss)$/);
+  }
+  for (const [method, path, allow] of [
+    ['PUT', '', ['POST', 'GET']],
+    ['POST', `/${id}`, ['GET', 'DELETE']],
+    ['PUT', `/${id}/messages`, ['GET', 'POST']],
+    ['GET', `/${id}/title`, ['PATCH']],
+    ['PUT', `/${id}/summary`, ['GET']],
+  ] as const) {
+    const answer = await client.call(method, `${SESSIONS}${path}`, method === 'GET' ? undefined : {});
+    assertProblem(answer, 405, 'method_not_allowed');
+    const allowed = answer.headers.get('allow')?.split(', ') ?? [];
+    for (const name of allow) assert.ok(allowed.includes(name), `${path}: ${allowed}`);
+    assert.ok(!allowed.includes(method));
+  }
+});
