@@ -5,9 +5,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { testRedis } from '../test-redis.ts';
+import { holdStoreFile, openStoreFile } from '../testing/store-file.ts';
 import { type Bench, each, inTurns } from './bench.ts';
 import { chatRequest, httpLatencies } from './http-load.ts';
 import { NO_LIMITS, startApi, startRelay, startRunner } from './program.ts';
@@ -36,7 +36,7 @@ async function system({ open, how }: Bench) {
   let submitted = 0;
 
   const stored = () => {
-    const database = new DatabaseSync(join(dataDir, 'store.db'), { readOnly: true });
+    const database = openStoreFile(join(dataDir, 'store.db'), { readOnly: true });
     try {
       return Number(database.prepare('SELECT count(*) AS tasks FROM tasks').get()?.tasks);
     } finally {
@@ -60,8 +60,7 @@ async function system({ open, how }: Bench) {
     },
     /** Holds the one lock of writers, as a disk that hangs: no write of the store ends. Gives how to let go. */
     hang(): () => void {
-      const database = new DatabaseSync(join(dataDir, 'store.db'), { timeout: 10_000 });
-      database.exec('BEGIN IMMEDIATE');
+      const database = holdStoreFile(join(dataDir, 'store.db'));
       return () => database.close();
     },
     submitted: () => submitted,

@@ -1,10 +1,10 @@
 /** Programs are told to stop while somebody else has the store locked. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { SHORT_RETENTION } from '../testing/archived.ts';
 import { followToEnd, submit } from '../testing/client.ts';
+import { holdStoreFile } from '../testing/store-file.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { startFaults } from './checks.ts';
 
@@ -19,10 +19,8 @@ test('an API and a relay that wait for a locked store end in time and in order, 
   t.after(system.stop);
   system.upstream.answer = slowWords(5, 0);
   const { url, apis, relays } = system;
-  const file = join(system.dataDir, 'store.db');
-  const lock = new DatabaseSync(file);
+  const lock = holdStoreFile(join(system.dataDir, 'store.db'));
   t.after(() => lock.close());
-  lock.exec('BEGIN IMMEDIATE');
   const id = await submit(url);
   await followToEnd(url, id);
 

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { inRedis, leftRedis, removable, SHORT_RETENTION } from '../testing/archived.ts';
 import { chat, followToEnd, post, submit } from '../testing/client.ts';
 import { ask, assertProblem, eventually } from '../testing/raw.ts';
 import { storeOf } from '../testing/store.ts';
+import { holdStoreFile, openStoreFile } from '../testing/store-file.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { startFaults } from './checks.ts';
 
@@ -66,7 +66,7 @@ test('200 tasks that end while the store is away are all there, in order, when i
   t.diagnostic(`drained ${Math.round(performance.now() - mendedAt)} ms after the store was back`);
   await leftRedis(system, order);
   for (const id of order) assert.deepEqual(await read(id), readings.get(id));
-  const database = new DatabaseSync(join(system.dataDir, 'store.db'), { readOnly: true });
+  const database = openStoreFile(join(system.dataDir, 'store.db'), { readOnly: true });
   const rows = database.prepare('SELECT id FROM tasks ORDER BY number').all();
   database.close();
   const wanted = endedOrder.map((index) => {
@@ -131,9 +131,8 @@ test('a store that somebody else has locked takes nothing and loses nothing; tas
   const { url } = system;
   const before = await submit(url);
   await leftRedis(system, [before]);
-  const lock = new DatabaseSync(join(system.dataDir, 'store.db'));
+  const lock = holdStoreFile(join(system.dataDir, 'store.db'));
   t.after(() => lock.close());
-  lock.exec('BEGIN IMMEDIATE');
   const ids = await Promise.all(Array.from({ length: 30 }, () => submit(url)));
   await Promise.all(ids.map((id) => followToEnd(url, id)));
   // The sweep does not wait for the store.

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { assertProblem, eventually } from '../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient } from '../../../scripts/testing/session-client.ts';
+import { holdStoreFile } from '../../../scripts/testing/store-file.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const STORE_TIMEOUT_MS = 3_000;
@@ -33,8 +33,7 @@ const hit = (answer: { headers: Headers }) => answer.headers.get('x-cache');
 
 test('a store that takes no writes answers 503 in time, and reads go on', async () => {
   const id = await one.create({ title: 'before' });
-  const holder = new DatabaseSync(join(system.dataDir, 'store.db'));
-  holder.exec('BEGIN IMMEDIATE');
+  const holder = holdStoreFile(join(system.dataDir, 'store.db'));
   try {
     const writes = [
       ['POST', SESSIONS, {}],

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { holdStoreFile, openStoreFile } from '../../../scripts/testing/store-file.ts';
 import { someOwner, someTask } from './contract-samples.ts';
 import { open, someFile, started, startProcess } from './sqlite-process.ts';
 
@@ -15,8 +15,7 @@ test('a file that another program holds is unavailable to writers within the tim
   const store = await started(open(file, 3_000));
   const owner = someOwner();
   await store.settings.put(owner, 'n', '1');
-  const holder = new DatabaseSync(file);
-  holder.exec('BEGIN IMMEDIATE');
+  const holder = holdStoreFile(file);
   const since = performance.now();
   await assert.rejects(store.settings.put(owner, 'n', '2'), unavailable);
   await assert.rejects(store.ping(), unavailable);
@@ -34,8 +33,7 @@ test('a write that was refused for the time it waited does not come to life late
   const store = await started(open(file, 2_000));
   const owner = someOwner();
   await store.settings.put(owner, 'n', '1');
-  const holder = new DatabaseSync(file);
-  holder.exec('BEGIN IMMEDIATE');
+  const holder = holdStoreFile(file);
   const refused = Array.from({ length: 30 }, (_, i) => store.settings.put(owner, `refused${i}`, '2'));
   for (const result of await Promise.allSettled(refused)) assert.equal(result.status, 'rejected');
   holder.exec('ROLLBACK');
@@ -55,7 +53,7 @@ test('a file that is none of ours, or of a newer release, is unavailable and lef
   await rm(file);
   await store.ping();
   await store.close();
-  const newer = new DatabaseSync(file);
+  const newer = openStoreFile(file);
   newer.exec('PRAGMA user_version = 999');
   const late = open(file);
   await assert.rejects(late.ping(), { ...unavailable, message: /newer release.*999/ });

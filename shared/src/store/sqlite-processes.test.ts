@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
+import { openStoreFile } from '../../../scripts/testing/store-file.ts';
 import { someMessage, someOwner, someSession, T0, talk } from './contract-samples.ts';
 import { open, someFile, startProcess } from './sqlite-process.ts';
 
@@ -79,7 +79,7 @@ test('a process that is killed while it writes loses nothing it was told is writ
     // Batches are whole, also the last one, of which nobody was told.
     for (const [name, batch] of batches) assert.equal(batch.length % 20, 0, name);
     await store.close();
-    const database = new DatabaseSync(file);
+    const database = openStoreFile(file);
     assert.deepEqual({ ...database.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' });
     database.exec(`INSERT INTO message_grams (message_grams) VALUES ('integrity-check')`);
     const found = database.prepare('SELECT count(*) AS n FROM messages').get();

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { openStoreFile } from '../../../scripts/testing/store-file.ts';
 import type { Store } from '../store.ts';
 import { someOwner } from './contract-samples.ts';
 import { open, someFile, started, startProcess } from './sqlite-process.ts';
@@ -22,7 +22,7 @@ async function readsWithin(store: Store, owner: string, name: string, wanted: st
 
 /** As somebody who does not know the programs opens it. */
 function wholeFile(file: string) {
-  const database = new DatabaseSync(file);
+  const database = openStoreFile(file);
   const checked = { ...database.prepare('PRAGMA integrity_check').get() };
   database.close();
   assert.deepEqual(checked, { integrity_check: 'ok' });
@@ -101,7 +101,7 @@ test('a backup that is put in the place of the file is read within about a secon
   const owner = someOwner();
   const [one, other] = [await started(open(file)), await started(open(file))];
   for (let i = 0; i < 50; i++) await one.settings.put(owner, `n${i}`, '"before"');
-  const copy = new DatabaseSync(file);
+  const copy = openStoreFile(file);
   copy.exec(`VACUUM INTO '${file}.backup'`);
   copy.close();
   for (let i = 0; i < 200; i++) await one.settings.put(owner, `n${i}`, '"behind the backup"');
