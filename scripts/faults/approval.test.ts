@@ -14,7 +14,7 @@ let api: ReturnType<typeof wire>;
 before(async () => {
   // One slot: a task that held it while it waits would hold up all others.
   system = await startFaults({ env: { QUEUES: 'test.approval:1', SWEEP_FIRST_CHECK_MS: '5000' } });
-  const config = readConfig({ REDIS_URL: system.redis.url, LOG_LEVEL: 'silent' });
+  const config = readConfig({ ...system.env, LOG_LEVEL: 'silent' });
   api = wire(config, { program: 'api', log: createLog({ level: 'silent', name: 'test' }) });
   await api.deps.clock.ready();
 });

@@ -7,7 +7,7 @@ import { type TestCluster, testCluster } from '../test-cluster.ts';
 import type { TestRedis } from '../test-redis.ts';
 import { chat, getTask, post, visibleText } from '../testing/client.ts';
 import { ownerClient } from '../testing/owners.ts';
-import { startSystem } from '../testing/system.ts';
+import { SHORT_LOCK, startSystem } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -30,7 +30,7 @@ let cluster: TestCluster;
 let system: Faults;
 before(async () => {
   cluster = await testCluster({ replicas: true });
-  system = await startFaults({ redis: cluster, apis: 2, runners: 2, relays: 2, env: { LOCK_DURATION_MS: '4000' } });
+  system = await startFaults({ redis: cluster, apis: 2, runners: 2, relays: 2, env: SHORT_LOCK });
 });
 after(async () => {
   await system?.stop();

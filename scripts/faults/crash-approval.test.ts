@@ -7,14 +7,15 @@ import { createLog } from '@beanline/shared/log.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { getTask, submit } from '../testing/client.ts';
 import type { Program } from '../testing/system.ts';
+import { SHORT_LOCK } from '../testing/system.ts';
 import { checkClean, type Faults, followUntil, followWhole, startFaults, until } from './checks.ts';
 import { startDying } from './start-dying.ts';
 
 let system: Faults;
 let client: ReturnType<typeof wire>;
 before(async () => {
-  system = await startFaults({ runners: 0 });
-  const config = readConfig({ REDIS_URL: system.redis.url, LOG_LEVEL: 'silent' });
+  system = await startFaults({ runners: 0, env: SHORT_LOCK });
+  const config = readConfig({ ...system.env, LOG_LEVEL: 'silent' });
   client = wire(config, { program: 'api', log: createLog({ level: 'silent', name: 'test' }) });
   await client.deps.clock.ready();
 });

@@ -7,6 +7,7 @@ import { makeTaskId } from '@beanline/shared/task-id.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { chat, getTask, post, submit, visibleText } from '../testing/client.ts';
 import type { Program } from '../testing/system.ts';
+import { SHORT_LOCK } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkClean,
@@ -24,8 +25,8 @@ let system: Faults;
 let client: ReturnType<typeof wire>;
 before(async () => {
   // The sweep must not repair what a test still wants to see.
-  system = await startFaults({ runners: 0, env: { SWEEP_FIRST_CHECK_MS: '3000' } });
-  const config = readConfig({ REDIS_URL: system.redis.url, LOG_LEVEL: 'silent' });
+  system = await startFaults({ runners: 0, env: { ...SHORT_LOCK, SWEEP_FIRST_CHECK_MS: '3000' } });
+  const config = readConfig({ ...system.env, LOG_LEVEL: 'silent' });
   client = wire(config, { program: 'api', log: createLog({ level: 'silent', name: 'test' }) });
   await client.deps.clock.ready();
 });

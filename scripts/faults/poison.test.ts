@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { submit, visibleText } from '../testing/client.ts';
 import type { Program } from '../testing/system.ts';
+import { SHORT_LOCK } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkCalls, checkClean, followUntil, followWhole, programOf, startFaults, words } from './checks.ts';
 
 test('a task that kills every worker it meets fails as worker_lost after its attempts, and all other tasks complete', async (t) => {
-  const system = await startFaults({ runners: 2 });
+  const system = await startFaults({ runners: 2, env: SHORT_LOCK });
   t.after(system.stop);
   const { url } = system;
   let deaths = 0;
@@ -44,7 +45,7 @@ test('a task that kills every worker it meets fails as worker_lost after its att
 });
 
 test('a task that may not be repeated fails as worker_lost with its first worker', async (t) => {
-  const system = await startFaults({ runners: 2 });
+  const system = await startFaults({ runners: 2, env: SHORT_LOCK });
   t.after(system.stop);
   const { url, runners } = system;
   const id = await submit(url, { type: 'test.once', input: {} }, '/tasks');

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { testRedis } from '../test-redis.ts';
 import { chat, post, submit, visibleText } from '../testing/client.ts';
 import { flakyNetwork } from '../testing/flaky-network.ts';
-import type { Program } from '../testing/system.ts';
+import { PROMPT, type Program } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkCalls, checkClean, endlessWords, followUntil, followWhole, startFaults, until, words } from './checks.ts';
 
@@ -152,6 +152,7 @@ async function patientSystem(t: TestContext) {
   const system = await startFaults({
     runners: 1,
     env: {
+      ...PROMPT,
       PROGRESS_TIMEOUT_MS: String(TIMEOUT_MS),
       QUEUES: 'chat.request:1,test.once:2,test.approval:5,test.versioned:1',
       GLOBAL_CONCURRENCY: 'test.once:1',

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat, post, submit, visibleText } from '../testing/client.ts';
-import { TEST_ENV } from '../testing/system.ts';
+import { PROMPT, SHORT_LOCK } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, until, words } from './checks.ts';
 
-const LOCK_MS = Number(TEST_ENV.LOCK_DURATION_MS);
+const LOCK_MS = Number(SHORT_LOCK.LOCK_DURATION_MS);
 /** Within this a submit is refused, by the contract, and one more look of the probe. */
 const REFUSED_MS = 325;
 
@@ -32,7 +32,7 @@ function watchMachine(url: string) {
 
 let system: Faults;
 before(async () => {
-  system = await startFaults({ runners: 1 });
+  system = await startFaults({ runners: 1, env: { ...SHORT_LOCK, ...PROMPT } });
 });
 after(() => system.stop());
 

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat, post, visibleText } from '../testing/client.ts';
-import { TEST_ENV } from '../testing/system.ts';
+import { SHORT_LOCK } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, until, words } from './checks.ts';
 
-const LOCK_MS = Number(TEST_ENV.LOCK_DURATION_MS);
+const LOCK_MS = Number(SHORT_LOCK.LOCK_DURATION_MS);
 const TASKS = 5;
 
 /** Tasks stream, Redis dies for a while, and every one of them ends with its whole text. */
@@ -47,14 +47,14 @@ async function outage(system: Faults, downMs: number, wordCount: number) {
 }
 
 test('tasks that stream while Redis restarts are whole, and nothing is lost', async (t) => {
-  const system = await startFaults({ runners: 2 });
+  const system = await startFaults({ runners: 2, env: SHORT_LOCK });
   t.after(system.stop);
   await t.test('after 0.2 s', async (t) => t.diagnostic(await outage(system, 200, 60)));
   await t.test('after 5 s, longer than the lock', async (t) => t.diagnostic(await outage(system, 5_000, 60)));
 });
 
 test('a runner that gets its own lost tasks again, because Redis was away longer than its lock, ends them all', async (t) => {
-  const system = await startFaults({ runners: 1 });
+  const system = await startFaults({ runners: 1, env: SHORT_LOCK });
   t.after(system.stop);
   await t.test('after a restart', async (t) => t.diagnostic(await outage(system, 1.5 * LOCK_MS, 120)));
   await t.test('and after another', async (t) => t.diagnostic(await outage(system, 2.5 * LOCK_MS, 60)));

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type TestSentinel, testSentinel } from '../test-sentinel.ts';
 import { chat, getTask, post, visibleText } from '../testing/client.ts';
+import { SHORT_LOCK } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -23,7 +24,7 @@ let redis: TestSentinel;
 let system: Faults;
 before(async () => {
   redis = await testSentinel();
-  system = await startFaults({ redis, runners: 2 });
+  system = await startFaults({ redis, runners: 2, env: SHORT_LOCK });
 });
 after(async () => {
   await system?.stop();

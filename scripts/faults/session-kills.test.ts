@@ -5,14 +5,14 @@ import { freePort } from '../free-port.ts';
 import { followToEnd, getTask, post } from '../testing/client.ts';
 import { keptLines, lines, OWNER, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
 import { awayStore } from '../testing/store.ts';
-import { type Program, startProgram, TEST_ENV } from '../testing/system.ts';
+import { type Program, SHORT_LOCK, startProgram } from '../testing/system.ts';
 import { checkClean, followUntil, until } from './checks.ts';
 import { startDying } from './start-dying.ts';
 
 let system: Sessions;
 before(async () => {
   // A lock that a busy machine does not lose by itself: attempts are counted here.
-  system = await startSessions({ runners: 0, relays: 0, env: { LOCK_DURATION_MS: '4000' } });
+  system = await startSessions({ runners: 0, relays: 0, env: SHORT_LOCK });
 });
 after(() => system.stop());
 
@@ -190,7 +190,7 @@ test('the store is away: a task with a cached window runs, others wait without s
 test('the store is away for an API: a request is refused with 503, unless its session is cached or it is a replay', async () => {
   const away = await awayStore(system);
   const port = await freePort();
-  const env = { ...TEST_ENV, REDIS_URL: system.redis.url, ...away.env, PORT: String(port) };
+  const env = { ...system.env, ...away.env, PORT: String(port) };
   const api = startProgram('api', env);
   programs.push(api);
   const url = `http://127.0.0.1:${port}`;

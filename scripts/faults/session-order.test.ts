@@ -5,13 +5,14 @@ import { turnOfMessage } from '@beanline/shared/session.ts';
 import { timeOf } from '@beanline/shared/task-id.ts';
 import { followToEnd, getTask, post } from '../testing/client.ts';
 import { keptLines, lines, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
+import { SHORT_LOCK } from '../testing/system.ts';
 import type { UpstreamCall } from '../testing/upstream.ts';
 import { checkClean } from './checks.ts';
 
 let system: Sessions;
 before(async () => {
   // A lock that a busy machine does not lose by itself: a turn that is run again ends later.
-  system = await startSessions({ env: { LOCK_DURATION_MS: '4000' } });
+  system = await startSessions({ env: SHORT_LOCK });
 });
 after(() => system.stop());
 

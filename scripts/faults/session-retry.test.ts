@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { post } from '../testing/client.ts';
 import { keptLines, lines, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
+import { SHORT_LOCK } from '../testing/system.ts';
 import { checkClean } from './checks.ts';
 
 let system: Sessions;
 before(async () => {
   // A lock that a busy machine does not lose by itself: calls are counted here.
-  system = await startSessions({ env: { LOCK_DURATION_MS: '4000' } });
+  system = await startSessions({ env: SHORT_LOCK });
 });
 after(() => system.stop());
 

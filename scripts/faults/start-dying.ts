@@ -4,14 +4,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../free-port.ts';
-import { TEST_ENV } from '../testing/system.ts';
 import { type Faults, until } from './checks.ts';
 
 const DYING = fileURLToPath(new URL('dying.ts', import.meta.url));
 
 /** `write` such as `tasks.finish`. Ready for its last work when this resolves; `died` resolves after the SIGKILL. */
 export async function startDying(
-  { redis, upstream, storeEnv }: Pick<Faults, 'redis' | 'upstream' | 'storeEnv'>,
+  system: Pick<Faults, 'env'>,
   name: 'api' | 'runner' | 'relay',
   write: string,
   signal: 'SIGKILL' | 'SIGSTOP' = 'SIGKILL',
@@ -21,10 +20,7 @@ export async function startDying(
   const child = spawn(process.execPath, [DYING, name, write, ...(signal === 'SIGSTOP' ? [signal] : [])], {
     env: {
       PATH: process.env.PATH,
-      ...TEST_ENV,
-      ...upstream.env,
-      REDIS_URL: redis.url,
-      ...storeEnv,
+      ...system.env,
       PORT: String(port),
       ...more,
       BEANLINE_PARENT: '1',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { visibleText } from '../testing/client.ts';
-import { TEST_ENV } from '../testing/system.ts';
+import { SHORT_LOCK } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -17,7 +17,7 @@ import {
   wordsThenSilence,
 } from './checks.ts';
 
-const LOCK_MS = Number(TEST_ENV.LOCK_DURATION_MS);
+const LOCK_MS = Number(SHORT_LOCK.LOCK_DURATION_MS);
 /** Lock plus two checks for stalled jobs, each a quarter of the lock; and a second for a busy machine. */
 const RECOVERY_MS = 1.5 * LOCK_MS + 1_000;
 
@@ -25,7 +25,7 @@ const discards = (seen: Awaited<ReturnType<typeof follow>>) =>
   seen.filter(({ type }) => type === 'retrying').map(({ attempt, data }) => ({ attempt, ...data }));
 
 test('an answer whose runner is killed is given whole by another runner, and the broken piece is discarded', async (t) => {
-  const system = await startFaults({ runners: 2 });
+  const system = await startFaults({ runners: 2, env: SHORT_LOCK });
   t.after(system.stop);
   const { url, runners } = system;
 
@@ -61,7 +61,7 @@ test('an answer whose runner is killed is given whole by another runner, and the
 });
 
 test('a runner frozen beyond its lock writes nothing more when it wakes, neither text nor an end', async (t) => {
-  const system = await startFaults({ runners: 2 });
+  const system = await startFaults({ runners: 2, env: SHORT_LOCK });
   t.after(system.stop);
   const { url, runners } = system;
   const release = Promise.withResolvers<void>();
@@ -120,7 +120,7 @@ redis.call('RPUSH', queue .. ':wait', ARGV[1])
 return redis.call('ZADD', queue .. ':marker', 0, '0')`;
 
 test('a runner that is given a job it still runs stops the old run, and keeps the lock of the new one', async (t) => {
-  const system = await startFaults({ runners: 1 });
+  const system = await startFaults({ runners: 1, env: SHORT_LOCK });
   t.after(system.stop);
   const { url, redis } = system;
   // The new run takes longer than a lock: without its renewal the job would be lost once more.

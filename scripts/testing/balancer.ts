@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { bodyOf } from './upstream.ts';
 
 const HEALTH_MS = 100;
 const ROUNDS = 5;
@@ -33,7 +34,7 @@ export async function startBalancer(ports: number[]) {
     return [...turned.filter((port) => ready.get(port)), ...turned.filter((port) => !ready.get(port))];
   }
 
-  function pass(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer, tries = 0, left = order()) {
+  function pass(incoming: IncomingMessage, outgoing: ServerResponse, body: string, tries = 0, left = order()) {
     const { method, url, headers } = incoming;
     const [port, ...others] = left;
     const next = (why: string) => {
@@ -62,9 +63,8 @@ export async function startBalancer(ports: number[]) {
   }
 
   const server = createServer(async (incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    pass(incoming, outgoing, Buffer.concat(chunks));
+    const body = await bodyOf(incoming);
+    if (body !== undefined) pass(incoming, outgoing, body);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

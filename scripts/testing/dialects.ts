@@ -6,6 +6,7 @@ import { TaskError } from '../../shared/src/errors.ts';
 import type { ChatCall, ChatChunk, Provider } from '../../shared/src/provider.ts';
 import { ollamaProvider } from '../../shared/src/providers/ollama.ts';
 import { openaiProvider } from '../../shared/src/providers/openai.ts';
+import { bodyOf } from './upstream.ts';
 
 /** What no error may repeat. */
 export const CANARY = 'canary-7f3a';
@@ -70,8 +71,8 @@ export async function startRaw(
   const responses: ServerResponse[] = [];
   const requests: { url: string; body: string; headers: Record<string, unknown> }[] = [];
   const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const bytes of request.setEncoding('utf8')) body += bytes;
+    const body = await bodyOf(request);
+    if (body === undefined) return;
     requests.push({ url: request.url ?? '', body, headers: request.headers });
     responses.push(response);
     answer?.(response);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '../free-port.ts';
 import { testCluster } from '../test-cluster.ts';
 import { type TestRedis, testRedis } from '../test-redis.ts';
+import { PATIENT } from './patient.ts';
 import { type StoreEnv, testStore } from './store.ts';
 
 const PROGRAM = fileURLToPath(new URL('program.ts', import.meta.url));
@@ -12,11 +13,17 @@ const PROGRAM = fileURLToPath(new URL('program.ts', import.meta.url));
 const START_MS = 60_000;
 const READY_MS = 3_000;
 
-/** Short locks and checks, so that a recovery takes seconds. A test may override each. */
+/** For the tests of a Redis that is silent: it counts as away as soon as by default. */
+export const PROMPT = { REDIS_TIMEOUT_MS: '300' };
+/** For the tests that wait until the lock of a runner that died has run out. */
+export const SHORT_LOCK = { LOCK_DURATION_MS: '4000' };
+
+/** Short checks and back-offs, so that a repair takes seconds. A test may override each. */
 export const TEST_ENV = {
   LOG_LEVEL: 'info',
   OLLAMA_HOST: 'off',
-  LOCK_DURATION_MS: '2000',
+  ...PATIENT,
+  LOCK_DURATION_MS: '10000',
   SWEEP_INTERVAL_MS: '200',
   SWEEP_FIRST_CHECK_MS: '1000',
   CANCEL_GRACE_MS: '3000',
@@ -105,6 +112,8 @@ export async function startSystem(options: SystemOptions = {}) {
     const program = launch('api', { ...env, PORT: String(listen) });
     const url = `http://127.0.0.1:${listen}`;
     const ready = () =>
+      // Else somebody else may answer, who was faster to take the port.
+      program.log().includes('the API listens') &&
       // Asked again when it takes long: on a busy machine a first fetch was seen never to settle, its connection gone.
       fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_MS) }).then(
         (response) => response.ok,
@@ -144,6 +153,8 @@ export async function startSystem(options: SystemOptions = {}) {
   });
   return {
     redis,
+    /** What its programs are started with. */
+    env,
     dataDir: store.env.DATA_DIR,
     /** Where its programs have their store. */
     storeEnv: Object.fromEntries(Object.keys(store.env).map((name) => [name, env[name as keyof StoreEnv]])) as StoreEnv,

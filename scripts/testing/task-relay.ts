@@ -8,6 +8,7 @@ import type { Deps } from '@beanline/shared/deps.ts';
 import type { ArchivedTask, TaskStore } from '@beanline/shared/store.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
+import { PATIENT } from './patient.ts';
 import { silentLog, type TaskRedis, taskRedis } from './task-redis.ts';
 
 /** What a relay put into the store, and when that had acknowledged it (ms, Redis TIME). */
@@ -29,6 +30,7 @@ export function taskRelay() {
 
     async function program(name: 'api' | 'relay', env: Record<string, string> = {}) {
       const config = readConfig({
+        ...PATIENT,
         REDIS_URL: at.server.url,
         KEY_PREFIX: at.keys.prefix,
         DATA_DIR: dataDir,

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 export type UpstreamCall = {
   /** Counts calls from 1. */
@@ -36,13 +37,22 @@ export const slowWords =
     call.finish({ usage: { prompt_tokens: 7, completion_tokens: count } });
   };
 
+/** The body of a request; undefined when its sender died or broke off in the middle of it, which is no request. */
+export async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  try {
+    return await text(request);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Starts the server; `answer` may be replaced at any time. `env` configures a runner to use it. */
 export async function startUpstream(answer: (call: UpstreamCall) => void | Promise<void> = slowWords(20, 0)) {
   const calls: UpstreamCall[] = [];
   const waiting: { count: number; resolve(call: UpstreamCall): void }[] = [];
   const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = await bodyOf(request);
+    if (body === undefined) return;
     let streaming = false;
     const stream = () => {
       if (!streaming && !response.headersSent) response.writeHead(200, { 'Content-Type': 'text/event-stream' });
@@ -50,7 +60,7 @@ export async function startUpstream(answer: (call: UpstreamCall) => void | Promi
     };
     const call: UpstreamCall = {
       number: calls.length + 1,
-      body: JSON.parse(Buffer.concat(chunks).toString()),
+      body: JSON.parse(body),
       headers: request.headers,
       response,
       closed: once(response, 'close').then(() => undefined),

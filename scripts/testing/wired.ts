@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import { readConfig } from '@beanline/shared/config.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { testRedis } from '../test-redis.ts';
+import { PATIENT } from './patient.ts';
 import { silentLog } from './task-redis.ts';
 
 export const wired = async (t: TestContext) => (await wiredTo(t)).deps;
@@ -14,7 +15,7 @@ export const wired = async (t: TestContext) => (await wiredTo(t)).deps;
 export async function wiredTo(t: TestContext, env: Record<string, string> = {}) {
   const redis = await testRedis();
   const dataDir = await mkdtemp(join(tmpdir(), 'beanline-test-'));
-  const config = readConfig({ REDIS_URL: redis.url, DATA_DIR: dataDir, ...env });
+  const config = readConfig({ ...PATIENT, REDIS_URL: redis.url, DATA_DIR: dataDir, ...env });
   const { deps, close } = wire(config, { program: 'relay', log: silentLog });
   t.after(async () => {
     await close();

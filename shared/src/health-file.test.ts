@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startSystem } from '../../scripts/testing/system.ts';
+import { PROMPT, startSystem } from '../../scripts/testing/system.ts';
 
 const AGE_MS = 4_000;
 
@@ -17,7 +17,7 @@ test("a worker's file is fresh while Redis answers, grows old while it does not,
   const dir = mkdtempSync(join(tmpdir(), 'beanline-health-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const file = join(dir, 'runner');
-  const system = await startSystem({ runners: 0 });
+  const system = await startSystem({ runners: 0, env: PROMPT });
   t.after(() => system.stop());
   const runner = await system.startRunner({ HEALTH_FILE: file });
   const age = () => (existsSync(file) ? Date.now() - statSync(file).mtimeMs : Number.POSITIVE_INFINITY);

@@ -35,8 +35,7 @@ export type Submitted =
   /** An earlier request with the same Idempotency-Key made this task. */
   | { id: string; replayed: true };
 
-/** How long a create may take to reach Redis, and more per MB of input. */
-const CREATE_MS = 300;
+/** How much longer than a silent Redis is waited for a create may take to reach it, for each MB of input. */
 const CREATE_MS_PER_MB = 100;
 const WITHDRAW_RETRY_MS = 250;
 
@@ -51,7 +50,7 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
   await checkSession(deps, request, keyHash);
   const partition = keyHash === undefined ? clock.pickPartition() : partitionOfKey(keyHash, deps.partitions);
   const id = makeTaskId(clock.now(partition), partition);
-  const windowMs = CREATE_MS + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
+  const windowMs = clock.timeoutMs + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
   let sent = false;
   let refused = false;
   const created = await clock

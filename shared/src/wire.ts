@@ -70,7 +70,15 @@ export function wire(
     await claimRedis(probeRedis, keys, partitions);
     await Promise.all(others.map(connected));
   };
-  const clock = createClock(probeRedis, { keys, partitions, log, admit, used: tasksRedis, others });
+  const clock = createClock(probeRedis, {
+    keys,
+    partitions,
+    log,
+    timeoutMs: config.REDIS_TIMEOUT_MS,
+    admit,
+    used: tasksRedis,
+    others,
+  });
 
   const clockCheck = createClockCheck(clock, { toleranceMs: config.CLOCK_TOLERANCE_MS, log });
 

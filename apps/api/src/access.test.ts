@@ -26,6 +26,7 @@ async function setup(t: { after(run: () => void): void }) {
     keys: createKeys('bl'),
     partitions: 1,
     log: silentLog,
+    timeoutMs: 3_000,
     admit: async () => undefined,
   });
   t.after(() => {

@@ -10,7 +10,7 @@ import {
   rawConnection,
   rawGet,
 } from '../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../scripts/testing/system.ts';
+import { PROMPT, type System, startSystem } from '../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream } from '../../../scripts/testing/upstream.ts';
 
 const READER_TIMEOUT_MS = 2_000;
@@ -22,7 +22,7 @@ let system: System;
 let upstream: Upstream;
 before(async () => {
   upstream = await startUpstream();
-  const env = { READER_TIMEOUT_MS: String(READER_TIMEOUT_MS), MAX_OUTPUT_BYTES: String(2 * LARGE_OUTPUT) };
+  const env = { ...PROMPT, READER_TIMEOUT_MS: String(READER_TIMEOUT_MS), MAX_OUTPUT_BYTES: String(2 * LARGE_OUTPUT) };
   system = await startSystem({ env: { ...upstream.env, ...env } });
 });
 after(async () => {

@@ -2,14 +2,18 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { chat, post, submit } from '../../../scripts/testing/client.ts';
 import { ask as askUrl, assertProblem, eventually, rawConnection } from '../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../scripts/testing/system.ts';
+import { PROMPT, type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const REQUEST_TIMEOUT_MS = 600;
 
 let system: System;
 let port: number;
 before(async () => {
-  system = await startSystem({ runners: 0, relays: 0, env: { REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) } });
+  system = await startSystem({
+    runners: 0,
+    relays: 0,
+    env: { ...PROMPT, REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) },
+  });
   port = system.apis[0]?.port ?? 0;
 });
 after(() => system.stop());

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { chat } from '../../../scripts/testing/client.ts';
 import { bearer, ownerClient } from '../../../scripts/testing/owners.ts';
 import { ask, assertProblem, eventually, followedTasks } from '../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../scripts/testing/system.ts';
+import { PROMPT, type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const RATE = 40;
 const STREAMS = 3;
@@ -20,6 +20,7 @@ before(async () => {
     relays: 0,
     apis: 2,
     env: {
+      ...PROMPT,
       API_KEYS: names.map((name) => `${name}:${keyOf(name)}`).join(','),
       RATE_LIMIT: String(RATE),
       MAX_OWNER_STREAMS: String(STREAMS),

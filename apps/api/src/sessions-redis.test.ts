@@ -5,7 +5,7 @@ import { testRedis } from '../../../scripts/test-redis.ts';
 import { bearer } from '../../../scripts/testing/owners.ts';
 import { ask, assertProblem, eventually } from '../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
-import { type System, startSystem } from '../../../scripts/testing/system.ts';
+import { PROMPT, type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const KEY = 'anna-key-0123456789';
 const OTHER_KEY = 'bens-key-0123456789';
@@ -18,7 +18,7 @@ let client: ReturnType<typeof sessionClient>;
 before(async () => {
   redis = await testRedis();
   // A rate is counted in Redis, and no request passes uncounted.
-  const env = { API_KEYS: `anna:${KEY},ben:${OTHER_KEY}`, RATE_LIMIT: '0' };
+  const env = { ...PROMPT, API_KEYS: `anna:${KEY},ben:${OTHER_KEY}`, RATE_LIMIT: '0' };
   system = await startSystem({ redis, runners: 0, relays: 0, env });
   client = sessionClient(system.url, bearer(KEY));
 });

@@ -33,7 +33,13 @@ after(async () => {
 test('when hundreds of keys that stream are revoked, each stream ends within 5 s, though Redis is far away', async (t) => {
   const redis = connect(parseRedisUrl(network.redis.url), { name: 'test', for: 'worker', log: silentLog });
   const keys = createKeys('bl');
-  const clock = createClock(redis, { keys, partitions: 1, log: silentLog, admit: async () => undefined });
+  const clock = createClock(redis, {
+    keys,
+    partitions: 1,
+    log: silentLog,
+    timeoutMs: 3_000,
+    admit: async () => undefined,
+  });
   t.after(() => {
     clock.stop();
     redis.disconnect();

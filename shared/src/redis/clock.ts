@@ -22,7 +22,7 @@ export type Needs = { task: string } | { partition: number } | { key: string } |
 const addressOf = ({ options }: Redis) => `${options.host}:${options.port}`;
 
 /**
- * `admit` runs once, before Redis counts as available for the first time; when it throws, `ready` rejects and Redis stays
+ * `timeoutMs`: how long a silent Redis may hold a request up. `admit` runs once, before Redis counts as available for the first time; when it throws, `ready` rejects and Redis stays
  * away. `used`: the connection requests go by; while it is not ready, also after an outage that is over, Redis is away.
  * `others`: connections whose bytes are a sign of life of the server they come from.
  */
@@ -32,6 +32,7 @@ export function createClock(
     keys,
     partitions,
     log,
+    timeoutMs,
     admit,
     used = redis,
     others = [],
@@ -39,6 +40,7 @@ export function createClock(
     keys: Keys;
     partitions: number;
     log: Log;
+    timeoutMs: number;
     admit: () => Promise<void>;
     used?: RedisConnection;
     others?: RedisConnection[];
@@ -109,7 +111,7 @@ export function createClock(
     const isSame = (other: Redis) => !(redis instanceof Cluster) || addressOf(other) === name;
     const bytesHeard = () =>
       others.flatMap(nodesOf).reduce((sum, other) => sum + (isSame(other) ? (other.stream?.bytesRead ?? 0) : 0), 0);
-    probes.set(name, createProbe(node, { answered: () => void answered(), lost: look, bytesHeard }));
+    probes.set(name, createProbe(node, timeoutMs, { answered: () => void answered(), lost: look, bytesHeard }));
   }
 
   if (redis instanceof Cluster) {
@@ -146,6 +148,8 @@ export function createClock(
   const offset = (partition = 0) => (probeOf(slots[partition]) ?? probes.values().next().value)?.offset() ?? 0;
 
   return {
+    /** How long a silent Redis holds a request up, at most. */
+    timeoutMs,
     /** Redis TIME in ms, estimated from the last answer; of the partition's master when one is named. */
     now: (partition = 0) => Math.round(Date.now() + offset(partition)),
     /** How far this process's clock is behind Redis's, in ms. */

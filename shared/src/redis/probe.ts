@@ -7,8 +7,8 @@ import { readMemory } from './fitness.ts';
 
 const INTERVAL_MS = 100;
 const LOOK_MS = 25;
-/** Silence after which Redis counts as away. With the interval it keeps a 503 within 300 ms. */
-const SILENCE_MS = 150;
+/** Between the last answer and the look that finds the next one missing; the rest of the time given is silence. */
+const LATE_MS = INTERVAL_MS + 2 * LOOK_MS;
 const CLOCK_ANSWERS = 10;
 const MEMORY_INTERVAL_MS = 1_000;
 /** Submits are refused above this share of maxmemory, so that running tasks can still end. */
@@ -17,10 +17,15 @@ const FULL_SHARE = 0.8;
 const CROWDED_SHARE = 0.6;
 
 /**
- * `answered` is called after each answer, `lost` when the server was there and is away now. `bytesHeard` counts what has
+ * `timeoutMs`: how long after its last answer the server counts as away, at most. `answered` is called after each answer, `lost` when the server was there and is away now. `bytesHeard` counts what has
  * come from the server on other connections: one that sends is slow to answer, not away.
  */
-export function createProbe(redis: Redis, hear: { answered(): void; lost(): void; bytesHeard(): number }) {
+export function createProbe(
+  redis: Redis,
+  timeoutMs: number,
+  hear: { answered(): void; lost(): void; bytesHeard(): number },
+) {
+  const allowedMs = timeoutMs - LATE_MS;
   let offset = 0;
   const answers: { tookMs: number; offset: number }[] = [];
   let available = false;
@@ -72,7 +77,7 @@ export function createProbe(redis: Redis, hear: { answered(): void; lost(): void
       silentMs = bytes > heard ? 0 : silentMs + Math.min(now - lookedAt, 2 * LOOK_MS);
       heard = bytes;
       lookedAt = now;
-      if (pending && silentMs > SILENCE_MS) lose();
+      if (pending && silentMs > allowedMs) lose();
     });
   }, LOOK_MS);
   const memoryTimer = setInterval(async () => {

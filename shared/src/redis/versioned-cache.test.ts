@@ -21,7 +21,7 @@ function setup(t: TestContext) {
     };
     const redis = open();
     const admit = async () => {};
-    const clock = createClock(open(), { keys: at.keys, partitions: 1, log: silentLog, admit });
+    const clock = createClock(open(), { keys: at.keys, partitions: 1, log: silentLog, timeoutMs: 300, admit });
     t.after(() => clock.stop());
     await clock.ready();
     await until(() => redis.status === 'ready');
