@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat, getTask, post, submit, visibleText } from '../testing/client.ts';
+import { watchMachine } from '../testing/machine.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -23,7 +24,8 @@ const LET_GO_MS = 500;
 
 let system: Faults;
 before(async () => {
-  system = await startFaults();
+  // The relay must not end what a busy machine lets its runner end late.
+  system = await startFaults({ env: { CANCEL_GRACE_MS: '60000' } });
 });
 after(() => system.stop());
 
@@ -31,11 +33,13 @@ const cancel = (id: string) => post(system.url, `/tasks/${id}/cancel`, {});
 const hasJob = async (id: string, type = 'chat.request') =>
   (await system.redis.cli('exists', `bl:{${type}}:${id}`)) === '1';
 
-/** The end of a cancelled task: once, without an error, and its output as told. */
-async function ended(id: string, output: unknown = null) {
+/** The end of a cancelled task: once, without an error; with an output, which is incomplete, when its model was asked. */
+async function ended(id: string, { asked }: { asked: boolean }) {
   const seen = await followWhole(system.url, id);
   const { json } = await getTask(system.url, id);
-  assert.deepEqual([json.status, json.error, json.output], ['cancelled', null, output]);
+  assert.deepEqual([json.status, json.error], ['cancelled', null]);
+  if (asked) assert.equal(json.output.finish_reason, 'incomplete');
+  else assert.equal(json.output, null);
   assert.ok(json.cancel_requested_at && json.ended_at);
   return { seen, json };
 }
@@ -45,20 +49,21 @@ test('a scheduled task and a queued one end at once, leave no job, and never run
   const [runner] = system.runners;
   // What is submitted now stays queued.
   await runner?.signal('SIGSTOP');
-  const scheduled = await submit(system.url, chat(model.prompt, { delay_ms: 500 }));
+  const delay_ms = 1_000;
+  const scheduled = (await post(system.url, '/api/chat', chat(model.prompt, { delay_ms }))).json;
   const queued = await submit(system.url, chat(model.prompt));
-  assert.equal((await getTask(system.url, scheduled)).json.status, 'scheduled');
-  for (const id of [scheduled, queued]) {
+  assert.equal(scheduled.status, 'scheduled');
+  for (const id of [scheduled.task_id, queued]) {
     const answer = await cancel(id);
     assert.deepEqual([answer.status, answer.json.status], [202, 'cancelled']);
-    const { seen, json } = await ended(id);
+    const { seen, json } = await ended(id, { asked: false });
     assert.deepEqual([seen.map(({ type }) => type), json.attempt], [['queued', 'done'], 0]);
     await until('its job is gone', async () => !(await hasJob(id)));
   }
   await checkClean(system);
   await runner?.signal('SIGCONT');
   // A task that is due later than they were has run: so would they have.
-  const control = await system.start([slowWords(1, 0)], { delay_ms: 600 });
+  const control = await system.start([slowWords(1, 0)], { delay_ms });
   await followWhole(system.url, control.id);
   assert.equal(model.calls.length, 0);
 });
@@ -70,17 +75,19 @@ test('a streaming attempt and a silent one let their model go within 500 ms and 
     const call = await task.call(1);
     const early = visibleText(await followUntil(system.url, task.id, 'text'));
     if (task === silent) await until('all its words are out', async () => (await shown(task.id)) === words(3));
+    const machine = watchMachine(t, system.url);
     const askedAt = performance.now();
     const answer = await cancel(task.id);
     assert.deepEqual([answer.status, answer.json.status], [202, 'in_progress']);
     await call.closed;
     const tookMs = Math.round(performance.now() - askedAt);
-    t.diagnostic(`${task === silent ? 'silent' : 'streaming'}: the upstream closed after ${tookMs} ms`);
-    assert.ok(tookMs <= LET_GO_MS, `${tookMs} ms`);
+    const machineMs = machine.stop();
+    const what = `${task === silent ? 'silent' : 'streaming'}: the upstream closed after ${tookMs} ms, machine ${machineMs} ms`;
+    t.diagnostic(what);
+    assert.ok(tookMs <= LET_GO_MS + machineMs, what);
 
-    const { output } = (await getTask(system.url, task.id, '?wait=5')).json;
-    assert.equal(output.finish_reason, 'incomplete');
-    const { seen } = await ended(task.id, output);
+    const { seen, json } = await ended(task.id, { asked: true });
+    const { output } = json;
     assert.equal(output.content, visibleText(seen));
     assert.ok(output.content.startsWith(task === silent ? words(3) : early), 'nothing that was shown is lost');
     await checkCalls(system.url, task);
@@ -108,7 +115,7 @@ test('a task that waits for an answer, or for its next try, ends at once', async
   ] as const) {
     const answer = await cancel(id);
     assert.deepEqual([answer.status, answer.json.status], [202, 'cancelled']);
-    await ended(id);
+    await ended(id, { asked: false });
     await until('its job is gone', async () => !(await hasJob(id, type)));
   }
   assert.equal(resting.calls.length, 1);
@@ -132,8 +139,7 @@ test('twenty cancels at once end a task once', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => cancel(id)));
     for (const { status } of answers) assert.ok(status === 202 || status === 200);
     assert.ok(answers.some(({ status }) => status === 202));
-    const { output } = (await getTask(system.url, id, '?wait=5')).json;
-    const { json } = await ended(id, output);
+    const { json } = await ended(id, { asked: id === running.id });
     const asked = new Set(answers.filter(({ status }) => status === 202).map((a) => a.json.cancel_requested_at));
     assert.deepEqual([...asked], [json.cancel_requested_at], 'the first cancel is the one that counts');
   }
@@ -170,12 +176,14 @@ test('a cancel whose hint is lost stops a silent attempt within a second and a h
   await followUntil(system.url, task.id, 'text');
   // The hint is published to nobody: the runner's subscriber is cut and the mark set before it is back.
   await system.redis.everywhere('client', 'kill', 'type', 'pubsub');
+  const machine = watchMachine(t, system.url);
   const askedAt = performance.now();
   await cancel(task.id);
   await call.closed;
   const tookMs = Math.round(performance.now() - askedAt);
-  t.diagnostic(`stopped after ${tookMs} ms`);
-  assert.ok(tookMs <= 1_500, `${tookMs} ms`);
+  const machineMs = machine.stop();
+  t.diagnostic(`stopped after ${tookMs} ms, machine ${machineMs} ms`);
+  assert.ok(tookMs <= 1_500 + machineMs, `${tookMs} ms, of which ${machineMs} ms are the machine's`);
   assert.equal((await followWhole(system.url, task.id)).at(-1)?.data.status, 'cancelled');
   await checkClean(system);
 });
