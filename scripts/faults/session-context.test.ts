@@ -242,9 +242,7 @@ test('a session that is deleted while its task waits: the task fails, and nothin
   const done = (await followToEnd(system.url, id)).at(-1)?.data;
   assert.deepEqual([done.status, done.error.code], ['failed', 'not_found']);
   assert.deepEqual(system.callsOf('too late'), []);
-  await until(
-    'its turn is forgotten',
-    async () => (await system.redis.cli('exists', `bl:{s:${session}}:turns`)) === '0',
-  );
+  const turns = `bl:{s:${session}}:turns`;
+  await until('its turn is forgotten', async () => (await system.redis.cli('exists', turns)) === '0');
   assert.equal(await system.store.sessions.read(OWNER, session), null);
 });
