@@ -5,8 +5,10 @@ import type { Certificates } from './testing/certificates.ts';
 
 const MASTERS = 3;
 const SLOTS = 16_384;
-/** Silence after which the others give a node up. */
-const NODE_TIMEOUT_MS = 1_000;
+/** Silence after which the others give a node up: one that a busy machine starves is not gone. */
+const NODE_TIMEOUT_MS = 15_000;
+/** The same while a test waits for a replica to stand in. */
+const SOON_MS = 1_000;
 const FORMING_MS = 60_000;
 const PATIENCE_MS = 3_000;
 
@@ -62,6 +64,10 @@ async function ask(node: TestRedis, ...args: string[]): Promise<string> {
   return Promise.race([node.cli(...args).catch(() => ''), patience]);
 }
 
+/** How far the data of a server is, of its own or of its master's, by its `info replication`. */
+export const offsetIn = (info: string): number =>
+  Number(/^(?:slave|master)_repl_offset:(\d+)/m.exec(info)?.[1] ?? Number.NaN);
+
 const all = <T>(nodes: TestRedis[], act: (node: TestRedis) => Promise<T> | T) => Promise.all(nodes.map(act));
 
 /** Starts it, and resolves when every node takes commands. It stands in for the single Redis of a test. */
@@ -109,6 +115,19 @@ export async function testCluster(options: ClusterOptions = {}) {
         if (role.startsWith('master') && /^[01]$/.test(answer)) return node;
       }
       throw new Error(`no node serves ${key}`);
+    },
+    /** Makes the others give up a node that is silent soon, or as late as at first. All must be there. */
+    async giveUp(when: 'soon' | 'late'): Promise<void> {
+      const timeoutMs = when === 'soon' ? SOON_MS : NODE_TIMEOUT_MS;
+      await all(nodes, (node) => node.cli('config', 'set', 'cluster-node-timeout', String(timeoutMs)));
+    },
+    /** Resolves when a replica of this master has all that the master has now. */
+    async replicated(master: TestRedis): Promise<void> {
+      const wanted = offsetIn(await master.cli('info', 'replication'));
+      await until('a replica has it all', async () => {
+        const infos = await all(nodes, (node) => ask(node, 'info', 'replication'));
+        return infos.some((info) => info.includes(`master_port:${master.port}\r`) && offsetIn(info) >= wanted);
+      });
     },
     kill: async () => void (await all(nodes, (node) => node.kill())),
     restart: async () => {

@@ -6,11 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { findRedisServer, waitForRedis } from './redis-server.ts';
+import { offsetIn } from './test-cluster.ts';
 import { redisCli, type TestRedis, testRedis } from './test-redis.ts';
 
 const SENTINELS = 3;
 const NAME = 'main';
-const DOWN_AFTER_MS = 1_000;
+/** Silence after which a master counts as down: one that a busy machine starves is not gone. */
+const DOWN_AFTER_MS = 15_000;
+/** The same while a test waits for the replica to stand in. */
+const SOON_MS = 1_000;
 const FORMING_MS = 60_000;
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
@@ -81,6 +85,20 @@ export async function testSentinel() {
     ...first,
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${NAME}`,
     stop,
+    /** To be called before the master is killed: the replica has all that it has, and the Sentinels soon notice that it is gone. */
+    async prepareFailover(): Promise<void> {
+      const old = await master();
+      const wanted = offsetIn(await old.cli('info', 'replication'));
+      const others = servers.filter(({ port }) => port !== old.port);
+      await until('the replica has it all', async () =>
+        (await Promise.all(others.map((server) => server.cli('info', 'replication')))).every(
+          (info) => offsetIn(info) >= wanted,
+        ),
+      );
+      for (const { port } of sentinels) {
+        await redisCli(port, 'sentinel', 'set', NAME, 'down-after-milliseconds', String(SOON_MS));
+      }
+    },
     /** Freezes one of them; the others agree without it. */
     freezeSentinel: () => sentinels.at(-1)?.child.kill('SIGSTOP'),
     /** The server that the Sentinels name now. */

@@ -14,6 +14,8 @@ const QUIET_KEY = 'quiet-key-0123456789';
 const SLOTS = 20;
 const IN_FLIGHT = 50;
 const PAGE = 200;
+/** Tasks of each slot after which they no longer end together. */
+const SETTLED = 3;
 
 /** Of one task: until its first token, 200 ms; whole, 300 to 500 ms. So 50 of the flood start in a second. */
 const FIRST_TOKEN_MS = 200;
@@ -36,10 +38,15 @@ type FloodTask = { task_id: string; created_at: string; started_at: string | nul
 /** Runs a system of its own: one runner of 20 slots, `flood` tasks of one owner, `quiet` of another before and behind them. */
 export async function fairness({ flood = 2_000, quiet = 7 } = {}): Promise<Fairness> {
   let calls = 0;
+  let answered = 0;
+  /** Until the whole flood is in the model answers nothing: else of a flood that comes slowly much would be through already. */
+  let floodIsIn = Promise.resolve();
   const upstream = await startUpstream(async (call) => {
     const words = wordsOf(calls++);
+    await floodIsIn;
     await delay(FIRST_TOKEN_MS);
     await slowWords(words, WORD_MS)(call);
+    answered++;
   });
   const API_KEYS = `flood:${FLOOD_KEY},quiet:${QUIET_KEY}`;
   const env = {
@@ -92,7 +99,12 @@ export async function fairness({ flood = 2_000, quiet = 7 } = {}): Promise<Fairn
         else if (status !== 202) throw new Error(`the flood got ${status}: ${text}`);
       }
     };
+    const wholeFlood = Promise.withResolvers<void>();
+    floodIsIn = wholeFlood.promise;
     await Promise.all(Array.from({ length: IN_FLIGHT }, post));
+    wholeFlood.resolve();
+    // The slots, which began together, end apart as ever.
+    for (const before = answered; answered < before + SETTLED * SLOTS; ) await delay(QUIET_EACH_MS / 10);
     const flooded = await quietTasks();
 
     const others = await floodTasks();

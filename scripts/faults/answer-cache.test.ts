@@ -181,10 +181,11 @@ describe('an answer is not kept', () => {
     upstream.answer = (call) => call.text('part');
     const headers = { Authorization: `Bearer ${MINE}` };
     const number = upstream.calls.length + 1;
-    const { json } = await post(system.url, '/api/chat', chat(text, { cache: true }), headers);
+    const { status, json } = await post(system.url, '/api/chat', chat(text, { cache: true }), headers);
+    assert.equal(status, 202, JSON.stringify(json));
     await upstream.call(number);
     upstream.answer = answer;
-    await post(system.url, `/tasks/${json.task_id}/cancel`, {}, headers);
+    assert.equal((await post(system.url, `/tasks/${json.task_id}/cancel`, {}, headers)).status, 202);
     await until('it is cancelled', async () => {
       const response = await fetch(`${system.url}/tasks/${json.task_id}`, { headers });
       return ((await response.json()) as { status: string }).status === 'cancelled';

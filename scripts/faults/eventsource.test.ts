@@ -53,7 +53,7 @@ for (const [how, signal] of [
     t.after(() => reader.source.close());
     const says = async (content: string) => {
       call.text(content);
-      await until(`it has read ${content}`, () => reader.said().endsWith(content), 20_000);
+      await until(`it has read ${content}`, () => reader.said().endsWith(content));
     };
 
     await says('one ');
@@ -64,7 +64,7 @@ for (const [how, signal] of [
       await stopped;
       call.text(`(${round}, unheard) `);
       api = await system.startApi(port);
-      await until('it is back', () => reader.opened() > opened, 20_000);
+      await until('it is back', () => reader.opened() > opened);
       await says(`${round} again `);
     }
     call.finish();
@@ -78,7 +78,9 @@ for (const [how, signal] of [
     assert.equal(reader.said(), 'one two (two, unheard) two again three (three, unheard) three again ');
     assert.equal(reader.requests[0], null);
     // Each time it came back with an event it had seen, further on than before; the last time with `done`.
-    const cursors = reader.requests.slice(1).map((cursor) => reader.ids.indexOf(cursor ?? ''));
+    // Before it had seen any it may have been sent back once.
+    const again = reader.requests.slice(reader.requests.findIndex((cursor) => cursor !== null));
+    const cursors = again.map((cursor) => reader.ids.indexOf(cursor ?? ''));
     assert.ok(cursors.length >= 3 && cursors.every((at, index) => at >= (cursors[index - 1] ?? 0)), `${cursors}`);
     assert.equal(reader.requests.at(-1), log.at(-1)?.id);
     await checkClean(system);

@@ -7,7 +7,7 @@ import { HOLOGRAM } from '../testing/catalog.ts';
 import { chat, getTask, submit, visibleText } from '../testing/client.ts';
 import { type Program, startSystem } from '../testing/system.ts';
 import { slowWords } from '../testing/upstream.ts';
-import { checkClean, type follow, followWhole, programOf, startFaults, words } from './checks.ts';
+import { checkClean, type follow, followUntil, followWhole, programOf, startFaults, words } from './checks.ts';
 
 const NEXT_RELEASE = fileURLToPath(new URL('../testing/next-release.ts', import.meta.url));
 const EACH = 8;
@@ -16,13 +16,18 @@ test('tasks of two releases all end, the old runner runs none of the newer ones,
   const QUEUES = 'chat.request:4,test.versioned:4';
   const old = await startFaults({ env: { QUEUES, TEST_VERSION: '1' } });
   t.after(old.stop);
+  const [oldRunner] = old.runners as [Program];
+  // Begun while there is no other runner, and under way when there is.
+  const nextIsThere = Promise.withResolvers<void>();
+  const first = await old.start([(call) => nextIsThere.promise.then(() => slowWords(10, 5)(call))]);
+  await followUntil(old.url, first.id, 'started');
   const next = await startSystem({
     redis: old.redis,
     relays: 0,
     env: { ...old.upstream.env, QUEUES, TEST_VERSION: '2', NODE_OPTIONS: `--import ${NEXT_RELEASE}` },
   });
   t.after(next.stop);
-  const [oldRunner] = old.runners as [Program];
+  nextIsThere.resolve();
   const runners = [...old.runners, ...next.runners];
 
   const tasks = await Promise.all(
@@ -42,7 +47,7 @@ test('tasks of two releases all end, the old runner runs none of the newer ones,
         start('next', 'versioned'),
       ]);
     }),
-  ).then((groups) => groups.flat());
+  ).then((groups) => [{ release: 'old', type: 'chat', id: first.id }, ...groups.flat()]);
   for (const { id, release } of tasks) {
     const version = Number(await old.redis.cli('HGET', `bl:{0}:task:${id}`, 'v'));
     assert.equal(
@@ -87,7 +92,7 @@ test('tasks of two releases all end, the old runner runs none of the newer ones,
     }
   }
   t.diagnostic(
-    `the old runner ran ${byOld} of ${2 * EACH} old tasks; ${left.length} newer tasks outlived the last old one`,
+    `the old runner ran ${byOld} of ${2 * EACH + 1} old tasks; ${left.length} newer tasks outlived the last old one`,
   );
   assert.ok(byOld > 0, 'the old runner worked as well');
   await checkClean(old);

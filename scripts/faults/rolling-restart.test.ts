@@ -10,9 +10,10 @@ import { checkClean, startFaults, until } from './checks.ts';
 
 const ROUNDS = 5;
 const CLIENTS = 6;
-const DRAIN_MS = 1_000;
-/** Several of the balancer's health checks. */
-const LEAVE_MS = 500;
+/** Many of the balancer's health checks, which a busy machine may starve; whoever serves goes on for longer. */
+const LEAVE_MS = 3_000;
+const API_DRAIN_MS = 4_000;
+const RUNNER_DRAIN_MS = 1_000;
 const PATIENCE_MS = 40_000;
 /** Words and their pace: from tasks that end within the drain time to those that are handed back. */
 const PACES = [
@@ -26,13 +27,14 @@ type Done = { id: string; prompt: string; count: number; calls: unknown[] };
 
 test('a rolling restart of every role, five times under load, fails no request and loses, repeats and spends nothing', async (t) => {
   const env = {
-    DRAIN_MS: String(DRAIN_MS),
+    DRAIN_MS: String(API_DRAIN_MS),
     LEAVE_MS: String(LEAVE_MS),
-    LOCK_DURATION_MS: '10000',
     QUEUES: 'chat.request:20',
   };
-  const system = await startFaults({ apis: 2, runners: 2, relays: 2, env });
+  const system = await startFaults({ apis: 2, runners: 0, relays: 2, env });
   t.after(system.stop);
+  const startRunner = () => system.startRunner({ DRAIN_MS: String(RUNNER_DRAIN_MS) });
+  const runners = await Promise.all([startRunner(), startRunner()]);
   const ports = system.apis.map(({ port }) => port);
   const balancer = await startBalancer(ports);
   t.after(balancer.stop);
@@ -127,7 +129,7 @@ test('a rolling restart of every role, five times under load, fails no request a
       await until('the balancer knows', () => balancer.ready(port));
       return api;
     }),
-    roll([...system.runners], () => system.startRunner()),
+    roll(runners, startRunner),
     roll([...system.relays], () => system.startRelay()),
   ]).finally(leave);
   const [rolled, loaded] = await Promise.allSettled([rolls, load]);

@@ -23,6 +23,7 @@ test('a connection that asks a frozen Sentinel when the others announce a new ma
   const allWrite = async () => (await write()).every(({ status }) => status === 'fulfilled');
   await until('they are there', allWrite);
   const old = await redis.master();
+  await redis.prepareFailover();
   // A search that comes to it goes on when the new master is announced.
   redis.freezeSentinel();
   await old.kill();

@@ -226,7 +226,7 @@ test('a replay is answered as before although its session is gone meanwhile; a n
   const first = await system.send(session, 'once', {}, key);
   await followToEnd(system.url, first.json.task_id);
   await system.kept(session, 2);
-  await sessionClient(system.url).call('DELETE', `${SESSIONS}/${session}`);
+  assert.equal((await sessionClient(system.url).call('DELETE', `${SESSIONS}/${session}`)).status, 204);
   const again = await system.send(session, 'once', {}, key);
   assert.deepEqual([again.status, again.json.task_id], [202, first.json.task_id]);
   assert.equal((await system.send(session, 'once')).status, 404);
@@ -235,14 +235,14 @@ test('a replay is answered as before although its session is gone meanwhile; a n
 
 test('a session that is deleted while its task waits: the task fails, and nothing comes back', async () => {
   const session = await system.newSession();
-  const id = await system.say(session, 'too late', { delay_ms: 1_000 });
-  await sessionClient(system.url).call('DELETE', `${SESSIONS}/${session}`);
+  for (const runner of system.runners) await runner.signal('SIGSTOP');
+  const id = await system.say(session, 'too late');
+  assert.equal((await sessionClient(system.url).call('DELETE', `${SESSIONS}/${session}`)).status, 204);
+  for (const runner of system.runners) await runner.signal('SIGCONT');
   const done = (await followToEnd(system.url, id)).at(-1)?.data;
   assert.deepEqual([done.status, done.error.code], ['failed', 'not_found']);
   assert.deepEqual(system.callsOf('too late'), []);
-  await until(
-    'its turn is forgotten',
-    async () => (await system.redis.cli('exists', `bl:{s:${session}}:turns`)) === '0',
-  );
+  const turns = `bl:{s:${session}}:turns`;
+  await until('its turn is forgotten', async () => (await system.redis.cli('exists', turns)) === '0');
   assert.equal(await system.store.sessions.read(OWNER, session), null);
 });

@@ -11,8 +11,7 @@ import { startDying } from './start-dying.ts';
 
 let system: Sessions;
 before(async () => {
-  // A lock that a busy machine does not lose by itself: attempts are counted here.
-  system = await startSessions({ runners: 0, relays: 0, env: SHORT_LOCK });
+  system = await startSessions({ runners: 0, relays: 0 });
 });
 after(() => system.stop());
 
@@ -40,7 +39,7 @@ async function totals(session: string) {
 
 test('a runner that is killed in the middle of an answer: the turn is that of the next attempt, once', async () => {
   const session = await system.newSession();
-  const runner = await start('runner');
+  const runner = await start('runner', SHORT_LOCK);
   await system.ask(session, 'calm');
   system.answers.set('killed', (call) => {
     if (system.callsOf('killed').length > 1) return reply(call);
@@ -61,7 +60,7 @@ test('a runner that is killed in the middle of an answer: the turn is that of th
 
 test('a runner that is killed right after its last write: the next call sees the turn, and the relay keeps it', async () => {
   const session = await system.newSession();
-  const dying = await startDying(system, 'runner', 'tasks.finish');
+  const dying = await startDying(system, 'runner', 'tasks.finish', 'SIGKILL', SHORT_LOCK);
   const id = await system.say(session, 'last words');
   await dying.died;
   assert.equal((await followToEnd(system.url, id)).at(-1)?.data.status, 'completed');
@@ -103,14 +102,20 @@ for (const write of [
 test('cancelled, retried and failed tasks leave what was said: nothing before a start, the question, and what there is of an answer', async () => {
   const session = await system.newSession();
   await start('relay');
-  const cancel = (id: string) => post(system.url, `/tasks/${id}/cancel`, {});
+  async function cancel(id: string) {
+    const { status, text } = await post(system.url, `/tasks/${id}/cancel`, {});
+    assert.equal(status, 202, text);
+  }
 
   const waiting = await system.say(session, 'cancelled while it waits');
   await cancel(waiting);
   const ahead = await system.say(session, 'cancelled before its time', { delay_ms: 60_000 });
   await cancel(ahead);
-  const late = await system.say(session, 'expired', { start_by: new Date(Date.now() + 1_000).toISOString() });
-  await until('start_by has passed', async () => (await getTask(system.url, late)).json.status === 'expired');
+  const soon = new Date(Date.now() + 1_000).toISOString();
+  // With a key it is accepted however late it comes.
+  const late = await system.send(session, 'expired', { start_by: soon }, { 'Idempotency-Key': 'expired' });
+  assert.equal(late.status, 202, late.text);
+  assert.equal((await followToEnd(system.url, late.json.task_id)).at(-1)?.data.status, 'expired');
   await start('runner');
 
   system.answers.set('cancelled in the middle', (call) => call.text('half an '));
@@ -167,10 +172,10 @@ test('the store is away: a task with a cached window runs, others wait without s
 
   const away = await awayStore(system);
   try {
-    await start('runner', away.env);
-    // The API has a store: when it has looked, the window is there again. So it goes after that, and before the start.
-    const waiting = await system.say(cold, 'cold and away', { delay_ms: 2_000 });
+    // The API has a store: when it has looked, the window is there again. So it goes after that, and before there is a runner.
+    const waiting = await system.say(cold, 'cold and away');
     await system.redis.cli('del', `bl:{s:${cold}}:window`);
+    await start('runner', away.env);
     await system.ask(warm, 'warm and away');
     assert.deepEqual(lines(system.shown('warm and away')), [...turn('warm'), 'user: warm and away']);
     const { reason, delay_ms } = (await followUntil(system.url, waiting, 'retrying')).at(-1)?.data ?? {};

@@ -3,13 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { post } from '../testing/client.ts';
 import { keptLines, lines, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
-import { SHORT_LOCK } from '../testing/system.ts';
 import { checkClean } from './checks.ts';
 
 let system: Sessions;
 before(async () => {
-  // A lock that a busy machine does not lose by itself: calls are counted here.
-  system = await startSessions({ env: SHORT_LOCK });
+  system = await startSessions();
 });
 after(() => system.stop());
 
@@ -50,7 +48,8 @@ test('a retry of a retry keeps the question once with every answer, and the mode
 test('a retry of a task that was cancelled before it began brings its question', async () => {
   const session = await system.newSession();
   const early = await system.say(session, 'later', { delay_ms: 60_000 });
-  await post(system.url, `/tasks/${early}/cancel`, {});
+  const { status, json } = await post(system.url, `/tasks/${early}/cancel`, {});
+  assert.deepEqual([status, json.status], [202, 'cancelled']);
   await retry(early);
   assert.deepEqual(keptLines(await system.kept(session, 2)), ['user: later', 'assistant: re: later']);
   await checkClean(system);

@@ -99,7 +99,10 @@ test('what the window no longer shows is summarised once, in order, and the next
   await turns(0, 4);
   assert.equal((await sessionOf(session)).summary, null);
   await turns(4, 5);
+  // The store has a change before the window does; the task leaves the turns when both have it.
+  const settled = async () => (await system.redis.cli('exists', `bl:{s:${session}}:turns`)) === '0';
   await until('it has a summary', async () => (await sessionOf(session)).summary !== null, 30_000);
+  await until('its window has it', settled);
   const { summary } = await sessionOf(session);
   assert.deepEqual([summary?.messages, summary?.upTo], [6, messageIdOf(said[2] ?? '', 1)]);
   const [first] = summaryCalls('summed');

@@ -12,16 +12,17 @@ import { holdStoreFile, openStoreFile } from '../testing/store-file.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { startFaults } from './checks.ts';
 
+/** What a busy machine may take for an answer of a store that is there. One that cannot be opened says so at once. */
+const STORE_TIMEOUT_MS = 20_000;
 const UNKNOWN = `task_${'0'.repeat(25)}`;
 
 /** A system whose store cannot be opened: where its directory should be, there is a file. `mend` takes it away. */
-async function withoutStore(t: TestContext, env: Record<string, string> = {}) {
+async function withoutStore(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), 'beanline-away-'));
   const dataDir = join(dir, 'data');
   writeFileSync(dataDir, 'no directory');
   const system = await startFaults({
-    relays: 2,
-    env: { ...SHORT_RETENTION, DATA_DIR: dataDir, STORE_TIMEOUT_MS: '2000', ...env },
+    env: { ...SHORT_RETENTION, DATA_DIR: dataDir, STORE_TIMEOUT_MS: String(STORE_TIMEOUT_MS) },
   });
   t.after(async () => {
     await system.stop();
@@ -114,7 +115,7 @@ test('what may be in a store that is away is answered 503, never 404; what Redis
 
   const startedAt = performance.now();
   assert.deepEqual((await readyz(url)).checks.store, 'away');
-  assert.ok(performance.now() - startedAt < 1_500);
+  assert.ok(performance.now() - startedAt < STORE_TIMEOUT_MS, 'it does not wait for the store');
   mend();
   await eventually(
     () => ask(`${url}/tasks/${UNKNOWN}`),

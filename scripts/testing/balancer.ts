@@ -1,11 +1,12 @@
 /**
- * A load balancer as operators run them: round-robin over the APIs that `/readyz` calls ready, one connection per request,
- * and the next API when one refuses the connection or answers 503, which means that nothing was accepted. When all have, it
- * goes around again, a few times.
+ * A load balancer as operators run them: round-robin over the APIs that `/readyz` calls ready (over all when none is), one
+ * connection per request, and the next API when one refuses the connection or answers 503, which means that nothing was
+ * accepted. When all have, it goes around again, a few times, when they say.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { bodyOf } from './upstream.ts';
 
 const HEALTH_MS = 100;
@@ -17,36 +18,48 @@ export async function startBalancer(ports: number[]) {
   let turn = 0;
   const passedOn: string[] = [];
 
-  const checks = ports.map((port) =>
-    setInterval(async () => {
+  let stopped = false;
+  /** One after the other: of two that overlap, the older answer might be the last. */
+  async function watch(port: number) {
+    while (!stopped) {
       const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(2_000) }).catch(
         () => null,
       );
       await answer?.body?.cancel();
       ready.set(port, answer?.ok ?? false);
-    }, HEALTH_MS),
-  );
+      await delay(HEALTH_MS);
+    }
+  }
+  const watches = ports.map(watch);
 
-  /** All APIs, the ready ones first, beginning with another one each time. */
+  /** The APIs to ask, beginning with another one each time. */
   function order(): number[] {
     turn = (turn + 1) % ports.length;
     const turned = [...ports.slice(turn), ...ports.slice(0, turn)];
-    return [...turned.filter((port) => ready.get(port)), ...turned.filter((port) => !ready.get(port))];
+    const able = turned.filter((port) => ready.get(port));
+    return able.length > 0 ? able : turned;
   }
 
-  function pass(incoming: IncomingMessage, outgoing: ServerResponse, body: string, tries = 0, left = order()) {
+  const firstOf = (round: number) => ({ round, left: order(), waitMs: ROUND_MS });
+  function pass(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    body: string,
+    { round, left, waitMs }: { round: number; left: number[]; waitMs: number },
+  ) {
     const { method, url, headers } = incoming;
     const [port, ...others] = left;
-    const next = (why: string) => {
+    const next = (why: string, retryAfterMs = 0) => {
       passedOn.push(`${method} ${url?.split('/')[1]}: ${why}`);
-      if (others.length > 0) pass(incoming, outgoing, body, tries + 1, others);
-      else setTimeout(() => pass(incoming, outgoing, body, tries + 1), ROUND_MS);
+      const longestMs = Math.max(waitMs, retryAfterMs);
+      if (others.length > 0) pass(incoming, outgoing, body, { round, left: others, waitMs: longestMs });
+      else setTimeout(() => pass(incoming, outgoing, body, firstOf(round + 1)), longestMs);
     };
-    const last = tries + 1 >= ROUNDS * ports.length;
+    const last = round >= ROUNDS && others.length === 0;
     const forward = request({ host: '127.0.0.1', port, method, path: url, headers, agent: false }, (answer) => {
       if (answer.statusCode === 503 && !last) {
         answer.resume();
-        return next('503');
+        return next('503', Number(answer.headers['retry-after'] ?? 0) * 1_000);
       }
       outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, connection: 'close' });
       outgoing.flushHeaders();
@@ -64,7 +77,7 @@ export async function startBalancer(ports: number[]) {
 
   const server = createServer(async (incoming, outgoing) => {
     const body = await bodyOf(incoming);
-    if (body !== undefined) pass(incoming, outgoing, body);
+    if (body !== undefined) pass(incoming, outgoing, body, firstOf(1));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -76,7 +89,8 @@ export async function startBalancer(ports: number[]) {
     /** Requests for which an API had to be asked again, and why. */
     passedOn,
     async stop() {
-      for (const check of checks) clearInterval(check);
+      stopped = true;
+      await Promise.all(watches);
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
