@@ -202,7 +202,7 @@ test('a stock EventSource whose API dies reconnects by itself, misses nothing, r
   await says('before ');
   await api.signal('SIGKILL');
   call.text('meanwhile ');
-  await system.startApi(api.port);
+  await system.startApi({}, api.port);
   await says('after ');
   call.finish();
   assert.equal(await closed.promise, 204);
