@@ -6,7 +6,7 @@ const LOOK_MS = 10;
 
 /**
  * Adds up how late this process, and answers of this API that need nothing but a processor, come: until stopped, or the
- * test is over. On an idle machine it is a tenth of the time.
+ * test is over. Hardly anything on an idle machine.
  */
 export function watchMachine(t: Pick<TestContext, 'after'>, url?: string) {
   let over = false;
