@@ -63,7 +63,7 @@ for (const [how, signal] of [
       call.text(`${round} `);
       await stopped;
       call.text(`(${round}, unheard) `);
-      api = await system.startApi(port);
+      api = await system.startApi({}, port);
       await until('it is back', () => reader.opened() > opened);
       await says(`${round} again `);
     }

@@ -125,7 +125,7 @@ test('a rolling restart of every role, five times under load, fails no request a
   const rolls = Promise.all([
     roll([...system.apis], async ({ port }, stopped) => {
       await stopped;
-      const api = await system.startApi(port);
+      const api = await system.startApi({}, port);
       await until('the balancer knows', () => balancer.ready(port));
       return api;
     }),

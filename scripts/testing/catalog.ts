@@ -14,19 +14,21 @@ const testApproval = defineJobType({
   timeoutMs: 60_000,
   input: z.strictObject({
     questions: z.array(z.string()).min(1),
-    expires_in_ms: z.int().default(60_000),
+    /** Of each question; the last one also of those that follow. */
+    expires_in_ms: z.union([z.int(), z.array(z.int()).min(1)]).default(60_000),
     on_expiry: z.enum(['expire', 'resume']).default('expire'),
   }),
   output: z.object({ answers: z.array(z.string()) }),
   async run(input, { approve, emit }) {
     const answers: string[] = [];
-    for (const question of input.questions) {
+    const expiries = [input.expires_in_ms].flat();
+    for (const [index, question] of input.questions.entries()) {
       await emit.text(`asked ${question} `);
       const { action } = await approve({
         key: question,
         tool: question,
         arguments: { question },
-        expiresInMs: input.expires_in_ms,
+        expiresInMs: expiries[index] ?? expiries.at(-1) ?? 60_000,
         onExpiry: input.on_expiry,
       });
       answers.push(action);

@@ -107,9 +107,12 @@ export async function startSystem(options: SystemOptions = {}) {
     await store.drop();
   }
 
-  async function startApi(port?: number): Promise<Program & { url: string; port: number }> {
+  async function startApi(
+    more: Record<string, string> = {},
+    port?: number,
+  ): Promise<Program & { url: string; port: number }> {
     const listen = port ?? (await freePort());
-    const program = launch('api', { ...env, PORT: String(listen) });
+    const program = launch('api', { ...env, ...more, PORT: String(listen) });
     const url = `http://127.0.0.1:${listen}`;
     const ready = () =>
       // Else somebody else may answer, who was faster to take the port.
@@ -123,7 +126,7 @@ export async function startSystem(options: SystemOptions = {}) {
       await until('the API', ready, program);
     } catch (error) {
       // Somebody else was faster to take the free port.
-      if (port === undefined && program.log().includes('EADDRINUSE')) return startApi();
+      if (port === undefined && program.log().includes('EADDRINUSE')) return startApi(more);
       throw error;
     }
     return { ...program, url, port: listen };

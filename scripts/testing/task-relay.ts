@@ -48,6 +48,8 @@ export function taskRelay() {
     return {
       ...at,
       puts,
+      /** The tasks of all puts, each where it first came: one whose put was not confirmed is put again. */
+      putIds: () => [...new Set(puts.flatMap(({ tasks }) => tasks.map(({ record }) => record.id)))],
       dataDir,
       program,
       /** Starts a relay; `put` may stand before the store's own, `over` changes what else it has. Gives how to stop it. */

@@ -7,6 +7,11 @@ import { type System, startSystem } from '../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream, type UpstreamCall } from '../../../scripts/testing/upstream.ts';
 
 const DRAIN_MS = 1_500;
+/** So long that a busy machine does not see all ends at once. */
+const SPREAD_MS = 4_000;
+/** Of an API that does not wait for it: longer than whatever a busy machine takes. */
+const LONG_MS = 120_000;
+const LONG = { DRAIN_MS: String(LONG_MS) };
 
 let system: System;
 let upstream: Upstream;
@@ -25,20 +30,16 @@ async function heldTask(url: string): Promise<{ id: string; call: UpstreamCall }
   return { id, call: await upstream.call(number) };
 }
 
-test('when an API stops, its streams end at an event boundary after a retry line, and go on at another without gap or repeat', async () => {
-  const leaving = await system.startApi();
+test('when an API stops, its streams end at an event boundary after a retry line, and go on at another without gap or repeat', async (t) => {
+  const leaving = await system.startApi({ DRAIN_MS: String(SPREAD_MS) });
   const { id, call } = await heldTask(leaving.url);
   const readers = Array.from({ length: 20 }, () => rawGet(leaving.port, `/tasks/${id}/events`, {}, '1.0'));
   call.text('first ');
   await Promise.all(readers.map((reader) => reader.has(/first /)));
 
-  let speaking = true;
-  const speech = (async () => {
-    for (let i = 0; speaking; i++) {
-      call.text(`word-${i} `);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  })();
+  let words = 0;
+  const speech = setInterval(() => call.text(`word-${words++} `), 5);
+  t.after(() => clearInterval(speech));
   const startedAt = performance.now();
   const endedAt: number[] = [];
   const waits: number[] = [];
@@ -52,9 +53,7 @@ test('when an API stops, its streams end at an event boundary after a retry line
   );
   await stopped;
   assert.equal(leaving.child.exitCode, 0);
-  assert.ok(performance.now() - startedAt < DRAIN_MS + 2_000);
-  speaking = false;
-  await speech;
+  clearInterval(speech);
   call.finish();
   const whole = await followToEnd(system.url, id);
   await checkEnded(system.url, id, whole);
@@ -76,13 +75,14 @@ test('when an API stops, its streams end at an event boundary after a retry line
       whole.map((event) => event.id),
     );
   }
+  assert.ok(Math.max(...endedAt) < SPREAD_MS + 2_000, `the last one after ${Math.max(...endedAt)} ms`);
   for (const wait of waits) assert.ok(wait >= 1_000 && wait <= 5_000, `retry: ${wait}`);
   assert.ok(new Set(waits).size > 5, 'reconnects are spread');
-  assert.ok(Math.max(...endedAt) - Math.min(...endedAt) > DRAIN_MS / 4, 'the ends are spread over the drain time');
+  assert.ok(Math.max(...endedAt) - Math.min(...endedAt) > SPREAD_MS / 4, 'the ends are spread over the drain time');
 });
 
 test('when an API stops, waiting requests get their 202, or the task as it is', async () => {
-  const leaving = await system.startApi();
+  const leaving = await system.startApi(LONG);
   const { id, call } = await heldTask(leaving.url);
   const number = upstream.calls.length + 1;
   const poll = ask(`${leaving.url}/tasks/${id}?wait=60`);
@@ -91,7 +91,7 @@ test('when an API stops, waiting requests get their 202, or the task as it is', 
   const startedAt = performance.now();
   const stopped = leaving.signal('SIGTERM');
   const [polled, answer] = await Promise.all([poll, submitted]);
-  assert.ok(performance.now() - startedAt < DRAIN_MS, 'at once');
+  assert.ok(performance.now() - startedAt < 30_000, 'neither at the end of its wait nor of the drain');
   assert.equal(polled.status, 200);
   assert.equal(polled.json.status, 'in_progress');
   assert.equal(answer.status, 202);
@@ -141,7 +141,7 @@ test('when an API stops before a stream has subscribed, its reader is asked to c
 });
 
 test('an API with nothing to do stops at once, though clients keep their connections', async () => {
-  const leaving = await system.startApi();
+  const leaving = await system.startApi(LONG);
   const { id, call } = await heldTask(leaving.url);
   call.finish();
   for await (const _ of events(leaving.url, id));
@@ -149,7 +149,7 @@ test('an API with nothing to do stops at once, though clients keep their connect
   await idle.has(/"ok"/);
   const startedAt = performance.now();
   await leaving.signal('SIGTERM');
-  assert.ok(performance.now() - startedAt < DRAIN_MS, `after ${performance.now() - startedAt} ms`);
+  assert.ok(performance.now() - startedAt < LONG_MS / 2, `after ${performance.now() - startedAt} ms`);
   assert.equal(leaving.child.exitCode, 0);
   await idle.ended;
   idle.close();

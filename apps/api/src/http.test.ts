@@ -1,28 +1,30 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { chat, post, submit } from '../../../scripts/testing/client.ts';
+import { watchMachine } from '../../../scripts/testing/machine.ts';
 import { ask as askUrl, assertProblem, eventually, rawConnection } from '../../../scripts/testing/raw.ts';
 import { PROMPT, type System, startSystem } from '../../../scripts/testing/system.ts';
 
-const REQUEST_TIMEOUT_MS = 600;
+/** Of an API of its own: to any other a busy machine may bring a request so slowly. */
+const REQUEST_TIMEOUT_MS = 1_500;
 
 let system: System;
+let impatient: Awaited<ReturnType<System['startApi']>>;
 let port: number;
 before(async () => {
-  system = await startSystem({
-    runners: 0,
-    relays: 0,
-    env: { ...PROMPT, REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) },
-  });
+  system = await startSystem({ runners: 0, relays: 0 });
+  impatient = await system.startApi({ REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) });
   port = system.apis[0]?.port ?? 0;
 });
 after(() => system.stop());
 
+const TOO_LARGE = `GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`;
+
 const ask = (method: string, path: string) => askUrl(`${system.url}${path}`, { method });
 
 /** Sends what is given, in order, each piece when the one before has been written; then says nothing more. */
-async function trickle(...pieces: string[]) {
-  const connection = rawConnection(port);
+async function trickle(to: number, ...pieces: string[]) {
+  const connection = rawConnection(to);
   connection.read();
   const startedAt = performance.now();
   for (const piece of pieces) await new Promise((resolve) => connection.socket.write(piece, resolve));
@@ -135,19 +137,22 @@ describe('a client that sends too slowly is answered 408 and cut, though it keep
     ['a part of the body', [`${head}Content-Length: 100\r\n\r\n`, '{"mess', 'ages"']],
     ['a part of a chunked body', [`${head}Transfer-Encoding: chunked\r\n\r\n`, '5\r\n{"a":\r\n']],
   ] as const) {
-    test(what, async () => {
-      const { text, tookMs, connection } = await trickle(...pieces);
+    test(what, async (t) => {
+      const machine = watchMachine(t, impatient.url);
+      const { text, tookMs, connection } = await trickle(impatient.port, ...pieces);
+      const lateMs = machine.stop();
       const [top = '', body = ''] = text.split('\r\n\r\n');
       assert.match(top, /^HTTP\/1\.1 408 Request Timeout\r\n/);
       assert.match(top, /^Connection: close$/im);
       const lines = top.split('\r\n').slice(1);
       const headers = new Headers(lines.map((line) => line.split(': ') as [string, string]));
       assertProblem({ status: 408, headers, json: JSON.parse(body) }, 408, 'request_timeout');
-      assert.ok(tookMs >= REQUEST_TIMEOUT_MS * 0.8 && tookMs < REQUEST_TIMEOUT_MS + 3_000, `after ${tookMs} ms`);
+      assert.ok(tookMs >= REQUEST_TIMEOUT_MS * 0.8, `after ${tookMs} ms`);
+      assert.ok(tookMs < REQUEST_TIMEOUT_MS + 1_000 + lateMs, `after ${tookMs} ms, of which ${lateMs} the machine's`);
       // The socket is gone, not only half closed: writing to it breaks.
-      const broken = new Promise((resolve) => connection.socket.once('close', resolve));
-      const prod = setInterval(() => connection.socket.write('x'), 10);
-      await broken;
+      const { socket } = connection;
+      const prod = setInterval(() => socket.write('x'), 10);
+      if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
       clearInterval(prod);
     });
   }
@@ -158,21 +163,21 @@ describe('a client that sends too slowly is answered 408 and cut, though it keep
 });
 
 test('what is not HTTP, and a head that is too large, are answered 400', async () => {
-  const nonsense = await trickle('NONSENSE\r\n\r\n');
+  const nonsense = await trickle(port, 'NONSENSE\r\n\r\n');
   assert.match(nonsense.text, /^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
-  const large = await trickle(`GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`);
+  const large = await trickle(port, TOO_LARGE);
   assert.match(large.text, /^HTTP\/1\.1 400 [\s\S]*"path":"headers"/);
 });
 
 describe('what is not HTTP, after a request whose stream is open, cuts the stream and puts nothing into it', () => {
-  for (const [what, bytes] of [
-    ['bad bytes', 'NONSENSE\r\n\r\n'],
-    ['a head that is too large', `GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`],
-    ['a head that does not end', 'GET / HTTP/1.1\r\nHost:'],
+  for (const [what, to, bytes] of [
+    ['bad bytes', () => port, 'NONSENSE\r\n\r\n'],
+    ['a head that is too large', () => port, TOO_LARGE],
+    ['a head that does not end', () => impatient.port, 'GET / HTTP/1.1\r\nHost:'],
   ] as const) {
     test(what, async () => {
       const id = await submit(system.url, chat('x', { delay_ms: 600_000 }));
-      const connection = rawConnection(port);
+      const connection = rawConnection(to());
       connection.read();
       connection.send(`GET /tasks/${id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`);
       await connection.has(/event: queued\n.*\n\n/);
@@ -193,27 +198,35 @@ test('/healthz says that the process lives', async () => {
 });
 
 test('/readyz says what it checked', async () => {
-  const { status, json } = await ask('GET', '/readyz');
+  // One that could not be read in time is null, and a first look at the clock may have been a slow one.
+  const { status, json } = await eventually(
+    () => ask('GET', '/readyz'),
+    ({ json }) => json.bus_backlog !== null && Math.abs(json.clock_offset_ms) < 100,
+  );
   assert.equal(status, 200);
   assert.equal(json.status, 'ready');
   assert.deepEqual([json.checks.redis, json.checks.writes, json.checks.clock], ['ok', 'ok', 'ok']);
-  assert.ok(Math.abs(json.clock_offset_ms) < 100);
   assert.equal(typeof json.bus_backlog, 'number');
 });
 
-test('while Redis is frozen /readyz and submits are 503 within 300 ms, /healthz is well, and all is back when it thaws', async () => {
+test('while Redis is frozen /readyz and submits are 503 within 300 ms, /healthz is well, and all is back when it thaws', async (t) => {
+  const own = await startSystem({ runners: 0, relays: 0, env: PROMPT });
+  t.after(own.stop);
+  const { url, redis } = own;
+  const ask = (method: string, path: string) => askUrl(`${url}${path}`, { method });
+  const machine = watchMachine(t, url);
   const tookMs: number[] = [];
   const timed = async <T>(work: Promise<T>) => {
-    const startedAt = performance.now();
+    const [startedAt, lateBefore] = [performance.now(), machine.lateMs()];
     const answer = await work;
-    tookMs.push(performance.now() - startedAt);
+    tookMs.push(performance.now() - startedAt - (machine.lateMs() - lateBefore));
     return answer;
   };
   for (let round = 0; round < 7; round++) {
-    system.redis.pause();
+    redis.pause();
     const [ready, refused] = await Promise.all([
       timed(ask('GET', '/readyz')),
-      timed(post(system.url, '/api/chat', chat('never'))),
+      timed(post(url, '/api/chat', chat('never'))),
     ]);
     assert.equal(ready.status, 503);
     assert.equal(ready.json.status, 'unavailable');
@@ -222,18 +235,15 @@ test('while Redis is frozen /readyz and submits are 503 within 300 ms, /healthz 
     assert.match(refused.headers.get('retry-after') ?? '', /^\d+$/);
     assert.equal((await ask('GET', '/healthz')).status, 200);
     assertProblem(await ask('GET', '/tasks'), 503, 'unavailable');
-    system.redis.resume();
+    redis.resume();
     await eventually(
       () => ask('GET', '/readyz'),
       ({ status }) => status === 200,
     );
   }
   const { tasks } = (await ask('GET', '/tasks?limit=200')).json;
-  assert.ok(
-    tasks.every((task: { status: string }) => task.status === 'scheduled'),
-    'no refused submit came to life',
-  );
-  // The typical one: a single one may be late when the machine is busy with other tests.
+  assert.deepEqual(tasks, [], 'no refused submit came to life');
+  // The typical one, without what the machine took.
   const median = tookMs.sort((a, b) => a - b)[tookMs.length >> 1] ?? 0;
   assert.ok(median < 300, `503 after ${tookMs.map(Math.round)} ms`);
 });

@@ -91,7 +91,6 @@ test('fifty racers with one key over two APIs make one task, and leave one recor
     listed: Number(await system.redis.cli('ZCARD', 'bl:{0}:owner:local')),
   });
   const before = await count();
-  const calls = upstream.calls.length;
   const key = newKey();
   const body = chat('x'.repeat(10_000));
   const answers = await Promise.all(
@@ -107,7 +106,9 @@ test('fifty racers with one key over two APIs make one task, and leave one recor
     { records: 1, inputs: 1, listed: 1 },
   );
   for (const id of ids) await followToEnd(system.url, id);
-  assert.equal(upstream.calls.length, calls + 1);
+  // Calls of earlier tests, whose tasks nobody followed, may still come.
+  const own = upstream.calls.filter((call) => call.body.messages[0]?.content === body.messages[0]?.content);
+  assert.equal(own.length, 1);
 });
 
 test('racers with one key and different bodies make one task; the others are refused', async () => {
@@ -199,12 +200,15 @@ test('a replay says the status of now, and with Prefer: wait gives 200 as soon a
 });
 
 test('a replay with Prefer: wait is not held up by an approval that was answered before', async () => {
-  const body = { type: 'test.approval', input: { questions: ['a', 'b'], expires_in_ms: 300, on_expiry: 'resume' } };
+  const body = {
+    type: 'test.approval',
+    input: { questions: ['a', 'b'], expires_in_ms: [300, 600_000], on_expiry: 'resume' },
+  };
   const key = newKey();
   const { json } = await post(system.url, '/tasks', body, withKey(key));
   for await (const { type } of events(system.url, json.task_id)) if (type === 'resumed') break;
   const again = await post(system.url, '/tasks', body, withKey(key, { Prefer: 'wait=30' }));
-  assert.ok(['completed', 'input_required'].includes(again.json.status), again.text);
+  assert.equal(again.json.status, 'input_required', again.text);
 });
 
 test('a replay that accepts an event stream gets the events from the first on', async () => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat } from '../../../scripts/testing/client.ts';
+import { watchMachine } from '../../../scripts/testing/machine.ts';
 import { bearer, ownerClient } from '../../../scripts/testing/owners.ts';
-import { ask, assertProblem, eventually, followedTasks } from '../../../scripts/testing/raw.ts';
+import { assertProblem, eventually, followedTasks } from '../../../scripts/testing/raw.ts';
 import { PROMPT, type System, startSystem } from '../../../scripts/testing/system.ts';
 
 const RATE = 40;
@@ -12,16 +13,18 @@ const WAITING = 4;
 const names = ['anna', 'ben', 'carol', 'dora', 'emil', 'fred', 'gina'] as const;
 const keyOf = (name: string) => `${name}-key-0123456789`;
 
+const API_KEYS = names.map((name) => `${name}:${keyOf(name)}`).join(',');
+
 let system: System;
-const client = (name: (typeof names)[number], api = 0) => ownerClient(system.apis[api]?.url ?? '', keyOf(name));
+type Name = (typeof names)[number];
+const client = (name: Name, api = 0) => ownerClient(system.apis[api]?.url ?? '', keyOf(name));
 before(async () => {
   system = await startSystem({
     runners: 0,
     relays: 0,
     apis: 2,
     env: {
-      ...PROMPT,
-      API_KEYS: names.map((name) => `${name}:${keyOf(name)}`).join(','),
+      API_KEYS,
       RATE_LIMIT: String(RATE),
       MAX_OWNER_STREAMS: String(STREAMS),
       MAX_OWNER_TASKS: String(WAITING),
@@ -33,15 +36,21 @@ after(() => system.stop());
 test('two APIs together let pass so many requests of an owner per second, and tell how many are left', async (t) => {
   await client('anna').get('/tasks');
   const startedAt = performance.now();
-  const answers = await Promise.all(
-    Array.from({ length: 4 * RATE }, (_, index) => client('anna', index % 2).get('/tasks?limit=1')),
+  const answers: Awaited<ReturnType<ReturnType<typeof client>['get']>>[] = [];
+  // Until one is refused: on a busy machine all of the first ones may come slowly enough.
+  await eventually(
+    async () => {
+      const requests = Array.from({ length: 4 * RATE }, (_, index) => client('anna', index % 2).get('/tasks?limit=1'));
+      answers.push(...(await Promise.all(requests)));
+    },
+    () => answers.some(({ status }) => status !== 200),
   );
   const seconds = (performance.now() - startedAt) / 1_000;
   const passed = answers.filter(({ status }) => status === 200);
   const refused = answers.filter(({ status }) => status !== 200);
   t.diagnostic(`${passed.length} passed and ${refused.length} were refused in ${seconds.toFixed(2)} s`);
   assert.ok(passed.length <= RATE * (Math.ceil(seconds) + 1), `${passed.length} passed`);
-  assert.ok(passed.length >= RATE - 1 && refused.length > 0);
+  assert.ok(passed.length >= RATE - 1);
   for (const answer of refused) {
     assertProblem(answer, 429, 'rate_limited');
     assert.equal(answer.headers.get('retry-after'), '1');
@@ -68,7 +77,7 @@ test('a submit, its stream and its refusals carry the rate, and a refused one le
   gone.abort();
   const kept = (await carol.get('/tasks')).json.tasks.length;
   await eventually(
-    () => Promise.all(Array.from({ length: RATE }, () => carol.post('/no/such/page', {}))),
+    () => Promise.all(Array.from({ length: 2 * RATE }, () => carol.post('/no/such/page', {}))),
     (answers) => answers.some(({ status }) => status === 429),
   );
   const refused = await carol.post('/api/chat', chat());
@@ -194,36 +203,29 @@ test('an owner has so many waiting tasks in a queue; another one still gets in',
   assert.equal((await client('ben').post('/api/chat', chat())).status, 202);
 });
 
-test('while Redis is frozen a request with a key gets its 503 within 300 ms, and nobody passes uncounted', async () => {
-  const ben = client('ben');
+test('while Redis is frozen a request with a key gets its 503 within 300 ms, and nobody passes uncounted', async (t) => {
+  const { url, redis, stop } = await startSystem({ runners: 0, relays: 0, env: { ...PROMPT, API_KEYS } });
+  t.after(stop);
+  const ben = ownerClient(url, keyOf('ben'));
   await ben.get('/tasks');
-  let slowest = 0;
-  let watching = true;
-  const machine = (async () => {
-    for (; watching; await delay(5)) {
-      const askedAt = performance.now();
-      await ask(`${system.url}/healthz`);
-      slowest = Math.max(slowest, performance.now() - askedAt);
-    }
-  })();
-  system.redis.pause();
+  const machine = watchMachine(t, url);
+  redis.pause();
   try {
     // A key that was just used, one that was not, and one that does not exist.
     for (const token of [keyOf('ben'), keyOf('anna'), `bl_${'0'.repeat(32)}`]) {
-      const askedAt = performance.now();
-      const answer = await ownerClient(system.url, token).post('/api/chat', chat());
+      const [askedAt, lateBefore] = [performance.now(), machine.lateMs()];
+      const answer = await ownerClient(url, token).post('/api/chat', chat());
       const tookMs = performance.now() - askedAt;
+      const lateMs = machine.lateMs() - lateBefore;
       assertProblem(answer, 503, 'unavailable');
       assert.ok(Number(answer.headers.get('retry-after')) >= 1);
-      assert.ok(tookMs <= 325 + slowest, `${tookMs} ms, of which ${slowest} ms are the machine's`);
+      assert.ok(tookMs <= 325 + lateMs, `${tookMs} ms, of which ${lateMs} ms are the machine's`);
     }
     const reader = await ben.get('/tasks/task_1/events', { Accept: 'text/event-stream' });
     assert.deepEqual([reader.status, reader.headers.get('content-type')], [200, 'text/event-stream']);
   } finally {
-    watching = false;
-    system.redis.resume();
+    redis.resume();
   }
-  await machine;
   await eventually(
     () => ben.get('/tasks'),
     ({ status }) => status === 200,

@@ -37,6 +37,14 @@ async function block(): Promise<string> {
   return id;
 }
 
+/** With a key, a `start_by` that has passed before the request arrives is no mistake. */
+async function submitBy(content: string, start_by: string): Promise<string> {
+  const key = { 'Idempotency-Key': `${content} ${start_by}`.replaceAll(' ', '-') };
+  const { status, json, text } = await post(system.url, '/api/chat', chat(content, { start_by }), key);
+  assert.equal(status, 202, text);
+  return json.task_id;
+}
+
 test('what waits starts by priority, and within one priority in the order it came', async () => {
   const blocker = await block();
   const ids: string[] = [blocker];
@@ -68,10 +76,9 @@ test('what waits starts by priority, and within one priority in the order it cam
 });
 
 test('a delay holds: the task is scheduled until then, starts soon after, and what comes later goes ahead', async () => {
-  const answer = await post(system.url, '/api/chat', chat('delayed', { delay_ms: 1_200 }));
-  assert.equal(answer.json.status, 'scheduled');
-  const id = answer.json.task_id;
-  assert.equal((await getTask(system.url, id)).json.status, 'scheduled');
+  const distant = await post(system.url, '/api/chat', chat('much later', { delay_ms: 600_000 }));
+  assert.equal(distant.json.status, 'scheduled');
+  const id = await submit(system.url, chat('delayed', { delay_ms: 1_200 }));
   await followToEnd(system.url, await submit(system.url, chat('at once')));
   await followToEnd(system.url, id);
   const { json } = await getTask(system.url, id);
@@ -81,23 +88,22 @@ test('a delay holds: the task is scheduled until then, starts soon after, and wh
   assert.equal(json.wait_ms, waited - 1_200);
   assert.ok(json.wait_ms < 3_000, `it was ${json.wait_ms} ms late`);
   assert.deepEqual(upstream.calls.map(prompt), ['at once', 'delayed']);
+  assert.equal((await getTask(system.url, distant.json.task_id)).json.status, 'scheduled');
 });
 
 test('a run_at holds, and a later one of higher priority does not overtake the clock', async () => {
-  const soon = new Date(Date.now() + 1_000).toISOString();
-  const later = new Date(Date.now() + 2_000).toISOString();
-  const second = await submit(system.url, chat('later', { run_at: later, priority: 'high' }));
-  const first = await submit(system.url, chat('soon', { run_at: soon, priority: 'low' }));
-  for (const [id, run_at] of [
-    [first, soon],
-    [second, later],
-  ] as const) {
+  const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+  const later = await submit(system.url, chat('later', { run_at: at(600_000), priority: 'high' }));
+  for (const content of ['soon', 'soon after that']) {
+    const run_at = at(1_000);
+    const id = await submit(system.url, chat(content, { run_at, priority: 'low' }));
     await followToEnd(system.url, id);
     const { json } = await getTask(system.url, id);
     assert.equal(json.run_at, run_at);
     assert.ok(json.started_at >= run_at, `${json.started_at} is not before ${run_at}`);
   }
-  assert.deepEqual(upstream.calls.map(prompt), ['soon', 'later']);
+  assert.deepEqual(upstream.calls.map(prompt), ['soon', 'soon after that']);
+  assert.equal((await getTask(system.url, later)).json.status, 'scheduled');
 });
 
 test('a run_at in the past starts at once and waits for nothing', async () => {
@@ -110,7 +116,7 @@ test('a run_at in the past starts at once and waits for nothing', async () => {
 test('a task not started by its start_by expires, and is never billed', async () => {
   const blocker = await block();
   const start_by = new Date(Date.now() + 700).toISOString();
-  const id = await submit(system.url, chat('too late', { start_by }));
+  const id = await submitBy('too late', start_by);
   const seen = await followToEnd(system.url, id);
   await checkEnded(system.url, id, seen);
   assert.deepEqual(
@@ -140,10 +146,11 @@ test('a task that started by its start_by runs to its end, however long it takes
     await released.promise;
     call.finish();
   };
-  const start_by = new Date(Date.now() + 1_500).toISOString();
-  const id = await submit(system.url, chat('in time', { start_by }));
+  // So far off that it has begun by then also on a busy machine.
+  const start_by = new Date(Date.now() + 6_000).toISOString();
+  const id = await submitBy('in time', start_by);
   await upstream.call(1);
-  const expired = await submit(system.url, chat('waits behind it', { start_by }));
+  const expired = await submitBy('waits behind it', start_by);
   await followToEnd(system.url, expired);
   released.resolve();
   const seen = await followToEnd(system.url, id);
