@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,7 +12,8 @@ import { configVariables } from '../shared/src/config.ts';
 import { freePort } from './free-port.ts';
 import { REDIS_IMAGE } from './how-to-get-redis.ts';
 import { findRedisServer, waitForRedis } from './redis-server.ts';
-import { startSystem } from './testing/system.ts';
+import { eventually } from './testing/raw.ts';
+import { type System, startSystem } from './testing/system.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -207,7 +209,7 @@ function temporaryDir(t: TestContext): string {
 }
 
 test('Redis as it is set up there wants its password, and holds accepted work to the satisfaction of every program', async (t) => {
-  const dir = temporaryDir(t);
+  const dir = mkdtempSync(join(tmpdir(), 'beanline-compose-'));
   const port = await freePort();
   const bin = dirname(await findRedisServer());
   const [shell = '', flag = '', command = ''] = service('redis').command ?? [];
@@ -218,7 +220,14 @@ test('Redis as it is set up there wants its password, and holds accepted work to
   const password = "it's $a 'p\"ass";
   const env = { PATH: `${bin}:${process.env.PATH}`, REDIS_PASSWORD: 'secret', REDIS_MAXMEMORY: '64mb' };
   const redis = spawn(shell, [flag, here], { env, stdio: 'ignore' });
-  t.after(() => redis.kill('SIGKILL'));
+  const ended = once(redis, 'exit');
+  let system: System | undefined;
+  t.after(async () => {
+    await system?.stop();
+    redis.kill('SIGKILL');
+    await ended;
+    rmSync(dir, { recursive: true, force: true });
+  });
   await waitForRedis(port, { child: redis, password: 'secret' });
 
   const [, healthCommand = ''] = service('redis').healthcheck.test;
@@ -230,13 +239,17 @@ test('Redis as it is set up there wants its password, and holds accepted work to
   await assert.rejects(health(password));
 
   const url = `redis://:secret@127.0.0.1:${port}`;
-  const system = await startSystem({ redis: { url } as never });
-  t.after(() => system.stop());
+  system = await startSystem({ redis: { url } as never });
   const [node, script = '', code = ''] = service('api').healthcheck.test.slice(1);
   assert.equal(node, 'node');
-  const ask = (on: number | undefined) => run(process.execPath, [script, code], { env: { PORT: String(on) } });
-  await ask(system.apis[0]?.port);
-  await assert.rejects(ask(await freePort()));
+  const isHealthy = (on: number | undefined) =>
+    run(process.execPath, [script, code], { env: { PORT: String(on) } }).then(
+      () => true,
+      () => false,
+    );
+  const api = system.apis[0]?.port;
+  await eventually(() => isHealthy(api), Boolean);
+  assert.equal(await isHealthy(await freePort()), false);
 });
 
 test('the health check of a worker passes while its file is fresh, and fails when it is old or absent', async (t) => {

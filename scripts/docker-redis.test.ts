@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { containerName, findDocker } from './docker-redis.ts';
 import type { Machine } from './machine.ts';
 import { ownRedis } from './own-redis.ts';
@@ -44,9 +47,8 @@ run)
     case "$arg" in /data) arg=$volume ;; 6379) arg=$port ;; '*') arg=127.0.0.1 ;; esac
     set -- "$@" "$arg"
   done
-  ${realServer} "$@" >> redis.out 2>&1 &
-  echo $! > container
-  trap 'kill $!; wait $!; exit 0' TERM
+  trap 'kill $! 2>/dev/null; wait; exit 0' TERM
+  /bin/sh -c 'echo $$ > container; exec "$0" "$@"' ${realServer} "$@" >> redis.out 2>&1 &
   wait $! ;;
 esac
 `;
@@ -63,11 +65,18 @@ function setup(t: TestContext, more = '') {
     writeFileSync(join(bin, name), `#!/bin/sh\nexec /bin/${name} "$@"\n`, { mode: 0o755 });
   const machine: Machine = { platform: 'linux', root: false, folders: [bin], packages: join(dir, 'packages') };
   const pid = () => (existsSync(join(state, 'container')) ? Number(readFileSync(join(state, 'container'), 'utf8')) : 0);
-  t.after(() => {
-    if (isAlive(pid())) process.kill(pid(), 'SIGKILL');
+  const programs: (() => ChildProcess)[] = [];
+  t.after(async () => {
+    for (const child of programs.map((program) => program())) {
+      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    }
+    for (; isAlive(pid()); await delay(10)) process.kill(pid(), 'SIGKILL');
     rmSync(dir, { recursive: true, force: true });
   });
-  return { machine, data, pid, calls: () => readFileSync(join(state, 'calls'), 'utf8').trim().split('\n') };
+  /** Ends what is started there before the directory is removed. */
+  const atEnd = (program: () => ChildProcess) => programs.push(program);
+  return { machine, data, pid, atEnd, calls: () => readFileSync(join(state, 'calls'), 'utf8').trim().split('\n') };
 }
 
 function isAlive(pid: number): boolean {
@@ -123,7 +132,7 @@ test('without a server program Redis runs in Docker: bound to loopback, AOF in t
 });
 
 test('a container that a killed start has left behind is ended before the next Redis opens its files', async (t) => {
-  const { machine, data, pid } = setup(t);
+  const { machine, data, pid, atEnd } = setup(t);
   const left = await ownRedis(data, () => {}, t.signal, machine);
   left.spawn().kill('SIGKILL');
   const container = pid();
@@ -131,7 +140,7 @@ test('a container that a killed start has left behind is ended before the next R
   const said: string[] = [];
   const folders = [...machine.folders, realServer.replace(/\/[^/]+$/, '')];
   const redis = await ownRedis(data, (line) => said.push(line), t.signal, { ...machine, folders });
-  t.after(() => redis.spawn().kill('SIGKILL'));
+  atEnd(redis.spawn);
   assert.equal(isAlive(container), false);
   assert.match(said.join('\n'), /ended the Redis an earlier start has left behind \(container beanline-/);
   await waitForRedis(redis.port);

@@ -13,6 +13,7 @@ import { withRedis } from './keys-redis.ts';
 import { findRedisServer } from './redis-server.ts';
 import { type TestRedis, testRedis } from './test-redis.ts';
 import { ownerClient } from './testing/owners.ts';
+import { PATIENT } from './testing/patient.ts';
 import { ask, eventually } from './testing/raw.ts';
 
 const KEYS = fileURLToPath(new URL('keys.ts', import.meta.url));
@@ -90,14 +91,14 @@ test('what makes no sense is refused and leaves no key', async () => {
 });
 
 test('a Redis that does not answer is named, without its password', async () => {
-  const url = `redis://anna:secret@127.0.0.1:${await freePort()}`;
+  const url = `redis://anna:secret@127.0.0.1:1`;
   const { code, err } = await keys({ REDIS_URL: url }, 'list');
   assert.equal(code, 1);
   assert.match(err, /does not answer: redis:\/\/anna:\[redacted\]@127/);
 });
 
 test('keys are made before the first npm start, and while it runs, and it tells that one is needed', async () => {
-  const env = { DATA_DIR: dataDir, PORT: String(await freePort()) };
+  const env = { ...PATIENT, DATA_DIR: dataDir, PORT: String(await freePort()) };
   const first = await keys(env, 'create', 'anna');
   assert.match(first.out, /^bl_/, first.err);
   const start = spawn(process.execPath, [START], {
@@ -106,13 +107,13 @@ test('keys are made before the first npm start, and while it runs, and it tells 
   });
   try {
     let said = '';
-    start.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
+    await new Promise<void>((resolve, reject) => {
+      start.once('close', () => reject(new Error(`npm start ended: ${said}`)));
+      start.stdout.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+        if (said.includes('Ctrl-C stops')) resolve();
+      });
     });
-    await eventually(
-      async () => said,
-      (text) => text.includes('Ctrl-C stops'),
-    );
     assert.match(said, /curl -N \S+ -H "Authorization: Bearer \$KEY"/);
     const url = `http://127.0.0.1:${env.PORT}`;
     assert.equal((await ask(`${url}/tasks`)).status, 401);

@@ -36,6 +36,8 @@ export type SupervisorOptions = {
   say: (line: string) => void;
   /** Age from which a program counts as running well: its next death is a first one. */
   healthyAfterMs?: number;
+  /** Milliseconds of a clock that nobody sets; a test has one of its own. */
+  now?: () => number;
   /** The longest wait between a death and the next start. */
   maxBackoffMs?: number;
   /** A program ended with EXIT_CONFIG, given here, or could not be run at all (1); it is not started again. */
@@ -58,13 +60,13 @@ const isMilestone = (deaths: number) => deaths >= LOOP_DEATHS && Number.isIntege
 
 /** Supervises programs until `stop`. */
 export function supervisor(options: SupervisorOptions) {
-  const { healthyAfterMs = HEALTHY_AFTER_MS, maxBackoffMs = MAX_BACKOFF_MS } = options;
+  const { healthyAfterMs = HEALTHY_AFTER_MS, maxBackoffMs = MAX_BACKOFF_MS, now = () => performance.now() } = options;
   const entries = new Map<string, Entry>();
   let stopping: Promise<void> | undefined;
 
   function launch(entry: Entry): void {
     entry.timer = undefined;
-    entry.startedAt = performance.now();
+    entry.startedAt = now();
     const child = entry.program.spawn();
     entry.child = child;
     child.once('error', (error: NodeJS.ErrnoException) => {
@@ -89,7 +91,7 @@ export function supervisor(options: SupervisorOptions) {
       options.onHopeless(name, code);
       return;
     }
-    const ranMs = performance.now() - entry.startedAt;
+    const ranMs = now() - entry.startedAt;
     if (ranMs >= healthyAfterMs) {
       entry.backoffMs = FIRST_BACKOFF_MS;
       entry.deaths = 0;

@@ -17,7 +17,14 @@ export function taskLive() {
   return function setup(t: TestContext) {
     const at = base(t);
     const subscriber = connect(parseRedisUrl(at.server.url), { name: 'live', for: 'worker', log: silentLog });
-    const reads = { ...at.reads };
+    let looks = 0;
+    const reads = {
+      ...at.reads,
+      lastIds(ids: string[]) {
+        looks++;
+        return at.reads.lastIds(ids);
+      },
+    };
     const live = createLive({ subscriber, publisher: at.redis, keys: at.keys, partitions: 1, reads, log: silentLog });
     const stop = new AbortController();
     t.after(() => {
@@ -31,14 +38,20 @@ export function taskLive() {
       live,
       subscriber,
       reads,
+      /** How often the end of a log was asked for: by the check of a silent task, and by a reader that finds no more. */
+      looks: () => looks,
       signal: stop.signal,
-      /** Follows to the end; gives what it got until now. */
+      /** Follows to the end; gives what it got until now, and the looks there had been when each frame came. */
       reader(id: string, after = START) {
         const frames: Frame[] = [];
+        const looked: number[] = [];
         const ended = (async () => {
-          for await (const batch of followTask({ live }, { id }, after, stop.signal)) frames.push(...batch);
+          for await (const batch of followTask({ live }, { id }, after, stop.signal)) {
+            frames.push(...batch);
+            for (const _ of batch) looked.push(looks);
+          }
         })();
-        return { frames, ended };
+        return { frames, looked, ended };
       },
       /** Appends one event after another, each `next` with so many bytes of text. */
       writer(ref: AttemptRef, lastId: string) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../../scripts/testing/raw.ts';
 import { PROMPT, startSystem } from '../../scripts/testing/system.ts';
 
 const AGE_MS = 4_000;
@@ -39,5 +40,8 @@ test('a file that cannot be written is told and stops nothing', async (t) => {
   const told = () => system.relays[0]?.log().match(/the health file cannot be written/g)?.length ?? 0;
   await until('told', () => told() >= 1);
   const { port } = system.apis[0] ?? assert.fail();
-  assert.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200);
+  await eventually(
+    async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status,
+    (status) => status === 200,
+  );
 });

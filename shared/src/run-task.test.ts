@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { freePort } from '../../scripts/free-port.ts';
 import { silentLog } from '../../scripts/testing/task-redis.ts';
 import { wiredTo } from '../../scripts/testing/wired.ts';
 import { chatRequest } from './jobs/chat-request.ts';
@@ -26,12 +25,11 @@ async function setup(t: TestContext) {
     requestId: 'request-1',
     traceparent: undefined,
   });
-  const nowhere = await freePort();
   const stale = (may: 'yes' | 'no') => redis.cli('config', 'set', 'replica-serve-stale-data', may);
   /** Does this while Redis is the replica of a master that is away: it refuses reads and writes. */
   async function refused<T>(work: () => Promise<T>): Promise<T> {
     await stale('no');
-    await redis.cli('replicaof', '127.0.0.1', String(nowhere));
+    await redis.cli('replicaof', '127.0.0.1', '1');
     try {
       return await work();
     } finally {

@@ -172,12 +172,14 @@ test('a task that has not started has neither start nor wait nor usage, and a li
 
 test('a task is scheduled before its time and its first attempt, and its wait counts from that time', async (t: TestContext) => {
   const redis = setup(t);
-  const runAt = Date.now() + 500;
-  const id = await redis.create({ runAt });
+  const later = Date.now() + 60_000;
+  const id = await redis.create({ runAt: later });
   const waiting = await read(redis, id);
-  assert.equal(json(waiting, runAt - 1).status, 'scheduled');
-  assert.equal(json(waiting, runAt).status, 'queued');
-  assert.equal(json(waiting).run_at, new Date(runAt).toISOString());
+  assert.equal(json(waiting, later - 1).status, 'scheduled');
+  assert.equal(json(waiting, later).status, 'queued');
+  assert.equal(json(waiting).run_at, new Date(later).toISOString());
+  const runAt = waiting.createdAt + 10;
+  await redis.redis.hset(redis.keys.task(0, id), { run_at: runAt, due_at: runAt });
   await redis.pass(runAt + 10 - (await redis.now()));
   const { ref, lastId } = await redis.begin(id);
   const { wait_ms, started_at } = json(await read(redis, id));

@@ -30,9 +30,10 @@ const hostile = {
 };
 for (const [name, text] of Object.entries(hostile)) {
   test(`a long run of ${name} costs little, and is known to be too long`, async (t) => {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     const count = await countTokens(text, BUDGET);
-    const took = performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(before);
+    const took = (user + system) / 1_000;
     t.diagnostic(`${text.length} characters: ${took.toFixed(1)} ms`);
     assert.ok(count > BUDGET || name === 'spaces', `${count} tokens`);
     assert.ok(took < MAX_MS, `${took} ms`);

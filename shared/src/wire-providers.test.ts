@@ -36,10 +36,9 @@ async function startServer(port = 0) {
 }
 
 let url: string;
-let nowhere: string;
+const nowhere = 'http://127.0.0.1:1';
 before(async () => {
   ({ url } = await startServer());
-  nowhere = `http://127.0.0.1:${await freePort()}`;
 });
 after(() => {
   for (const cleanUp of cleanUps) cleanUp();

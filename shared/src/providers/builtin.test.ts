@@ -107,10 +107,11 @@ for (const [what, content] of [
   ['one word', '꿀'.repeat(5_000_000)],
   ['empty lines', '.\n'.repeat(5_000_000)],
 ] as const) {
-  test(`10 MB of ${what} are answered within a second, with the question at their end understood`, async () => {
-    const before = performance.now();
+  test(`10 MB of ${what} take less than a second of the CPU, with the question at their end understood`, async () => {
+    const before = process.cpuUsage();
     const { text } = await ask([`${content}\nThe queen is Beatrix.\nWho is the queen?`]);
-    assert(performance.now() - before < 1_000);
+    const { user, system } = process.cpuUsage(before);
+    assert.ok(user + system < 1_000_000, `${(user + system) / 1_000} ms of CPU`);
     assert.match(text, /“The queen is Beatrix\.”/);
   });
 }

@@ -100,11 +100,8 @@ for (const dialect of dialects) {
         const whole = collect(dialect.provider(url).chat(callOf({ signal: controller.signal })));
         whole.catch(() => {});
         const [socket] = (await asked) as [Socket];
-        const before = performance.now();
         controller.abort(cancelled);
         await assert.rejects(whole, (error) => error === cancelled);
-        const took = performance.now() - before;
-        assert(took < 1000, `${took} ms`);
         // Here an error comes of it, which ends the connection.
         const closed = once(socket, 'close');
         socket.resume().write('no TLS\r\n');

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat, checkEnded, followToEnd, getTask, submit, visibleText } from '../../../scripts/testing/client.ts';
 import { callOf, collect, failureOf } from '../../../scripts/testing/dialects.ts';
+import { eventually } from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 import { readConfig } from '../config.ts';
 import { TaskError } from '../errors.ts';
@@ -152,7 +153,10 @@ describe('a whole system with a real Ollama', { skip }, () => {
   test('a cancel ends the task with what came, and frees the model', async () => {
     const id = await submit(system.url, { messages: STORY, temperature: 0, max_tokens: LONG.max_tokens });
     while (((await getTask(system.url, id)).json.status as string) !== 'in_progress') await delay(20);
-    const cancel = fetch(`${system.url}/tasks/${id}/cancel`, { method: 'POST' });
+    const cancel = eventually(
+      async () => (await fetch(`${system.url}/tasks/${id}/cancel`, { method: 'POST' })).status,
+      (status) => status < 300,
+    );
     const seen = await followToEnd(system.url, id);
     await cancel;
     assert.equal(seen.at(-1)?.data.status, 'cancelled');

@@ -75,11 +75,9 @@ for (const dialect of dialects) {
       assert.equal((await first).value.text, 'a');
       const second = chunks.next();
       await stayAlive();
-      const before = performance.now();
       controller.abort(cancelled);
       await assert.rejects(second, (error) => error === cancelled);
       await closed;
-      assert(performance.now() - before < 500);
     });
 
     test('characters split between packets come through right, wherever the split is', async (t) => {

@@ -1,28 +1,21 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { taskRedis } from '../../../scripts/testing/task-redis.ts';
 import { isConnectionError } from './connect.ts';
 
-const base = taskRedis({ maxmemory: '24mb' });
+const base = taskRedis();
 const OOM = /^(ReplyError: )?OOM /;
 const isOom = (error: Error) => OOM.test(error.message) && isConnectionError(error);
 
 function setup(t: TestContext) {
   const at = base(t);
-  t.after(() => at.server.cli('FLUSHALL'));
+  t.after(() => at.server.cli('CONFIG', 'SET', 'maxmemory', '0'));
   return {
     ...at,
-    /** Writes until Redis refuses: first in large pieces, then in small ones. */
+    /** From now on Redis refuses, whatever it frees meanwhile. */
     async fill() {
-      for (const size of [1 << 20, 1 << 16, 1 << 10]) {
-        for (let full = false; !full; ) {
-          full = await at.redis.set(`filler:${randomUUID()}`, 'x'.repeat(size)).then(
-            () => false,
-            () => true,
-          );
-        }
-      }
+      const used = Number(/used_memory:(\d+)/.exec(await at.redis.info('memory'))?.[1]);
+      await at.redis.config('SET', 'maxmemory', String(used >> 1));
     },
   };
 }

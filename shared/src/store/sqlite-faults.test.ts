@@ -13,26 +13,28 @@ const unavailable = { name: 'TaskError', code: 'unavailable' };
 test('a file that another program holds is unavailable to writers within the time given, and readable; then all is well', async () => {
   const file = someFile();
   const store = await started(open(file, 3_000));
+  // For calls that must succeed, also on a busy machine.
+  const patient = open(file);
   const owner = someOwner();
-  await store.settings.put(owner, 'n', '1');
+  await patient.settings.put(owner, 'n', '1');
   const holder = holdStoreFile(file);
   const since = performance.now();
   await assert.rejects(store.settings.put(owner, 'n', '2'), unavailable);
   await assert.rejects(store.ping(), unavailable);
   assert.ok(performance.now() - since < 15_000);
-  assert.equal(await store.settings.get(owner, 'n'), '1');
+  assert.equal(await patient.settings.get(owner, 'n'), '1');
   holder.exec('ROLLBACK');
   holder.close();
-  await store.settings.put(owner, 'n', '3');
-  assert.equal(await store.settings.get(owner, 'n'), '3');
-  await store.close();
+  await started(store);
+  await patient.settings.put(owner, 'n', '3');
+  assert.equal(await patient.settings.get(owner, 'n'), '3');
+  await Promise.all([store.close(), patient.close()]);
 });
 
 test('a write that was refused for the time it waited does not come to life later', async () => {
   const file = someFile();
   const store = await started(open(file, 2_000));
   const owner = someOwner();
-  await store.settings.put(owner, 'n', '1');
   const holder = holdStoreFile(file);
   const refused = Array.from({ length: 30 }, (_, i) => store.settings.put(owner, `refused${i}`, '2'));
   for (const result of await Promise.allSettled(refused)) assert.equal(result.status, 'rejected');
