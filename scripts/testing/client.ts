@@ -33,7 +33,7 @@ const PATIENCE_MS = 10_000;
 
 /**
  * Asks as a faithful client does: after 503 with Retry-After, by which nothing was accepted, again when it says. On a busy
- * machine a healthy Redis may get no processor for the 150 ms after which it counts as away; a test of refusals uses `post`.
+ * machine a healthy Redis may get no processor for so long that it counts as away; a test of refusals uses `post`.
  */
 async function patiently<T extends Pick<Response, 'status' | 'headers'>>(ask: () => Promise<T>): Promise<T> {
   for (const deadline = performance.now() + PATIENCE_MS; ; ) {

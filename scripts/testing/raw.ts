@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const PATIENCE_MS = 20_000;
+const CLOCK_STEP_MS = 50;
 
 export type RawConnection = ReturnType<typeof rawConnection>;
 
@@ -103,6 +104,16 @@ export async function eventually<T>(ask: () => Promise<T>, satisfies: (answer: T
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/**
+ * Resolves when a time that an API gave (ms) is so far back that whatever is made next is later: within one millisecond ids
+ * sort by chance, and an API corrects its clock by what Redis says, a little back too.
+ */
+export const longPast = (time: number): Promise<unknown> =>
+  eventually(
+    async () => Date.now(),
+    (now) => now > time + CLOCK_STEP_MS,
+  );
 
 /** The answer to any request, its body read as JSON where it is. */
 export async function ask(url: string, init: RequestInit = {}) {

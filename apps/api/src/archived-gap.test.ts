@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { leftRedis, SHORT_RETENTION } from '../../../scripts/testing/archived.ts';
-import { type ClientEvent, followToEnd, getTask, readStream, submit } from '../../../scripts/testing/client.ts';
+import { type ClientEvent, events, followToEnd, getTask, submit } from '../../../scripts/testing/client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream } from '../../../scripts/testing/upstream.ts';
 
@@ -22,8 +22,7 @@ const wasRead = () =>
     next = resolve;
   });
 
-const read = async (after: string) =>
-  Array.fromAsync(readStream(await fetch(`${system.url}/tasks/${id}/events?after=${after}`)));
+const read = (after: string) => Array.fromAsync(events(system.url, id, after));
 
 before(async () => {
   // Each word is an event of its own: the next one is sent when it has been read.
@@ -38,7 +37,7 @@ before(async () => {
     env: { ...upstream.env, ...SHORT_RETENTION, ARCHIVE_EVENT_BYTES: String(ARCHIVE_EVENT_BYTES) },
   });
   id = await submit(system.url);
-  for await (const event of readStream(await fetch(`${system.url}/tasks/${id}/events`))) {
+  for await (const event of events(system.url, id)) {
     log.push(event);
     if (event.type === 'text') next();
   }
@@ -69,14 +68,14 @@ test('text is cut from the middle within the limit, and one gap names the events
 
 test('from any cursor exactly the later events come that are kept, and a gap only where one of them is missing', async () => {
   for (const [index, { id: cursor }] of log.slice(0, -1).entries()) {
-    const events = await read(cursor);
-    const [first] = events;
+    const seen = await read(cursor);
+    const [first] = seen;
     const later = kept.filter((event) => event.type !== 'gap' && log.findIndex(({ id }) => id === event.id) > index);
     if (log[index + 1]?.id === later[0]?.id) {
       assert.deepEqual(first, later[0], `no gap after ${cursor}`);
     } else assert.deepEqual([first?.type, first?.data.from], ['gap', cursor]);
     assert.deepEqual(
-      events.filter(({ type }) => type !== 'gap'),
+      seen.filter(({ type }) => type !== 'gap'),
       later,
     );
   }

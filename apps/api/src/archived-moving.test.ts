@@ -105,35 +105,42 @@ test('a walk through the list sees every task once while tasks end, move and are
   })();
   const queries = ['', '&status=completed', '&type=chat.request', '&type=chat.request&status=completed'];
   let walks = 0;
-  for (const deadline = performance.now() + 6_000; performance.now() < deadline; walks++) {
-    const query = queries[walks % queries.length] ?? '';
-    // What has ended when the walk begins must be in it.
-    const ended: string[] = [];
-    for (const id of all) if ((await getTask(system.url, id)).json.status === 'completed') ended.push(id);
-    const seen: string[] = [];
-    for (let cursor = ''; ; ) {
-      const limit = 1 + Math.floor(Math.random() * 20);
-      const { status, json } = await ask(path(`?limit=${limit}${query}${cursor && `&cursor=${cursor}`}`));
-      assert.equal(status, 200);
-      assert.ok(json.tasks.length <= limit && json.incomplete === undefined);
-      seen.push(...json.tasks.map(({ task_id }: { task_id: string }) => task_id));
-      cursor = json.next_cursor;
-      if (cursor === null) break;
+  try {
+    for (const deadline = performance.now() + 6_000; performance.now() < deadline; walks++) {
+      const query = queries[walks % queries.length] ?? '';
+      // What has ended when the walk begins must be in it.
+      const ended: string[] = [];
+      for (const id of all) if ((await getTask(system.url, id)).json.status === 'completed') ended.push(id);
+      const seen: string[] = [];
+      for (let cursor = ''; ; ) {
+        const limit = 1 + Math.floor(Math.random() * 20);
+        const { status, json } = await ask(path(`?limit=${limit}${query}${cursor && `&cursor=${cursor}`}`));
+        assert.equal(status, 200);
+        assert.ok(json.tasks.length <= limit && json.incomplete === undefined);
+        seen.push(...json.tasks.map(({ task_id }: { task_id: string }) => task_id));
+        cursor = json.next_cursor;
+        if (cursor === null) break;
+      }
+      assert.deepEqual(seen, [...seen].sort().reverse(), 'newest first');
+      assert.equal(new Set(seen).size, seen.length, 'none twice');
+      assert.deepEqual(
+        ended.filter((id) => !seen.includes(id)),
+        [],
+      );
     }
-    assert.deepEqual(seen, [...seen].sort().reverse(), 'newest first');
-    assert.equal(new Set(seen).size, seen.length, 'none twice');
-    assert.deepEqual(
-      ended.filter((id) => !seen.includes(id)),
-      [],
-    );
+  } finally {
+    over = true;
+    await maker;
   }
-  over = true;
-  await maker;
   t.diagnostic(`${walks} walks through up to ${all.size} tasks`);
 });
 
 test('an open task stays in Redis, however many ended ones leave', async () => {
-  const open = await submit(system.url, { type: 'test.approval', input: { questions: ['a'] } }, '/tasks');
+  const open = await submit(
+    system.url,
+    { type: 'test.approval', input: { questions: ['a'], expires_in_ms: 600_000 } },
+    '/tasks',
+  );
   for await (const { type } of events(system.url, open)) if (type === 'human_approval') break;
   const ended = await submit(system.url);
   await leftRedis(system, [ended]);

@@ -54,7 +54,7 @@ async function endInEveryWay(): Promise<Record<string, string>> {
     'cancelled before it began': await say('never', { delay_ms: 600_000 }),
     'cancelled while it ran': await say('endless'),
     'cancelled with progress': await test('test.once'),
-    'cancelled while it waited': await test('test.approval', { questions: ['may I?'] }),
+    'cancelled while it waited': await test('test.approval', { questions: ['may I?'], expires_in_ms: 600_000 }),
     'expired unanswered': await test('test.approval', { questions: ['and now?'], expires_in_ms: 200 }),
     'answered by nobody': await test('test.approval', { questions: ['a'], expires_in_ms: 200, on_expiry: 'resume' }),
     'expired unstarted': await late(),

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { timeOf } from '@beanline/shared/task-id.ts';
 import { chat } from '../../../scripts/testing/client.ts';
 import { bearer, comparable, keyring, ownerClient } from '../../../scripts/testing/owners.ts';
-import { assertProblem } from '../../../scripts/testing/raw.ts';
+import { assertProblem, longPast } from '../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
@@ -73,7 +74,9 @@ describe("another owner's task answers as one that does not exist, in the same b
 
 test('a list holds the own tasks only, also from a cursor that is a foreign id', async () => {
   const foreign = await anna.submit('hers', { delay_ms: 600_000 });
+  await longPast(timeOf(foreign) ?? 0);
   const own = await ben.submit('his', { delay_ms: 600_000 });
+  await longPast(timeOf(own) ?? 0);
   const later = await anna.submit('hers', { delay_ms: 600_000 });
   for (const query of ['', '?status=scheduled', '?type=chat.request', `?cursor=${later}`]) {
     const { json } = await ben.get(`/tasks${query}`);

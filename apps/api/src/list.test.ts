@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { timeOf } from '@beanline/shared/task-id.ts';
 import { chat, events, followToEnd, getTask, post, submit } from '../../../scripts/testing/client.ts';
-import { ask, assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
+import { ask, assertProblem, badPaths, longPast } from '../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream } from '../../../scripts/testing/upstream.ts';
 
@@ -27,7 +28,13 @@ before(async () => {
     ids.completed.push(await submit(system.url, chat('ok', { metadata: { number: String(i) } })));
     ids.scheduled.push(await submit(system.url, chat('later', { delay_ms: 600_000 })));
     ids.failed.push(await submit(system.url, chat('fail')));
-    ids.asking.push(await submit(system.url, { type: 'test.approval', input: { questions: ['a'] } }, '/tasks'));
+    ids.asking.push(
+      await submit(
+        system.url,
+        { type: 'test.approval', input: { questions: ['a'], expires_in_ms: 600_000 } },
+        '/tasks',
+      ),
+    );
   }
   for (const id of [...ids.completed, ...ids.failed]) await followToEnd(system.url, id);
   for (const id of ids.asking)
@@ -79,6 +86,7 @@ test('walking by cursor gives every task once, whatever the page size', async ()
 
 test('tasks made while one walks do not disturb the walk', async () => {
   const first = await page('?limit=10');
+  await longPast(timeOf(newestFirst[0] ?? '') ?? 0);
   const late = await submit(system.url, chat('later', { delay_ms: 600_000 }));
   const rest = await page(`?limit=200&cursor=${first.next_cursor}`);
   assert.deepEqual(

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { chat, events, followToEnd } from '../../../scripts/testing/client.ts';
 import { openApiSchema } from '../../../scripts/testing/openapi-schema.ts';
 import { UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
-import { PROMPT, type System, startSystem } from '../../../scripts/testing/system.ts';
+import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document and answers hold
 type Json = any;
@@ -15,7 +15,7 @@ let schema: ReturnType<typeof openApiSchema>;
 /** `GET /tasks/{id} 200` for every answer that was checked. */
 const seen = new Set<string>();
 before(async () => {
-  system = await startSystem({ env: PROMPT });
+  system = await startSystem();
   document = await (await fetch(`${system.url}/openapi.json`)).json();
   schema = openApiSchema(document);
 });
@@ -68,7 +68,7 @@ async function drive(name: string, request: Request = {}): Promise<{ status: num
 }
 
 const LATER = { delay_ms: 600_000 };
-const approval = { type: 'test.approval', input: { questions: ['a'] } };
+const approval = { type: 'test.approval', input: { questions: ['a'], expires_in_ms: 600_000 } };
 
 test('submits', async () => {
   const ofSession = chat('x', { session_id: UNKNOWN_SESSION });

@@ -11,6 +11,7 @@ import { wire } from '@beanline/shared/wire.ts';
 import { z } from 'zod';
 import { testRedis } from '../../../scripts/test-redis.ts';
 import { bearer } from '../../../scripts/testing/owners.ts';
+import { PATIENT } from '../../../scripts/testing/patient.ts';
 import { assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { silentLog } from '../../../scripts/testing/task-redis.ts';
@@ -34,6 +35,7 @@ async function setup(t: TestContext, jobTypes: Catalog) {
   const redis = await testRedis();
   const dataDir = await mkdtemp(join(tmpdir(), 'beanline-test-'));
   const config = readConfig({
+    ...PATIENT,
     REDIS_URL: redis.url,
     DATA_DIR: dataDir,
     PORT: '0',

@@ -1,7 +1,8 @@
 /** Reads of sessions are cached, and nobody can tell but by the time it takes. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ask, assertProblem } from '../../../scripts/testing/raw.ts';
+import { timeOf } from '@beanline/shared/task-id.ts';
+import { ask, assertProblem, longPast } from '../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
@@ -43,13 +44,14 @@ test('what is written through one API is read at once through the other: titles,
     await reader.get('?limit=1');
     const renamed = await writer.call('PATCH', `${SESSIONS}/${id}/title`, { title: String(i) });
     assert.equal(renamed.status, 204, renamed.text);
-    await writer.say(id, `said ${i}`);
+    const message = await writer.say(id, `said ${i}`);
     const { session } = (await reader.get(`/${id}`)).json;
     assert.deepEqual([session.title, session.message_count, session.messages.at(-1).content], [`${i}`, i, `said ${i}`]);
     const [listed] = (await reader.get('?limit=1')).json.sessions;
     assert.deepEqual([listed.session_id, listed.title, listed.message_count], [id, `${i}`, i]);
     const { messages } = (await reader.get(`/${id}/messages?limit=1`)).json;
     assert.equal(messages[0].content, `said ${i}`);
+    await longPast(timeOf(message) ?? 0);
   }
   const { total } = (await two.get()).json;
   const made = await one.create();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
+import { assertProblem, badPaths, longPast } from '../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
@@ -47,6 +47,7 @@ before(async () => {
       await client.say(id, content, { usage: { input_tokens: tokens, output_tokens: 0 } });
     const { messages, ...session } = (await client.get(`/${id}`)).json.session;
     listed[title] = session;
+    await longPast(Date.parse(session.updated_at));
   }
 });
 after(() => system.stop());

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertProblem, badPaths } from '../../../scripts/testing/raw.ts';
+import { timeOf } from '@beanline/shared/task-id.ts';
+import { assertProblem, badPaths, longPast } from '../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../scripts/testing/system.ts';
 
@@ -50,7 +51,11 @@ test('feature_options come back exactly as they were, hostile names included', a
 test('messages are added at the end, counted, and read page by page without gap or repeat', async () => {
   const id = await client.create();
   const said: string[] = [];
-  for (let i = 0; i < 7; i++) said.push(await client.say(id, `message ${i}`));
+  for (let i = 0; i < 7; i++) {
+    const message = await client.say(id, `message ${i}`);
+    said.push(message);
+    await longPast(timeOf(message) ?? 0);
+  }
   for (const limit of [1, 2, 3, 7, 8, 200]) {
     const pages: string[][] = [];
     for (let cursor: string | null = ''; cursor !== null; ) {
@@ -75,7 +80,11 @@ test('messages are added at the end, counted, and read page by page without gap 
 
 test('a session shows its newest fifty messages, and the pages the rest', async () => {
   const id = await client.create();
-  for (let i = 0; i < 53; i++) await client.say(id, String(i));
+  for (let i = 0; i < 53; i++) {
+    const message = await client.say(id, String(i));
+    // Between these one page ends and the next begins.
+    if (i < 4) await longPast(timeOf(message) ?? 0);
+  }
   const { session } = (await client.get(`/${id}`)).json;
   assert.deepEqual([session.message_count, session.messages.length, session.messages[0].content], [53, 50, '3']);
   const { json } = await client.get(`/${id}/messages?before=${session.messages[0].message_id}`);

@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-const approval = { type: 'test.approval', input: { questions: ['may I?'] } };
+const approval = { type: 'test.approval', input: { questions: ['may I?'], expires_in_ms: 600_000 } };
 const cancel = (id: string) => post(system.url, `/tasks/${id}/cancel`, '');
 const retry = (id: string) => post(system.url, `/tasks/${id}/retry`, '');
 

