@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Message, makeSessionId, type Session } from '@beanline/shared/session.ts';
-import { post } from './client.ts';
+import { followToEnd, getTask, post, submit } from './client.ts';
 import { storeOf } from './store.ts';
 import { type SystemOptions, startSystem } from './system.ts';
 import { startUpstream, type UpstreamCall } from './upstream.ts';
@@ -56,13 +56,15 @@ export async function startSessions(options: SystemOptions = {}) {
     return session.id;
   }
 
+  const chatIn = (sessionId: string, text: string, more: Record<string, unknown> = {}) => ({
+    session_id: sessionId,
+    messages: [{ role: 'user', content: text }],
+    ...more,
+  });
   const send = (sessionId: string, text: string, more: Record<string, unknown> = {}, headers = {}) =>
-    post(
-      system.url,
-      '/api/chat',
-      { session_id: sessionId, messages: [{ role: 'user', content: text }], ...more },
-      headers,
-    );
+    post(system.url, '/api/chat', chatIn(sessionId, text, more), headers);
+  const say = (sessionId: string, text: string, more: Record<string, unknown> = {}) =>
+    submit(system.url, chatIn(sessionId, text, more));
 
   /** The calls that asked this, in order. */
   const callsOf = (text: string) => upstream.calls.filter((call) => asked(call) === text);
@@ -82,17 +84,13 @@ export async function startSessions(options: SystemOptions = {}) {
     keptMessages,
 
     /** Submits and gives the task id. */
-    async say(sessionId: string, text: string, more: Record<string, unknown> = {}): Promise<string> {
-      const { status, json, text: body } = await send(sessionId, text, more);
-      assert.equal(status, 202, body);
-      return json.task_id;
-    },
+    say,
 
     /** Submits and waits for its end. Gives the finished task. */
     async ask(sessionId: string, text: string, more: Record<string, unknown> = {}) {
-      const { status, json, text: body } = await send(sessionId, text, more, { Prefer: 'wait=30' });
-      assert.equal(status, 200, body);
-      return json;
+      const id = await say(sessionId, text, more);
+      await followToEnd(system.url, id);
+      return (await getTask(system.url, id)).json;
     },
 
     /** What the model was shown for this, its first time. */
