@@ -1,70 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { parse } from 'yaml';
 import { configVariables } from '../shared/src/config.ts';
 import { freePort } from './free-port.ts';
 import { REDIS_IMAGE } from './how-to-get-redis.ts';
 import { findRedisServer, waitForRedis } from './redis-server.ts';
+import { compose, read, root } from './testing/compose-file.ts';
 import { eventually } from './testing/raw.ts';
 import { type System, startSystem } from './testing/system.ts';
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL('..', import.meta.url));
-const read = (path: string) => readFileSync(join(root, path), 'utf8');
-
-type Service = {
-  image: string;
-  profiles?: string[];
-  command?: string[];
-  environment?: Record<string, string | number>;
-  env_file?: { path: string }[];
-  ports?: string[];
-  stop_grace_period: string;
-  depends_on?: Record<string, { condition: string }>;
-  healthcheck: { test: string[] };
-  restart: string;
-  init?: boolean;
-  read_only?: boolean;
-  user?: string;
-  cap_drop?: string[];
-  security_opt: string[];
-  volumes?: string[];
-  networks?: string[];
-  logging: { options: Record<string, string> };
-  deploy?: { resources: { limits: { memory: string } } };
-};
-
-/** The file as Compose sees it with only these variables set; `:?` of an absent one throws its message. */
-function compose(variables: Record<string, string>) {
-  const text = read('docker-compose.yml').replace(
-    /(?<!\$)\$\{(\w+)(?::([-?+])([^}]*))?\}/g,
-    (_, name: string, kind: string | undefined, rest = '') => {
-      if (kind === '+') return variables[name] ? rest : '';
-      if (variables[name]) return variables[name];
-      if (kind === '?') throw new Error(rest);
-      return rest;
-    },
-  );
-  const file = parse(text.replaceAll('$$', '$'), { merge: true }) as {
-    services: Record<string, Service>;
-    networks: Record<string, { internal?: boolean }>;
-    volumes: Record<string, unknown>;
-  };
-  const service = (name: string): Service => {
-    const found = file.services[name];
-    assert.ok(found, `there is no service ${name}`);
-    return found;
-  };
-  return { ...file, service };
-}
-
 const SECRETS = { REDIS_PASSWORD: 'secret', API_KEYS: 'me:key' };
 const { services, networks, volumes, service } = compose(SECRETS);
 const PROGRAMS = ['api', 'runner', 'relay'];

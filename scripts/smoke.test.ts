@@ -8,6 +8,7 @@ import { before, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findRedisServer } from './redis-server.ts';
+import { eventually } from './testing/raw.ts';
 
 const SMOKE = fileURLToPath(new URL('smoke.ts', import.meta.url));
 const READY_MS = 60_000;
@@ -36,7 +37,7 @@ function descendants(pid: number, all = processes()): Process[] {
 async function running(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), 'beanline-smoke-test-'));
   const child = spawn(process.execPath, [SMOKE], { env: { ...process.env, TMPDIR: dir }, stdio: 'pipe' });
-  const exited = once(child, 'exit');
+  const exited = once(child, 'close');
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (bytes) => {
@@ -55,9 +56,11 @@ async function running(t: TestContext) {
   });
   for (const deadline = performance.now() + READY_MS; !output.includes('✓ npm start is ready'); await delay(10))
     if (performance.now() > deadline || child.exitCode !== null) assert.fail(output);
-  family = descendants(child.pid ?? 0);
   // npm, start, Redis, API, two runners, relay.
-  assert.ok(family.length >= 7, JSON.stringify(family));
+  family = await eventually(
+    async () => descendants(child.pid ?? 0),
+    ({ length }) => length >= 7,
+  );
   return {
     child,
     family,

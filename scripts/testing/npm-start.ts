@@ -13,6 +13,8 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const READY_MS = 60_000;
 const STOP_MS = 10_000;
 const KILLED_MS = 2_000;
+/** The programs of a killed start drain before they end. */
+const LEFT_MS = 20_000;
 
 const groupIsAlive = (pid: number) => {
   try {
@@ -34,7 +36,8 @@ export async function npmStart(name: string) {
   const dataDir = await realpath(await mkdtemp(join(tmpdir(), `beanline-${name}-`)));
   const port = await freePort();
   let child: ChildProcess | undefined;
-  let exited: Promise<unknown> = Promise.resolve();
+  /** Its output is its programs' too: it is closed when the last of them has ended. */
+  let closed: Promise<unknown> = Promise.resolve();
   let output = '';
   let ending: Promise<void> | undefined;
 
@@ -48,7 +51,8 @@ export async function npmStart(name: string) {
         await isGone(pid, KILLED_MS);
       }
     }
-    // The programs of a killed start end by themselves; its Redis does not.
+    // The programs of a killed start end by themselves, and write until then; its Redis does not.
+    await Promise.race([closed, delay(LEFT_MS, undefined, { ref: false })]);
     await endRedisOf(dataDir);
     await rm(dataDir, { recursive: true, force: true });
   }
@@ -78,13 +82,14 @@ export async function npmStart(name: string) {
       });
       child = started;
       let over = false;
-      exited = once(started, 'exit')
-        .catch((error) => {
-          output += error.message;
-        })
-        .finally(() => {
-          over = true;
-        });
+      const end = () => {
+        over = true;
+      };
+      started.once('exit', end);
+      closed = once(started, 'close').catch((error) => {
+        output += error.message;
+        end();
+      });
       for (const stream of [started.stdout, started.stderr]) {
         stream.setEncoding('utf8').on('data', (text: string) => {
           output += text;
@@ -104,7 +109,7 @@ export async function npmStart(name: string) {
       assert.ok(pid && groupIsAlive(pid), `npm start ended before it was told to:\n${output}`);
       process.kill(-pid, 'SIGINT');
       assert.ok(await isGone(pid, STOP_MS), `something is left 10 s after Ctrl-C:\n${output}`);
-      await exited;
+      await closed;
       return performance.now() - startedAt;
     },
     /** Ends whatever runs, in order if it can be, and removes the data. Repeated calls share one end. */

@@ -10,7 +10,7 @@ import { PROMPT, startSystem } from '../../scripts/testing/system.ts';
 const AGE_MS = 4_000;
 
 async function until(what: string, true_: () => boolean): Promise<void> {
-  for (const deadline = performance.now() + 15_000; !true_(); await delay(50))
+  for (const deadline = performance.now() + 60_000; !true_(); await delay(50))
     if (performance.now() > deadline) assert.fail(`never: ${what}`);
 }
 

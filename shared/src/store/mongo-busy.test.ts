@@ -75,7 +75,14 @@ describe('a MongoDB that is busy', { skip: withoutMongo }, () => {
     assert.ok((await outcome()).failed);
     release();
     const until = performance.now() + 4 * TIMEOUT_MS;
-    while (performance.now() < until) assert.equal(await read(), '1');
+    let answers = 0;
+    while (performance.now() < until) {
+      const { failed, tookMs } = await outcome();
+      // Slow it may be; given up at once it is only when it counts as away.
+      if (failed) assert.ok(tookMs > TIMEOUT_MS / 2, `a call was given up after ${tookMs} ms`);
+      else answers++;
+    }
+    assert.ok(answers > 0);
   });
 
   test('is away no more when a call that began before is answered', async () => {
@@ -95,6 +102,7 @@ describe('a MongoDB that is busy', { skip: withoutMongo }, () => {
     }
     release();
     assert.equal(await Promise.any(calls), '1');
-    assert.equal(await read(), '1');
+    const { failed, tookMs } = await outcome();
+    if (failed) assert.ok(tookMs > TIMEOUT_MS / 2, `a call was given up after ${tookMs} ms`);
   });
 });

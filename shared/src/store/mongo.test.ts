@@ -26,6 +26,7 @@ describe('MongoDB', { skip: withoutMongo }, () => {
     let connections = 0;
     let most = 0;
     let made = 0;
+    const allClosed = Promise.withResolvers<void>();
     const other = store({
       pool: 5,
       watch(client) {
@@ -34,7 +35,9 @@ describe('MongoDB', { skip: withoutMongo }, () => {
           connections++;
           most = Math.max(most, connections);
         });
-        client.on('connectionClosed', () => connections--);
+        client.on('connectionClosed', () => {
+          if (--connections === 0) allClosed.resolve();
+        });
         client.on('commandStarted', ({ commandName }) => {
           if (commandName === 'createIndexes') made++;
         });
@@ -45,7 +48,7 @@ describe('MongoDB', { skip: withoutMongo }, () => {
     assert.ok(most >= 1 && most <= 5, String(most));
     assert.equal(made, 3);
     await other.close();
-    assert.equal(connections, 0);
+    await allClosed.promise;
   });
 
   test('bodies of a task come back whole however large they are', async () => {
