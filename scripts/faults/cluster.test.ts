@@ -171,7 +171,7 @@ async function outlive(
   }
   const attempts = await Promise.all(running.map(async ({ id }) => (await getTask(url(0), id)).json.attempt));
   const gaps = endings.flat().filter(({ type }) => type === 'gap').length;
-  await checkClean(system, 20_000);
+  await checkClean(system);
   return `promoted after ${Math.round(promotedMs)} ms; ${submitted.length} submits meanwhile, accepted within ${Math.round(
     refusedMs,
   )} ms, answered within ${Math.round(slowestMs)}; ${attempts.filter((count) => count > 1).length} of 24 streams began again, ${gaps} gaps`;

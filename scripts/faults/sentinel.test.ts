@@ -81,5 +81,5 @@ test('a master that is killed is replaced: no task is lost, each ends once and w
     assert.deepEqual([json.status, json.output?.content], ['completed', words(80)]);
   }
   assert.equal(visibleText(await followWhole(system.url, accepted)), words(5));
-  await checkClean(system, 20_000);
+  await checkClean(system);
 });

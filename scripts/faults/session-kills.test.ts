@@ -24,7 +24,7 @@ async function start(name: 'runner' | 'relay', env: Record<string, string> = {})
 afterEach(async () => {
   for (const name of ['runner', 'relay'] as const) await start(name);
   try {
-    await checkClean(system, 20_000);
+    await checkClean(system);
   } finally {
     await Promise.all(programs.splice(0).map((program) => program.signal('SIGKILL')));
   }
