@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import { type TestCluster, testCluster } from '../test-cluster.ts';
 import type { TestRedis } from '../test-redis.ts';
-import { chat, getTask, post, visibleText } from '../testing/client.ts';
+import { asLogged, chat, events, getTask, post, visibleText } from '../testing/client.ts';
 import { ownerClient } from '../testing/owners.ts';
 import { startSystem } from '../testing/system.ts';
 import { numberedWords, slowWords, type UpstreamCall } from '../testing/upstream.ts';
@@ -160,7 +160,8 @@ async function outlive(
   const endings = await Promise.all(readers);
   for (const [index, { id }] of running.entries()) {
     const seen = endings[index] ?? [];
-    assert.equal(visibleText(seen), words(80), id);
+    assert.equal(visibleText(seen), words(80), JSON.stringify(seen));
+    assert.deepEqual(asLogged(seen), await Array.fromAsync(events(url(0), id)));
     assert.equal(seen.filter(({ type }) => type === 'done').length, 1);
     const { json } = await getTask(url(0), id);
     assert.deepEqual([json.status, json.output?.content], ['completed', words(80)], JSON.stringify(json));

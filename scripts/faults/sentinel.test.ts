@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type TestSentinel, testSentinel } from '../test-sentinel.ts';
-import { chat, getTask, post, visibleText } from '../testing/client.ts';
+import { asLogged, chat, events, getTask, post, visibleText } from '../testing/client.ts';
 import { numberedWords, slowWords, type UpstreamCall } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -75,7 +75,8 @@ test('a master that is killed is replaced: no task is lost, each ends once and w
 
   for (const [index, seen] of (await Promise.all(readers)).entries()) {
     const id = running[index]?.id ?? '';
-    assert.equal(visibleText(seen), words(80), id);
+    assert.equal(visibleText(seen), words(80), JSON.stringify(seen));
+    assert.deepEqual(asLogged(seen), await Array.fromAsync(events(system.url, id)));
     assert.equal(seen.filter(({ type }) => type === 'done').length, 1);
     const { json } = await getTask(system.url, id);
     assert.deepEqual([json.status, json.output?.content], ['completed', words(80)]);

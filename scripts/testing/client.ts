@@ -1,6 +1,7 @@
 /** A client of the HTTP API, as tests use it. It follows events and checks what every reader may rely on. */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
+import { compareIds } from '@beanline/shared/event.ts';
 import { createParser } from 'eventsource-parser';
 
 export type ClientEvent = {
@@ -124,8 +125,22 @@ export async function followToEnd(
   throw new Error(`no done of ${id} within ${timeoutMs} ms; last seen ${JSON.stringify(seen.at(-1))}`);
 }
 
-/** The text a client shows at the end: pieces of an attempt that a `retrying` discarded are dropped. */
-export function visibleText(seen: ClientEvent[]): string {
+/**
+ * What a client has of the log, whatever a failover lost: a `gap` that goes back to an earlier event took back what came
+ * after that one, which may then come again.
+ */
+export function asLogged(seen: ClientEvent[]): ClientEvent[] {
+  let kept: ClientEvent[] = [];
+  for (const event of seen) {
+    if (event.type === 'gap') kept = kept.filter(({ id }) => compareIds(id, event.data.to) <= 0);
+    else kept.push(event);
+  }
+  return kept;
+}
+
+/** The text a client shows at the end: pieces that a `gap` took back or a `retrying` discarded are dropped. */
+export function visibleText(all: ClientEvent[]): string {
+  const seen = asLogged(all);
   const discarded = new Set(
     seen.filter(({ type, data }) => type === 'retrying' && data.discard).map(({ attempt }) => attempt),
   );

@@ -100,8 +100,11 @@ export const eventData = {
   error: ErrorView.extend({ tool: tool.optional() }).meta({ description: 'Something failed, the task goes on' }),
   gap: z
     .object({
-      from: EventId.meta({ description: 'The last event before those missing' }),
-      to: EventId.meta({ description: 'Where the stream goes on' }),
+      from: EventId.meta({ description: 'The last event of this reader' }),
+      to: EventId.meta({
+        description:
+          'Where the stream goes on; when it comes before `from`, drop what came after it, which may come again',
+      }),
       snapshot_url: z.string().meta({ description: 'GET: the task' }),
     })
     .meta({ description: 'Events are missing; the task is at snapshot_url' }),

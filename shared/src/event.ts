@@ -31,8 +31,9 @@ export function attemptOf(id: string): number {
 }
 
 /**
- * Stands for events a reader will not get: a failover lost them, or they were cut. `from` is the last id the reader has,
- * `to` the id from which it goes on; both ids are the reader's and the log's own, so it never repeats.
+ * Stands for what a reader and the log do not share. `from` is the last id the reader has, `to` the id from which it goes on.
+ * When `to` is the later one, events between them were cut. When it is the earlier one, a failover lost what the reader has
+ * seen after it: that is taken back, and may come again, because a runner sends what was under way to the new master too.
  */
 export function gapFrame(taskId: string, from: string, to: string): Frame {
   const data = JSON.stringify({ from, to, snapshot_url: `/tasks/${taskId}` });

@@ -54,6 +54,22 @@ test('a reader that waits is told of the gap although nothing more is said', asy
   assert.deepEqual(said(frames.slice(5)), ['1-3 gap after 1-4']);
 });
 
+test('a reader sees anew what it was told is taken back, when the runner sends it to the new master', async (t) => {
+  const at = setup(t);
+  const { ref, lose } = await failover(at, 1);
+  const { frames } = at.reader(ref.id);
+  await until(() => frames.length === 5);
+  const taken = frames[4];
+  const tail = await lose();
+  await until(() => frames.length === 6);
+  // Its flush was under way when the master went: the connection sends it again.
+  const entry = { id: '1-4', type: 'text', data: JSON.stringify({ content: 'again' }) };
+  assert.equal((await at.tasks.append(ref, tail, [entry])).verdict, 'appended');
+  await until(() => frames.length === 7);
+  assert.deepEqual(said(frames.slice(5)), ['1-3 gap after 1-4', '1-4 text after 1-3']);
+  assert.equal(taken?.id, '1-4');
+});
+
 test('a reader that had not yet seen what was lost goes on without a gap', async (t) => {
   const at = setup(t);
   const { ref, last, lose } = await failover(at, 1);
