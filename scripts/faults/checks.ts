@@ -40,6 +40,19 @@ export const endlessWords =
     }
   };
 
+/** Sends some words, one each 50 ms, and their end as soon as it may come. */
+export const heldWords =
+  (count: number, mayEnd: Promise<void>): Answer =>
+  async (call) => {
+    for (const word of numberedWords(count)) {
+      if (call.response.destroyed) return;
+      call.text(word);
+      await delay(50);
+    }
+    await mayEnd;
+    if (!call.response.destroyed) call.finish();
+  };
+
 /** Lets every task have a model of its own: its n-th call gets the n-th answer, and all further ones the last. */
 function modelsOf(upstream: Upstream) {
   const models = new Map<unknown, (call: UpstreamCall) => void | Promise<void>>();

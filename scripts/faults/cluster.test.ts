@@ -8,7 +8,7 @@ import type { TestRedis } from '../test-redis.ts';
 import { asLogged, chat, events, getTask, post, visibleText } from '../testing/client.ts';
 import { ownerClient } from '../testing/owners.ts';
 import { startSystem } from '../testing/system.ts';
-import { numberedWords, slowWords, type UpstreamCall } from '../testing/upstream.ts';
+import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
   checkClean,
@@ -16,6 +16,7 @@ import {
   follow,
   followUntil,
   followWhole,
+  heldWords,
   startFaults,
   until,
   words,
@@ -97,17 +98,6 @@ async function untilAccepted(first: string, body: unknown, headers: Record<strin
   }
   throw new Error('never accepted');
 }
-
-/** Words, one each 50 ms, and their end as soon as it may come. */
-const heldWords = (count: number, mayEnd: Promise<void>) => async (call: UpstreamCall) => {
-  for (const word of numberedWords(count)) {
-    if (call.response.destroyed) return;
-    call.text(word);
-    await delay(50);
-  }
-  await mayEnd;
-  if (!call.response.destroyed) call.finish();
-};
 
 /** Streams and submits go on while `act` takes a master away; everything ends whole, exactly once. */
 async function outlive(

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type TestSentinel, testSentinel } from '../test-sentinel.ts';
 import { asLogged, chat, events, getTask, post, visibleText } from '../testing/client.ts';
-import { numberedWords, slowWords, type UpstreamCall } from '../testing/upstream.ts';
+import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
   checkClean,
@@ -12,6 +12,7 @@ import {
   follow,
   followUntil,
   followWhole,
+  heldWords,
   startFaults,
   until,
   words,
@@ -36,17 +37,6 @@ test('a task streams and ends', async () => {
   assert.equal((await checkCalls(system.url, task)).attempt, 1);
   await checkClean(system);
 });
-
-/** Words, one each 50 ms, and their end as soon as it may come. */
-const heldWords = (count: number, mayEnd: Promise<void>) => async (call: UpstreamCall) => {
-  for (const word of numberedWords(count)) {
-    if (call.response.destroyed) return;
-    call.text(word);
-    await delay(50);
-  }
-  await mayEnd;
-  if (!call.response.destroyed) call.finish();
-};
 
 test('a master that is killed is replaced: no task is lost, each ends once and whole', async (t) => {
   // An end that the replica has not heard of yet would be lost with the master, and is not what this is about.
