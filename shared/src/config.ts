@@ -89,7 +89,8 @@ const Environment = z.object({
     })
     .default('redis://127.0.0.1:6379'),
   REDIS_CA_FILE: z.string().min(1).refine(existsSync, 'is a file that does not exist').optional(),
-  REDIS_TIMEOUT_MS: int(200, MINUTE, 300),
+  // The probe's connection is given up after three seconds of silence by itself.
+  REDIS_TIMEOUT_MS: int(200, 3_000, 300),
   KEY_PREFIX: z
     .string()
     .regex(/^[a-zA-Z0-9_-]{1,20}$/, 'must be 1–20 letters, digits, - or _')

@@ -22,9 +22,10 @@ export type Needs = { task: string } | { partition: number } | { key: string } |
 const addressOf = ({ options }: Redis) => `${options.host}:${options.port}`;
 
 /**
- * `timeoutMs`: how long a silent Redis may hold a request up. `admit` runs once, before Redis counts as available for the first time; when it throws, `ready` rejects and Redis stays
- * away. `used`: the connection requests go by; while it is not ready, also after an outage that is over, Redis is away.
- * `others`: connections whose bytes are a sign of life of the server they come from.
+ * `timeoutMs`: how long a silent Redis may hold a request up. `admit` runs once, before Redis counts as available for the
+ * first time; when it throws, `ready` rejects and Redis stays away. `used`: the connection requests go by; while it is not
+ * ready, also after an outage that is over, Redis is away. `others`: connections whose bytes are a sign of life of the server
+ * they come from.
  */
 export function createClock(
   redis: RedisConnection,
@@ -82,7 +83,8 @@ export function createClock(
   }
 
   function look() {
-    if (available() !== reachable) {
+    // A program that ends closes its connections itself, which is no outage.
+    if (!stopped && available() !== reachable) {
       reachable = !reachable;
       log[reachable ? 'info' : 'warn'](reachable ? 'redis is reachable' : 'redis is away');
       if (reachable) told.clear();

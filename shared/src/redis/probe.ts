@@ -17,8 +17,9 @@ const FULL_SHARE = 0.8;
 const CROWDED_SHARE = 0.6;
 
 /**
- * `timeoutMs`: how long after its last answer the server counts as away, at most. `answered` is called after each answer, `lost` when the server was there and is away now. `bytesHeard` counts what has
- * come from the server on other connections: one that sends is slow to answer, not away.
+ * `timeoutMs`: how long after its last answer the server counts as away, at most. `answered` is called after each answer,
+ * `lost` when the server was there and is away now. `bytesHeard` counts what has come from the server on other connections:
+ * one that sends is slow to answer, not away.
  */
 export function createProbe(
   redis: Redis,
