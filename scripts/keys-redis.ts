@@ -8,11 +8,11 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '../shared/src/config.ts';
 import { createLog, scrub } from '../shared/src/log.ts';
+import { parseRedisUrl } from '../shared/src/redis/address.ts';
 import { connect, type RedisConnection } from '../shared/src/redis/connect.ts';
-import { parseRedisUrl } from '../shared/src/redis-address.ts';
-import { DirInUseError, holdDataDir } from './data-dir.ts';
-import { ownRedis } from './own-redis.ts';
-import { waitForRedis } from './redis-server.ts';
+import { DirInUseError, holdDataDir } from './start/data-dir.ts';
+import { ownRedis } from './start/own-redis.ts';
+import { waitForRedis } from './start/redis-server.ts';
 
 const ANSWER_MS = 5_000;
 

@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '../shared/src/config.ts';
-import { holdDataDir } from './data-dir.ts';
-import { freePort } from './free-port.ts';
 import { withRedis } from './keys-redis.ts';
-import { findRedisServer } from './redis-server.ts';
-import { type TestRedis, testRedis } from './test-redis.ts';
+import { holdDataDir } from './start/data-dir.ts';
+import { freePort } from './start/free-port.ts';
+import { findRedisServer } from './start/redis-server.ts';
 import { ownerClient } from './testing/owners.ts';
 import { PATIENT } from './testing/patient.ts';
 import { ask, eventually } from './testing/raw.ts';
+import { type TestRedis, testRedis } from './testing/test-redis.ts';
 
 const KEYS = fileURLToPath(new URL('keys.ts', import.meta.url));
 const START = fileURLToPath(new URL('start.ts', import.meta.url));

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { ConfigError, readConfig } from '../shared/src/config.ts';
 import { DEFAULT_SCOPES, OwnerName, type Scope, scopes } from '../shared/src/owner.ts';
-import { type ApiKeys, createApiKeys, type NewApiKey } from '../shared/src/redis/api-keys.ts';
+import { type ApiKeys, createApiKeys, type NewApiKey } from '../shared/src/owners/api-keys.ts';
 import { createKeys } from '../shared/src/redis/keys.ts';
 import { connectKeys, withRedis } from './keys-redis.ts';
 

@@ -1,6 +1,6 @@
 /** `npm start`: everything beanline needs on one machine, started and ended together. */
 import { fileURLToPath } from 'node:url';
-import { runEmbedded } from './run-embedded.ts';
+import { runEmbedded } from './start/run-embedded.ts';
 
 const main = (path: string) => [fileURLToPath(new URL(path, import.meta.url))];
 

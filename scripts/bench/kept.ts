@@ -1,8 +1,8 @@
 /** Whether poll and submit stay as fast when many ended tasks are kept: two systems side by side, with 10 and 200,000. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { createSchedule } from '@beanline/shared/redis/schedule.ts';
+import { createSchedule } from '@beanline/shared/record/schedule.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
-import { testRedis } from '../test-redis.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import { type Bench, each, inTurns } from './bench.ts';
 import { chatRequest, getRequest, httpLoad } from './http-load.ts';
 import { NO_LIMITS, startApi } from './program.ts';

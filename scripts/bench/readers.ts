@@ -3,7 +3,7 @@
  * in turns, the least a Node server can do (node:http, one write to each response) and what peers do (Hono's streamSSE).
  */
 import { execFileSync } from 'node:child_process';
-import { testRedis } from '../test-redis.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import { type Bench, each, inTurns } from './bench.ts';
 import { type BenchProgram, startApi, startBenchProgram } from './program.ts';
 import type { Section } from './report.ts';

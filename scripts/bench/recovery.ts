@@ -1,6 +1,6 @@
 /** How long a task is without a runner after its runner was killed: until its next attempt begins, in units of the lock. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { testRedis } from '../test-redis.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import type { Bench } from './bench.ts';
 import { startBenchProgram, startRunner } from './program.ts';
 import type { Section } from './report.ts';

@@ -1,5 +1,5 @@
 /** A model's tokens through beanline, beside a direct call and a queue-less proxy of the official client: first token and rate. */
-import { testRedis } from '../test-redis.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import { type Bench, each, inTurns } from './bench.ts';
 import { startApi, startBenchProgram, startRunner } from './program.ts';
 import { median, type Section } from './report.ts';

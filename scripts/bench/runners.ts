@@ -1,6 +1,6 @@
 /** How the throughput grows with runners when tasks wait for their model: one runner and eight, each with a few slots. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { testRedis } from '../test-redis.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import { type Bench, each, inTurns } from './bench.ts';
 import { startBenchProgram, startRunner } from './program.ts';
 import type { Section } from './report.ts';

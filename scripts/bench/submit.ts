@@ -1,5 +1,5 @@
 /** What a submit costs beside the BullMQ add alone, and beside an HTTP API that does nothing. */
-import { testRedis } from '../test-redis.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import { type Bench, each, inTurns } from './bench.ts';
 import { chatRequest, httpLoad } from './http-load.ts';
 import { NO_LIMITS, startApi, startBenchProgram } from './program.ts';

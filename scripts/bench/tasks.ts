@@ -1,13 +1,13 @@
 /** A bench that plays a part of beanline itself: tasks made, begun and written by the real scripts, without an API or a runner. */
 import { randomUUID } from 'node:crypto';
 import { createLog } from '@beanline/shared/log.ts';
+import { createQueue } from '@beanline/shared/queue/queue.ts';
+import { createTaskReads } from '@beanline/shared/record/task-reads.ts';
+import { createTaskScripts } from '@beanline/shared/record/task-scripts.ts';
+import type { AttemptRef } from '@beanline/shared/record/task-verdicts.ts';
+import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { createKeys } from '@beanline/shared/redis/keys.ts';
-import { createQueue } from '@beanline/shared/redis/queue.ts';
-import { createTaskReads } from '@beanline/shared/redis/task-reads.ts';
-import { createTaskScripts } from '@beanline/shared/redis/task-scripts.ts';
-import type { AttemptRef } from '@beanline/shared/redis/task-verdicts.ts';
-import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
 
 /** The owner of every task while there are no API keys. */

@@ -1,10 +1,10 @@
 /** Approvals: a task that waits for a person holds no worker, survives everything, and is answered once. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { answerApproval } from '@beanline/shared/answer-approval.ts';
 import { readConfig } from '@beanline/shared/config.ts';
 import { createLog } from '@beanline/shared/log.ts';
 import { sha256 } from '@beanline/shared/task-id.ts';
+import { answerApproval } from '@beanline/shared/tasks/answer-approval.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { type ClientEvent, checkEnded, getTask, post, submit, visibleText } from '../testing/client.ts';
 import { checkClean, type Faults, follow, followWhole, startFaults } from './checks.ts';

@@ -7,8 +7,8 @@ import { createLog } from '@beanline/shared/log.ts';
 import { connected } from '@beanline/shared/redis/connect.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
 import { wire } from '@beanline/shared/wire.ts';
-import { testCluster } from '../test-cluster.ts';
-import { testRedis } from '../test-redis.ts';
+import { testCluster } from '../testing/test-cluster.ts';
+import { testRedis } from '../testing/test-redis.ts';
 
 const ROUNDS = 3;
 /** Longer than any back-off of a connection. */

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { partitionOf } from '@beanline/shared/task-id.ts';
-import { type TestCluster, testCluster } from '../test-cluster.ts';
-import type { TestRedis } from '../test-redis.ts';
 import { asLogged, chat, events, getTask, post, visibleText } from '../testing/client.ts';
 import { ownerClient } from '../testing/owners.ts';
 import { startSystem } from '../testing/system.ts';
+import { type TestCluster, testCluster } from '../testing/test-cluster.ts';
+import type { TestRedis } from '../testing/test-redis.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,

@@ -1,9 +1,9 @@
 /** A process dies or freezes in the middle of an approval: the task waits, and its answer counts, as if nothing had happened. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { answerApproval } from '@beanline/shared/answer-approval.ts';
 import { readConfig } from '@beanline/shared/config.ts';
 import { createLog } from '@beanline/shared/log.ts';
+import { answerApproval } from '@beanline/shared/tasks/answer-approval.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { getTask, submit } from '../testing/client.ts';
 import type { Program } from '../testing/system.ts';

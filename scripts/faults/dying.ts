@@ -3,10 +3,10 @@
  * `node dying.ts api|runner|relay tasks.finish [SIGSTOP]`, or `store.tasks.put`. Nothing is replaced: the write happens, what follows does not.
  */
 import type { Deps } from '@beanline/shared/deps.ts';
+import { createProviders } from '@beanline/shared/models/create-providers.ts';
 import { runProgram } from '@beanline/shared/program.ts';
 import { wire } from '@beanline/shared/wire.ts';
-import { createProviders } from '@beanline/shared/wire-providers.ts';
-import { startServer } from '../../apps/api/src/server.ts';
+import { startServer } from '../../apps/api/src/http/server.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
 import { startRunner } from '../../workers/runner/src/runner.ts';
 import { testCatalog } from '../testing/catalog.ts';

@@ -1,12 +1,12 @@
 /** Connections to Redis that die without a word, as behind a NAT or after a failed host: they are given up and replaced. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { testRedis } from '../test-redis.ts';
 import { chat, post, submit, visibleText } from '../testing/client.ts';
 import { flakyNetwork } from '../testing/flaky-network.ts';
 import { watchMachine } from '../testing/machine.ts';
 import { followedTasks } from '../testing/raw.ts';
 import { startSystem } from '../testing/system.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkCalls, checkClean, follow, followUntil, startFaults, until, words } from './checks.ts';
 

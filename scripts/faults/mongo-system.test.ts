@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { withoutMongo } from '@beanline/shared/store/mongo-test-database.ts';
+import { withoutMongo } from '@beanline/shared/store/mongo/testing/test-database.ts';
 
 const API = '../../apps/api/src';
 /** Files, and which of their tests when not all: a kill between two writes to Redis is no other one with another store. */
 const FILES: Record<string, string[]> = {
-  [`${API}/archived`]: [],
-  [`${API}/sessions`]: [],
-  [`${API}/sessions-list`]: [],
+  [`${API}/routes/archived`]: [],
+  [`${API}/routes/sessions`]: [],
+  [`${API}/routes/sessions-list`]: [],
   './session-kills': ['killed right after store', 'the store is away'],
   './session-context': [],
   './crash-archive': ['store.tasks.put', 'freezes'],

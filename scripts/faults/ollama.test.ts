@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { freePort } from '../free-port.ts';
+import { freePort } from '../start/free-port.ts';
 import { chat, getTask, post, submit, visibleText } from '../testing/client.ts';
 import { ollamaDialect, startRaw } from '../testing/dialects.ts';
 import { watchMachine } from '../testing/machine.ts';

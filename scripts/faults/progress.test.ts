@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { testRedis } from '../test-redis.ts';
 import { chat, post, submit, visibleText } from '../testing/client.ts';
 import { flakyNetwork } from '../testing/flaky-network.ts';
 import { PROMPT, type Program } from '../testing/system.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkCalls, checkClean, endlessWords, followUntil, followWhole, startFaults, until, words } from './checks.ts';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { testRedis } from '../test-redis.ts';
 import { chat, post, submit, visibleText } from '../testing/client.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, until, words } from './checks.ts';
 

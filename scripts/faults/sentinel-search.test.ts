@@ -1,10 +1,10 @@
 /** Connections that are looking for their master at the very moment the Sentinels announce a new one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
-import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
-import { testSentinel } from '../test-sentinel.ts';
 import { silentLog } from '../testing/task-redis.ts';
+import { testSentinel } from '../testing/test-sentinel.ts';
 import { until } from './checks.ts';
 
 const CONNECTIONS = 20;

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type TestSentinel, testSentinel } from '../test-sentinel.ts';
 import { asLogged, chat, events, getTask, post, visibleText } from '../testing/client.ts';
+import { type TestSentinel, testSentinel } from '../testing/test-sentinel.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,

@@ -1,7 +1,7 @@
 /** What fits the tokens of a session's context, and what is left of that which does not. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { countTokens } from '@beanline/shared/tokens.ts';
+import { countTokens } from '@beanline/shared/models/tokens.ts';
 import { lines, type Sessions, startSessions } from '../testing/session-chats.ts';
 
 const BUDGET = 4_000;

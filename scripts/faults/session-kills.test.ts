@@ -1,7 +1,7 @@
 /** Whatever is killed, cancelled, retried or away: each message of a session is kept exactly once, and the next call sees it. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { freePort } from '../free-port.ts';
+import { freePort } from '../start/free-port.ts';
 import { followToEnd, getTask, post } from '../testing/client.ts';
 import { keptLines, lines, OWNER, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
 import { awayStore } from '../testing/store.ts';

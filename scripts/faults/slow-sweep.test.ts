@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
-import { testRedis } from '../test-redis.ts';
 import { chat, submit } from '../testing/client.ts';
 import { flakyNetwork } from '../testing/flaky-network.ts';
 import { startSystem } from '../testing/system.ts';
+import { testRedis } from '../testing/test-redis.ts';
 
 const TASKS = 2_000;
 const LEASE_MS = 3_000;

@@ -5,13 +5,13 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
-import { freePort } from '../free-port.ts';
-import { findRedisServer, waitForRedis } from '../redis-server.ts';
-import { testCluster } from '../test-cluster.ts';
-import { type TestRedis, testRedis } from '../test-redis.ts';
+import { freePort } from '../start/free-port.ts';
+import { findRedisServer, waitForRedis } from '../start/redis-server.ts';
 import { type Certificates, noCertificates, testCertificates } from '../testing/certificates.ts';
 import { visibleText } from '../testing/client.ts';
 import { startProgram } from '../testing/system.ts';
+import { testCluster } from '../testing/test-cluster.ts';
+import { type TestRedis, testRedis } from '../testing/test-redis.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkClean, followWhole, startFaults, until, words } from './checks.ts';
 

@@ -1,11 +1,11 @@
 /** Redis behind TLS and a password, with a certificate authority of one's own. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { freePort } from '../free-port.ts';
-import { type TestRedis, testRedis } from '../test-redis.ts';
+import { freePort } from '../start/free-port.ts';
 import { type Certificates, noCertificates, testCertificates } from '../testing/certificates.ts';
 import { visibleText } from '../testing/client.ts';
 import { startProgram } from '../testing/system.ts';
+import { type TestRedis, testRedis } from '../testing/test-redis.ts';
 import { slowWords } from '../testing/upstream.ts';
 import { checkClean, followWhole, startFaults, until, words } from './checks.ts';
 

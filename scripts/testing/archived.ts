@@ -1,6 +1,7 @@
 /** Tasks on their way from Redis to the store, in a running system. */
+
+import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
-import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import type { System } from './system.ts';
 import { silentLog, until } from './task-redis.ts';

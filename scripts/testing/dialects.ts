@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { TaskError } from '../../shared/src/errors.ts';
+import { ollamaProvider } from '../../shared/src/models/providers/ollama.ts';
+import { openaiProvider } from '../../shared/src/models/providers/openai.ts';
 import type { ChatCall, ChatChunk, Provider } from '../../shared/src/provider.ts';
-import { ollamaProvider } from '../../shared/src/providers/ollama.ts';
-import { openaiProvider } from '../../shared/src/providers/openai.ts';
 import { bodyOf } from './upstream.ts';
 
 /** What no error may repeat. */

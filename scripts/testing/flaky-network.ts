@@ -1,7 +1,7 @@
 /** A network between programs and their Redis, as a TCP proxy: it may be slow, and connections over it may go dead. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { TestRedis } from '../test-redis.ts';
+import type { TestRedis } from './test-redis.ts';
 
 type Link = { near: Socket; far: Socket };
 

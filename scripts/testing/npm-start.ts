@@ -6,8 +6,8 @@ import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../free-port.ts';
-import { endRedisOf } from '../own-redis.ts';
+import { freePort } from '../start/free-port.ts';
+import { endRedisOf } from '../start/own-redis.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const READY_MS = 60_000;

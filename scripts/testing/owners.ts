@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { createLog } from '@beanline/shared/log.ts';
 import type { Scope } from '@beanline/shared/owner.ts';
-import { createApiKeys } from '@beanline/shared/redis/api-keys.ts';
+import { createApiKeys } from '@beanline/shared/owners/api-keys.ts';
+import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { createKeys } from '@beanline/shared/redis/keys.ts';
-import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
 import { chat } from './client.ts';
 import { ask } from './raw.ts';
 

@@ -1,9 +1,9 @@
 /** The real programs with the tests' job types: `node program.ts api|runner|relay`. */
 
+import { createProviders } from '@beanline/shared/models/create-providers.ts';
 import { runProgram } from '@beanline/shared/program.ts';
 import { wire } from '@beanline/shared/wire.ts';
-import { createProviders } from '@beanline/shared/wire-providers.ts';
-import { startServer } from '../../apps/api/src/server.ts';
+import { startServer } from '../../apps/api/src/http/server.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
 import { startRunner } from '../../workers/runner/src/runner.ts';
 import { testCatalog } from './catalog.ts';

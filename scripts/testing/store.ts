@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig } from '@beanline/shared/config.ts';
+import { openStore } from '@beanline/shared/store/open-store.ts';
 import type { Store } from '@beanline/shared/store.ts';
-import { openStore } from '@beanline/shared/wire-store.ts';
 import { mongoNetwork } from './mongo-network.ts';
 import { silentLog } from './task-redis.ts';
 
@@ -21,7 +21,7 @@ export async function testStore(): Promise<{ env: StoreEnv; drop(): Promise<void
   const removeDir = () => rmSync(dataDir, { recursive: true, force: true });
   if (!process.env.TEST_ON_MONGO) return { env: { DATA_DIR: dataDir }, drop: async () => removeDir() };
   // Only here: without a MongoDB it says so, which is no news to a test that asks for none.
-  const { testDatabase, withoutMongo } = await import('@beanline/shared/store/mongo-test-database.ts');
+  const { testDatabase, withoutMongo } = await import('@beanline/shared/store/mongo/testing/test-database.ts');
   if (withoutMongo) throw new Error(withoutMongo);
   const { uri, database, drop } = testDatabase();
   return {

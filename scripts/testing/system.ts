@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../free-port.ts';
-import { testCluster } from '../test-cluster.ts';
-import { type TestRedis, testRedis } from '../test-redis.ts';
+import { freePort } from '../start/free-port.ts';
 import { PATIENT } from './patient.ts';
 import { type StoreEnv, testStore } from './store.ts';
+import { testCluster } from './test-cluster.ts';
+import { type TestRedis, testRedis } from './test-redis.ts';
 
 const PROGRAM = fileURLToPath(new URL('program.ts', import.meta.url));
 /** Only bounds the wait for a program that never comes: on a busy machine one takes many seconds. */

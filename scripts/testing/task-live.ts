@@ -1,11 +1,11 @@
 /** The hub on the Redis of a test: readers and a writer of one task, and messages that get lost. */
 import type { TestContext } from 'node:test';
 import { type Frame, START } from '@beanline/shared/event.ts';
-import { followTask } from '@beanline/shared/follow-task.ts';
+import { createLive } from '@beanline/shared/live/live.ts';
+import type { AttemptRef } from '@beanline/shared/record/task-verdicts.ts';
+import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
-import { createLive } from '@beanline/shared/redis/live.ts';
-import type { AttemptRef } from '@beanline/shared/redis/task-verdicts.ts';
-import { parseRedisUrl } from '@beanline/shared/redis-address.ts';
+import { followTask } from '@beanline/shared/tasks/follow-task.ts';
 import { silentLog, taskRedis } from './task-redis.ts';
 
 export const ids = (frames: { id: string }[]) => frames.map(({ id }) => id);

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { readConfig } from '@beanline/shared/config.ts';
 import { wire } from '@beanline/shared/wire.ts';
-import { testRedis } from '../test-redis.ts';
 import { PATIENT } from './patient.ts';
 import { silentLog } from './task-redis.ts';
+import { testRedis } from './test-redis.ts';
 
 export const wired = async (t: TestContext) => (await wiredTo(t)).deps;
 

@@ -1,9 +1,9 @@
 /** Configuration: one zod schema over the environment. Every problem is reported at once, and every variable has a default. */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { ApiKey, ModelServerUrl, OllamaHost, ProviderList, withKeys } from './config-models.ts';
+import { ApiKey, ModelServerUrl, OllamaHost, ProviderList, withKeys } from './models/addresses.ts';
 import { hashApiKey, OwnerName } from './owner.ts';
-import { parseRedisUrl, partitionsOf } from './redis-address.ts';
+import { parseRedisUrl, partitionsOf } from './redis/address.ts';
 import { MAX_PARTITIONS } from './task-id.ts';
 
 const whole = (min: number, max: number) =>

@@ -1,7 +1,7 @@
 /** What all programs share: how they start, what makes them give up, and how they are told to stop. */
 import { ConfigError, type Environment, readConfig } from './config.ts';
 import { createLog, type Log } from './log.ts';
-import { RedisSettingsError } from './redis/fitness.ts';
+import { RedisSettingsError } from './redis/requirements.ts';
 
 /** Exit code of a program whose configuration or Redis is not fit: restarting it would not help. */
 const EXIT_UNFIT = 78;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type TaskRedis, taskRedis } from '../../scripts/testing/task-redis.ts';
-import type { AttemptRef } from './redis/task-verdicts.ts';
+import type { AttemptRef } from './record/task-verdicts.ts';
 import { type StoredStatus, statusAt, storedStatuses, type TaskRecord, taskJson, transitions } from './task.ts';
 
 const setup = taskRedis();

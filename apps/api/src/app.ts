@@ -1,12 +1,12 @@
 /** The HTTP application: request ids, errors as problem+json, and the routes. It checks and enqueues; it runs nothing. */
 import { TaskError } from '@beanline/shared/errors.ts';
 import { Hono } from 'hono';
-import { authenticate } from './authenticate.ts';
-import type { Api, ApiContext, ApiEnv } from './context.ts';
+import { authenticate } from './http/authenticate.ts';
+import type { Api, ApiContext, ApiEnv } from './http/context.ts';
+import { newRequestId, problemBody, problemHeaders } from './http/problem.ts';
+import { reply } from './http/reply.ts';
 import { type OpenApiDocument, openApiDocument } from './openapi/document.ts';
 import { taskOf } from './openapi/job-types.ts';
-import { newRequestId, problemBody, problemHeaders } from './problem.ts';
-import { reply } from './reply.ts';
 import { docsPaths, docsRoutes } from './routes/docs.ts';
 import { eventPaths, eventRoutes } from './routes/events.ts';
 import { healthPaths, healthRoutes } from './routes/health.ts';

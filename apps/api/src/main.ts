@@ -1,7 +1,7 @@
 /** The API program. It listens before Redis is there, and answers 503 until then. */
 import { runProgram } from '@beanline/shared/program.ts';
 import { wire } from '@beanline/shared/wire.ts';
-import { startServer } from './server.ts';
+import { startServer } from './http/server.ts';
 
 await runProgram({
   name: 'api',

@@ -1,8 +1,8 @@
 /** All job types. Adding one is a file beside this and a line here. */
 import type { Catalog, JobType } from '../job-type.ts';
-import { chatRequest } from './chat-request.ts';
-import { sessionSummary } from './session-summary.ts';
-import { sessionTitle } from './session-title.ts';
+import { chatRequest } from './chat/chat-request.ts';
+import { sessionSummary } from './session/session-summary.ts';
+import { sessionTitle } from './session/session-title.ts';
 
 const all: JobType[] = [chatRequest, sessionTitle, sessionSummary];
 

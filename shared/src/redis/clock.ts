@@ -3,12 +3,12 @@
  * one master is away the others go on taking and serving tasks.
  */
 import { Cluster, type Redis } from 'ioredis';
+import { createRoster } from '../active-set.ts';
 import type { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { createRoster } from '../roster.ts';
+import { slotOf } from '../queue/blocking.ts';
 import { partitionOf } from '../task-id.ts';
 import { away } from './away.ts';
-import { slotOf } from './blocking.ts';
 import { isConnectionError, nodesOf, type RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
 import { createProbe, type Probe } from './probe.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Log } from '../log.ts';
-import type { RedisAddress } from '../redis-address.ts';
+import type { RedisAddress } from './address.ts';
 import { Connector } from './sentinel.ts';
 
 export type RedisConnection = Redis | Cluster;

@@ -1,8 +1,9 @@
 /** What `/readyz` tells of Redis beyond its being there: in two batches, whatever the number of tasks, readers and owners. */
+
+import type { createPresence } from '../queue/presence.ts';
+import { lowestCursor } from '../record/schedule.ts';
 import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
-import type { createPresence } from './presence.ts';
-import { lowestCursor } from './schedule.ts';
 
 export type Readiness = {
   /** False when Redis answers but takes no writes: a replica, a full disk, too few replicas. */

@@ -11,7 +11,7 @@ export type ScriptName = 'create' | 'begin' | 'append' | 'release' | 'finish' | 
 type Reply = (string | number)[];
 
 function load(name: ScriptName) {
-  const read = (file: string) => readFileSync(new URL(`scripts/${file}.lua`, import.meta.url), 'utf8');
+  const read = (file: string) => readFileSync(new URL(`../record/scripts/${file}.lua`, import.meta.url), 'utf8');
   const [first, ...rest] = read(name).split('\n');
   const prelude = name === 'create' ? [] : [read('prelude')];
   const source = [first, ...prelude, ...rest].join('\n');

@@ -6,8 +6,8 @@ import { randomUUID } from 'node:crypto';
 import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { keepHealthFile } from '@beanline/shared/health-file.ts';
-import { sweepPartition } from '@beanline/shared/sweep-partition.ts';
-import { createArchive } from './archive.ts';
+import { sweepPartition } from '@beanline/shared/tasks/sweep-partition.ts';
+import { createArchive } from '../../../shared/src/outbox/sinks/store.ts';
 
 const BATCH = 500;
 const MAX_CHECK_MS = 600_000;

@@ -1,7 +1,8 @@
 /** The runner program. */
+
+import { createProviders } from '@beanline/shared/models/create-providers.ts';
 import { runProgram } from '@beanline/shared/program.ts';
 import { wire } from '@beanline/shared/wire.ts';
-import { createProviders } from '@beanline/shared/wire-providers.ts';
 import { startRunner } from './runner.ts';
 
 await runProgram({

@@ -6,8 +6,8 @@
  * (stopped, asleep with its machine, or starved).
  */
 import type { Log } from '@beanline/shared/log.ts';
-import type { Consumer } from '@beanline/shared/redis/consume.ts';
-import type { QueueState } from '@beanline/shared/redis/queue-state.ts';
+import type { Consumer } from '@beanline/shared/queue/consume.ts';
+import type { QueueState } from '@beanline/shared/queue/queue-state.ts';
 
 /** Looks per timeout: what waits between two looks only is not seen to wait. */
 const LOOKS = 10;

@@ -6,9 +6,9 @@ import type { Environment } from '@beanline/shared/config.ts';
 import { AttemptStop } from '@beanline/shared/context.ts';
 import type { RunnerDeps } from '@beanline/shared/deps.ts';
 import { keepHealthFile } from '@beanline/shared/health-file.ts';
-import { type Consumer, consume } from '@beanline/shared/redis/consume.ts';
-import { ANNOUNCE_MS } from '@beanline/shared/redis/presence.ts';
-import { runTask } from '@beanline/shared/run-task.ts';
+import { type Consumer, consume } from '@beanline/shared/queue/consume.ts';
+import { ANNOUNCE_MS } from '@beanline/shared/queue/presence.ts';
+import { runTask } from '@beanline/shared/tasks/run-task.ts';
 import { createBackground } from './background.ts';
 import { watchProgress } from './progress.ts';
 

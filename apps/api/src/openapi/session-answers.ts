@@ -1,5 +1,5 @@
 /** The bodies of the answers about sessions. */
-import { MessageId, MessageView, SessionId, SessionView } from '@beanline/shared/session-view.ts';
+import { MessageId, MessageView, SessionId, SessionView } from '@beanline/shared/sessions/view.ts';
 import { z } from 'zod';
 
 export const SessionAnswer = z.object({ session: SessionView }).meta({ id: 'SessionAnswer' });

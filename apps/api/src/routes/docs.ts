@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { TaskError } from '@beanline/shared/errors.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import type { ApiContext, ApiEnv } from '../context.ts';
+import type { ApiContext, ApiEnv } from '../http/context.ts';
+import { reply, replyJson } from '../http/reply.ts';
 import { Index } from '../openapi/answers.ts';
 import { type OpenApiDocument, VERSION } from '../openapi/document.ts';
 import { answerHeaders, headersWith, json, type Paths, problems, requestHeaders, TAGS } from '../openapi/operation.ts';
-import { reply, replyJson } from '../reply.ts';
 
 const own = (name: string) => new URL(`../docs/${name}`, import.meta.url);
 

@@ -5,8 +5,10 @@ import { isEnd } from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { fieldErrors, invalid } from '../body.ts';
-import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { askToComeBack, isEventSource, STREAM_HEADERS, streamEvents } from '../encoders/sse.ts';
+import { fieldErrors, invalid } from '../http/body.ts';
+import type { Api, ApiContext, ApiEnv } from '../http/context.ts';
+import { reply } from '../http/reply.ts';
 import {
   eventStream,
   headersWith,
@@ -17,8 +19,6 @@ import {
   TAGS,
   TaskPath,
 } from '../openapi/operation.ts';
-import { reply } from '../reply.ts';
-import { askToComeBack, isEventSource, STREAM_HEADERS, streamEvents } from '../sse.ts';
 import { findTask } from './tasks.ts';
 
 /** No stock reader sends an empty one, but some others do before their first event. */

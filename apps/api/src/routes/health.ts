@@ -5,11 +5,11 @@
 import type { Readiness as Known } from '@beanline/shared/redis/readiness.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import type { Api, ApiEnv } from '../context.ts';
+import type { Api, ApiEnv } from '../http/context.ts';
+import { replyJson } from '../http/reply.ts';
+import { createStoreCheck } from '../http/store-check.ts';
 import { Health, Readiness } from '../openapi/answers.ts';
 import { json, type Paths, problems, requestHeaders, TAGS } from '../openapi/operation.ts';
-import { replyJson } from '../reply.ts';
-import { createStoreCheck } from '../store-check.ts';
 
 const CACHE_MS = 1_000;
 /** Age of the oldest entry that a sink has not read, from which the bus counts as behind. */

@@ -1,9 +1,10 @@
 /** An owner's preferences. */
-import { cachedPreferences, Preferences, writePreferences } from '@beanline/shared/preferences.ts';
+import { cachedPreferences, Preferences, writePreferences } from '@beanline/shared/sessions/preferences.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { parseBody, readJson } from '../body.ts';
-import type { Api, ApiEnv } from '../context.ts';
+import { parseBody, readJson } from '../http/body.ts';
+import type { Api, ApiEnv } from '../http/context.ts';
+import { reply, replyJson } from '../http/reply.ts';
 import {
   answerHeaders,
   headersWith,
@@ -14,7 +15,6 @@ import {
   requestHeaders,
   TAGS,
 } from '../openapi/operation.ts';
-import { reply, replyJson } from '../reply.ts';
 import { cacheHeaders } from './sessions.ts';
 
 const PATH = '/api/chat/preferences';

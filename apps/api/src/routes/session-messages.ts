@@ -1,12 +1,14 @@
 /** The messages of a session: read them, page by page, and add one that no task made. */
 import { allows } from '@beanline/shared/owner.ts';
-import { postMessage } from '@beanline/shared/post-message.ts';
-import { readMessages } from '@beanline/shared/read-session.ts';
-import { messageJson, sessionJson } from '@beanline/shared/session-view.ts';
+import { postMessage } from '@beanline/shared/sessions/post-message.ts';
+import { readMessages } from '@beanline/shared/sessions/read-session.ts';
+import { messageJson, sessionJson } from '@beanline/shared/sessions/view.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { fieldErrors, invalid, parseBody, readJson } from '../body.ts';
-import type { Api, ApiEnv } from '../context.ts';
+import { fieldErrors, invalid, parseBody, readJson } from '../http/body.ts';
+import type { Api, ApiEnv } from '../http/context.ts';
+import { parseQuery } from '../http/query.ts';
+import { replyJson } from '../http/reply.ts';
 import {
   answerHeaders,
   json,
@@ -18,11 +20,9 @@ import {
   TAGS,
 } from '../openapi/operation.ts';
 import { MessageList, MessagePosted } from '../openapi/session-answers.ts';
-import { parseQuery } from '../query.ts';
-import { replyJson } from '../reply.ts';
-import { MessageBody, newMessage, PageQuery } from '../session-request.ts';
-import { IdempotencyKey } from '../submit-request.ts';
+import { MessageBody, newMessage, PageQuery } from './session-request.ts';
 import { cacheHeaders, SESSIONS, sessionIdOf } from './sessions.ts';
+import { IdempotencyKey } from './submit-request.ts';
 
 export function sessionMessageRoutes(app: Hono<ApiEnv>, { deps, config }: Api) {
   app.get(`${SESSIONS}/:session/messages`, async (c) => {

@@ -1,13 +1,15 @@
 /** Sessions: make, list and search, read, name, delete. Their messages are in `session-messages.ts`. */
 import { noSession } from '@beanline/shared/errors.ts';
-import { readSession } from '@beanline/shared/read-session.ts';
-import { searchSessions } from '@beanline/shared/search-sessions.ts';
 import { isSessionId, makeSessionId, type Session } from '@beanline/shared/session.ts';
-import { sessionJson } from '@beanline/shared/session-view.ts';
+import { readSession } from '@beanline/shared/sessions/read-session.ts';
+import { searchSessions } from '@beanline/shared/sessions/search-sessions.ts';
+import { sessionJson } from '@beanline/shared/sessions/view.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { invalid, parseBody, readJsonIfAny } from '../body.ts';
-import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { invalid, parseBody, readJsonIfAny } from '../http/body.ts';
+import type { Api, ApiContext, ApiEnv } from '../http/context.ts';
+import { parseQuery } from '../http/query.ts';
+import { reply, replyJson } from '../http/reply.ts';
 import {
   answerHeaders,
   headersWith,
@@ -21,9 +23,7 @@ import {
   TAGS,
 } from '../openapi/operation.ts';
 import { SessionAnswer, SessionList, SummaryAnswer, WholeSession } from '../openapi/session-answers.ts';
-import { parseQuery } from '../query.ts';
-import { reply, replyJson } from '../reply.ts';
-import { ListQuery, SessionBody, sessionSearch, TitleBody, TitleQuery } from '../session-request.ts';
+import { ListQuery, SessionBody, sessionSearch, TitleBody, TitleQuery } from './session-request.ts';
 
 export const SESSIONS = '/api/chat/sessions';
 

@@ -17,9 +17,9 @@ import {
   TaskPath,
   taskLinks,
 } from '../openapi/operation.ts';
-import { SessionTaskQuery } from '../session-request.ts';
-import { SubmitHeaders } from '../submit-request.ts';
+import { SessionTaskQuery } from './session-request.ts';
 import { SESSIONS } from './sessions.ts';
+import { SubmitHeaders } from './submit-request.ts';
 
 /** Job types that need nothing but a session, by the end of their route. */
 const SESSION_TYPES = { title: 'session.title', summary: 'session.summary' };

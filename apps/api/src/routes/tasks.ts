@@ -1,16 +1,20 @@
 /** Tasks: read, list, cancel. */
-import { cancelTask } from '@beanline/shared/cancel-task.ts';
+
 import { EventId } from '@beanline/shared/event.ts';
-import { listTasks } from '@beanline/shared/list-tasks.ts';
 import { allows } from '@beanline/shared/owner.ts';
-import { type FoundTask, readTask } from '@beanline/shared/read-task.ts';
 import { isEnd, type TaskRecord, taskJson } from '@beanline/shared/task.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import { Status } from '@beanline/shared/task-view.ts';
+import { cancelTask } from '@beanline/shared/tasks/cancel-task.ts';
+import { listTasks } from '@beanline/shared/tasks/list-tasks.ts';
+import { type FoundTask, readTask } from '@beanline/shared/tasks/read-task.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { unauthorized } from '../access.ts';
-import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { unauthorized } from '../http/access.ts';
+import type { Api, ApiContext, ApiEnv } from '../http/context.ts';
+import { parseQuery, whole } from '../http/query.ts';
+import { reply, replyJson } from '../http/reply.ts';
+import { hasMoved, waitForEvent } from '../http/wait.ts';
 import { CancelRequested, TaskList } from '../openapi/answers.ts';
 import {
   answerHeaders,
@@ -23,9 +27,6 @@ import {
   TAGS,
   TaskPath,
 } from '../openapi/operation.ts';
-import { parseQuery, whole } from '../query.ts';
-import { reply, replyJson } from '../reply.ts';
-import { hasMoved, waitForEvent } from '../wait.ts';
 
 const ReadQuery = z.object({
   wait: whole(0, 60).default(0).meta({ description: 'Seconds to wait for the next change' }),

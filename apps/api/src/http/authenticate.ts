@@ -1,0 +1,79 @@
+/** Says of each request who sent it, and lets it pass: key, scope, rate. Open mode costs no hop to Redis. */
+import { TaskError } from '@beanline/shared/errors.ts';
+import { allows, type Scope } from '@beanline/shared/owner.ts';
+import type { MiddlewareHandler, Next } from 'hono';
+import { askToComeBack, isEventSource } from '../encoders/sse.ts';
+import { OPEN_CALLER } from './access.ts';
+import { corsHeaders, preflightHeaders, refuseForeign } from './browser.ts';
+import type { Api, ApiContext, ApiEnv } from './context.ts';
+import { reply } from './reply.ts';
+
+/** What anybody may see: whether the API lives, and how it is spoken to. No task is behind these. */
+const PUBLIC = /^\/(?:healthz|readyz|openapi\.json|docs(?:\/.*)?)?$/;
+
+/** By the method alone, so that no route can be forgotten: who may not write can change nothing. */
+const scopeOf = (method: string): Scope => (method === 'GET' || method === 'HEAD' ? 'read' : 'submit');
+
+const EVENTS = /^\/tasks\/[^/]+\/events$/;
+
+/** Throws `forbidden` unless the caller's key has the scope. */
+export function requireScope(c: ApiContext, scope: Scope): void {
+  if (!allows(c.get('caller').scopes, scope)) {
+    throw new TaskError('forbidden', `This key lacks the scope "${scope}".`);
+  }
+}
+
+export function authenticate({ access, config, deps }: Api): MiddlewareHandler<ApiEnv> {
+  const { clock, rateLimit } = deps;
+
+  async function admitKeyed(c: ApiContext): Promise<Response | undefined> {
+    const { incoming } = c.env;
+    const preflight = preflightHeaders(incoming.method, incoming.headers, config.CORS_ORIGINS);
+    if (preflight) return reply(c, 204, null, preflight);
+    const headers = corsHeaders(incoming.headers, config.CORS_ORIGINS);
+    c.set('headers', headers);
+    // Of a repeated header Node would take the first.
+    const given = incoming.headersDistinct.authorization ?? [];
+    const caller = await access.identify(given.length === 1 ? given[0] : undefined);
+    c.set('caller', caller);
+    c.set('owner', caller.owner);
+    requireScope(c, scopeOf(c.req.method));
+    // Where nothing is counted, admission needs no Redis.
+    if (config.RATE_LIMIT === 0) return undefined;
+    const rate = await clock.guard(() => rateLimit.take(caller.owner), rateLimit.needs(caller.owner));
+    if (rate === null) return undefined;
+    const { limit, windowS, remaining, resetMs } = rate;
+    headers['RateLimit-Policy'] = `"default";q=${limit};w=${windowS}`;
+    headers.RateLimit = `"default";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`;
+    if (rate.allowed) return undefined;
+    throw new TaskError('rate_limited', `More than ${limit} requests in ${windowS} s.`, { retryAfterMs: resetMs });
+  }
+
+  /** A stock reader gives up for good at 503 and 429, so what will pass is told it in its own language. */
+  function orComeBack(c: ApiContext, error: unknown): Response {
+    const passes = error instanceof TaskError && (error.code === 'unavailable' || error.code === 'rate_limited');
+    if (passes && c.req.method === 'GET' && EVENTS.test(c.req.path) && isEventSource(c)) return askToComeBack(c);
+    throw error;
+  }
+
+  function admitOpen(c: ApiContext): undefined {
+    refuseForeign(c.env.incoming.headers);
+    c.set('caller', OPEN_CALLER);
+    c.set('owner', OPEN_CALLER.owner);
+  }
+
+  async function admit(c: ApiContext, needsKey: boolean | Promise<boolean>, next: Next) {
+    const answer = await (async () => ((await needsKey) ? admitKeyed(c) : admitOpen(c)))().catch((error: unknown) =>
+      orComeBack(c, error),
+    );
+    return answer ?? next();
+  }
+
+  return (c, next) => {
+    if (PUBLIC.test(c.req.path)) return next();
+    const needsKey = access.needsKey();
+    if (needsKey !== false) return admit(c, needsKey, next);
+    admitOpen(c);
+    return next();
+  };
+}

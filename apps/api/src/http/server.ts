@@ -1,0 +1,103 @@
+/** The HTTP server around the application: slow clients answered 408, and a drain that loses no stream. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { createRoster } from '@beanline/shared/active-set.ts';
+import type { Environment } from '@beanline/shared/config.ts';
+import type { Deps } from '@beanline/shared/deps.ts';
+import { TaskError } from '@beanline/shared/errors.ts';
+import { createAdaptorServer } from '@hono/node-server';
+import { createApp } from '../app.ts';
+import { createAccess } from './access.ts';
+import { newRequestId, problemBody, problemHeaders } from './problem.ts';
+import { createStreams } from './streams.ts';
+
+/** What is under way at the end of the drain time may take this much longer. */
+const LAST_CALL_MS = 500;
+const LOOK_MS = 20;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function refuse(socket: Socket, error: TaskError, status: string) {
+  if (!socket.writable) return;
+  const requestId = newRequestId();
+  const { body } = problemBody(error, requestId);
+  const headers = {
+    ...problemHeaders(error),
+    'X-Request-Id': requestId,
+    Connection: 'close',
+    'Content-Length': String(Buffer.byteLength(body)),
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.write([`HTTP/1.1 ${status}`, ...lines, '', body].join('\r\n'));
+  // Not `end`: a client that never closes its side would keep the socket.
+  socket.destroySoon();
+}
+
+/**
+ * Listens on HOST:PORT, unless that would let in the world without a key. `stop` drains: `/readyz` is 503 at once, so that load balancers leave; streams end at event
+ * boundaries over the drain time; who comes meanwhile is still served, and told to close the connection. It stops listening
+ * when nothing is under way, LEAVE_MS have passed at least, and DRAIN_MS at most.
+ */
+export async function startServer(deps: Deps, config: Environment) {
+  const draining = new AbortController();
+  const access = createAccess(deps, config);
+  await access.checkHost();
+  const streams = createStreams(deps, access, config);
+  const app = createApp({ deps, config, drain: draining.signal, access, streams });
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
+      maxHeaderSize: config.MAX_HEADER_BYTES,
+      headersTimeout: config.REQUEST_TIMEOUT_MS,
+      requestTimeout: config.REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: Math.min(1_000, config.REQUEST_TIMEOUT_MS / 4),
+      // Longer than proxies keep an idle connection: they close it first, and no request meets a closing one.
+      keepAliveTimeout: config.KEEP_ALIVE_MS,
+      noDelay: true,
+    },
+  }) as Server;
+  const underWay = createRoster<ServerResponse>();
+  // Before the application: a response that is written at once must know already.
+  server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
+    if (draining.signal.aborted) response.shouldKeepAlive = false;
+    response.on('close', underWay.join(response));
+  });
+  const isAnswered = (socket: Socket) => {
+    for (const response of underWay.members()) if (response.socket === socket && response.headersSent) return true;
+    return false;
+  };
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ECONNRESET') return;
+    // Within another answer a refusal would be a piece of that one's body.
+    if (isAnswered(socket)) socket.destroy();
+    else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+      refuse(socket, new TaskError('request_timeout', 'The request arrived too slowly.'), '408 Request Timeout');
+    } else if (error.code === 'HPE_HEADER_OVERFLOW') {
+      const fields = [{ path: 'headers', message: `larger than ${config.MAX_HEADER_BYTES} bytes` }];
+      refuse(socket, new TaskError('invalid_request', 'The headers are too large.', { fields }), '400 Bad Request');
+    } else refuse(socket, new TaskError('invalid_request', 'This is not valid HTTP.'), '400 Bad Request');
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.PORT, config.HOST, resolve);
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : config.PORT;
+  deps.log.info({ port, host: config.HOST }, 'the API listens');
+
+  return {
+    port,
+    async stop() {
+      const startedAt = performance.now();
+      const since = () => performance.now() - startedAt;
+      draining.abort();
+      for (const response of underWay.members()) if (!response.headersSent) response.shouldKeepAlive = false;
+      while (since() < config.DRAIN_MS && (underWay.size() > 0 || since() < config.LEAVE_MS)) await sleep(LOOK_MS);
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      await Promise.race([closed, sleep(LAST_CALL_MS)]);
+      server.closeAllConnections();
+    },
+  };
+}

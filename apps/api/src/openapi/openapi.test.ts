@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { readConfig } from '@beanline/shared/config.ts';
+import { ErrorCode } from '@beanline/shared/errors.ts';
+import { eventData } from '@beanline/shared/event-data.ts';
+import { type Catalog, defineJobType } from '@beanline/shared/job-type.ts';
+import { catalog } from '@beanline/shared/jobs/catalog.ts';
+import { createLog } from '@beanline/shared/log.ts';
+import { wire } from '@beanline/shared/wire.ts';
+import { compileErrors, validate } from '@readme/openapi-parser';
+import { z } from 'zod';
+import { testCatalog } from '../../../../scripts/testing/catalog.ts';
+import { testRedis } from '../../../../scripts/testing/test-redis.ts';
+import { createApp, describeApi } from '../app.ts';
+import { createAccess } from '../http/access.ts';
+import { createStreams } from '../http/streams.ts';
+
+let redis: Awaited<ReturnType<typeof testRedis>>;
+before(async () => {
+  redis = await testRedis();
+});
+after(() => redis.stop());
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document holds
+type Json = any;
+
+const describe = (jobTypes: Catalog): Json =>
+  JSON.parse(JSON.stringify(describeApi({ deps: { catalog: jobTypes, partitions: 1 } })));
+
+/** `GET /tasks/{id}` for every route of the application. */
+async function routes(jobTypes: Catalog): Promise<string[]> {
+  const config = readConfig({ REDIS_URL: redis.url });
+  const log = createLog({ level: 'silent', name: 'api' });
+  const { deps, close } = wire(config, { program: 'api', log, catalog: jobTypes });
+  const access = createAccess(deps, config);
+  const streams = createStreams(deps, access, config);
+  const app = createApp({ deps, config, drain: new AbortController().signal, access, streams });
+  await deps.clock.ready();
+  await close();
+  return app.routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => `${method} ${path.replaceAll(/:([a-z]+)/g, '{$1}')}`);
+}
+
+const operations = (document: Json): { name: string; operation: Json }[] =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods as object).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      operation,
+    })),
+  );
+
+/** All values under a key, anywhere in the document. */
+function under(node: Json, key: string): Json[] {
+  if (node === null || typeof node !== 'object') return [];
+  return Object.entries(node).flatMap(([name, value]) => [...(name === key ? [value] : []), ...under(value, key)]);
+}
+
+for (const [name, jobTypes] of [
+  ['the real job types', catalog],
+  ['the job types of the tests', testCatalog],
+] as const) {
+  test(`every route is documented, and every documented route is there: ${name}`, async () => {
+    const documented = operations(describe(jobTypes)).map((operation) => operation.name);
+    assert.deepEqual(documented.toSorted(), (await routes(jobTypes)).toSorted());
+  });
+
+  test(`a validator of OpenAPI 3.1 accepts the document: ${name}`, async () => {
+    const document = describe(jobTypes);
+    assert.match(document.openapi, /^3\.1\./);
+    const result = await validate(structuredClone(document));
+    assert.ok(result.valid, result.valid ? '' : compileErrors(result));
+    assert.deepEqual(result.warnings, []);
+  });
+
+  test(`every reference leads somewhere, and nothing is named that nothing refers to: ${name}`, () => {
+    const document = describe(jobTypes);
+    const refs = new Set<string>(under(document, '$ref'));
+    for (const mapping of under(document, 'mapping')) for (const ref of Object.values(mapping)) refs.add(String(ref));
+    const named = Object.entries(document.components).flatMap(([kind, entries]) =>
+      Object.keys(entries as object).map((entry) => `#/components/${kind}/${entry}`),
+    );
+    const schemes = named.filter((ref) => ref.startsWith('#/components/securitySchemes/'));
+    assert.deepEqual(schemes, ['#/components/securitySchemes/apiKey']);
+    const referable = named.filter((ref) => !schemes.includes(ref));
+    assert.deepEqual([...refs].toSorted(), referable.toSorted());
+  });
+}
+
+test('every operation has a name of its own, a summary, a tag of the list, and says what it answers', () => {
+  const document = describe(testCatalog);
+  const all = operations(document);
+  const ids = all.map(({ operation }) => operation.operationId);
+  assert.equal(new Set(ids).size, ids.length);
+  const tags = document.tags.map((tag: Json) => tag.name);
+  for (const { name, operation } of all) {
+    assert.match(operation.operationId, /^[a-zA-Z]+$/, name);
+    assert.ok(operation.summary.length > 0, name);
+    assert.ok(tags.includes(operation.tags[0]), name);
+    for (const status of ['400', '408', '500']) assert.ok(operation.responses[status], `${name} ${status}`);
+    const placeholders = [...name.matchAll(/\{(\w+)\}/g)].map(([, placeholder]) => placeholder);
+    const inPath = operation.parameters
+      .map((parameter: Json) =>
+        parameter.$ref ? document.components.parameters[parameter.$ref.split('/').at(-1)] : parameter,
+      )
+      .filter((parameter: Json) => parameter.in === 'path');
+    assert.deepEqual(
+      inPath.map((parameter: Json) => parameter.name),
+      placeholders,
+    );
+  }
+});
+
+test('a key is asked for everywhere but on the pages that anybody may read, and each such route says 401, 403 and 429', () => {
+  const document = describe(catalog);
+  assert.deepEqual(document.security, [{}, { apiKey: [] }]);
+  const open: string[] = [];
+  for (const { name, operation } of operations(document)) {
+    if (operation.security) {
+      assert.deepEqual(operation.security, []);
+      open.push(name);
+      continue;
+    }
+    for (const status of ['401', '403', '429', '503']) assert.ok(operation.responses[status], `${name} ${status}`);
+  }
+  assert.deepEqual(open, [
+    'GET /healthz',
+    'GET /readyz',
+    'GET /',
+    'GET /openapi.json',
+    'GET /docs',
+    'GET /docs/',
+    'GET /docs/{file}',
+  ]);
+});
+
+test('every event and every error code of the tables is in it', () => {
+  const { schemas } = describe(catalog).components;
+  const events = Object.keys(eventData);
+  assert.deepEqual(Object.keys(schemas.Event.discriminator.mapping), events);
+  assert.deepEqual(schemas.StreamedEvent.properties.event.enum, events);
+  assert.deepEqual(schemas.ErrorCode.enum, ErrorCode.options);
+});
+
+test('every field of every request and answer is described, and no body is shown as `never`, though two options exclude each other', () => {
+  const document = describe(catalog);
+  const bare: string[] = [];
+  const look = (schema: Json, path: string) => {
+    if (schema === null || typeof schema !== 'object') return;
+    for (const [name, property] of Object.entries<Json>(schema.properties ?? {})) {
+      const named = document.components.schemas[property.$ref?.split('/').at(-1)];
+      if (!(property.description ?? named?.description)) bare.push(`${path}.${name}`);
+      look(property, `${path}.${name}`);
+    }
+    // `properties` holds names, `dependentSchemas` says more of fields that stand there.
+    for (const [key, value] of Object.entries(schema)) {
+      if (key !== 'properties' && key !== 'dependentSchemas') look(value, `${path}/${key}`);
+    }
+  };
+  for (const [name, schema] of Object.entries(document.components.schemas)) look(schema, name);
+  assert.deepEqual(bare, []);
+
+  const bodies = operations(document).flatMap(({ operation }) => operation.requestBody ?? []);
+  for (const body of bodies)
+    assert.match(body.content['application/json'].schema.$ref, /^#\/components\/schemas\/\w+$/);
+  // Beside a `$ref` it would forbid every field that stands there.
+  const closed = Object.values<Json>(document.components.schemas).flatMap((schema) =>
+    Object.values<Json>(schema.properties ?? {}),
+  );
+  assert.deepEqual(
+    closed.filter((property) => '$ref' in property && 'additionalProperties' in property),
+    [],
+  );
+  // Viewers show a schema with a `not` as `never`.
+  assert.deepEqual(under(document, 'not'), []);
+  const { schemas } = document.components;
+  const ofOptions = { delay_ms: { properties: { run_at: false } } };
+  const ofChat = { session_id: { properties: { messages: { maxItems: 100 }, cache: { const: false } } } };
+  assert.deepEqual(schemas.ChatRequestBody.dependentSchemas, { ...ofChat, ...ofOptions });
+  assert.deepEqual(schemas.ChatRequestTask.dependentSchemas, ofOptions);
+  assert.deepEqual(schemas.ChatRequestInput.dependentSchemas, ofChat);
+});
+
+test('a job type that is added documents itself: its route, its input beside the options, its task, its output', () => {
+  const haiku = defineJobType({
+    name: 'haiku.write',
+    route: '/api/haiku',
+    concurrency: 1,
+    attempts: 1,
+    timeoutMs: 1_000,
+    input: z.strictObject({ about: z.string().min(1) }),
+    output: z.object({ poem: z.string() }),
+    run: async () => ({ poem: '' }),
+  });
+  const document = describe(new Map([...catalog, [haiku.name, haiku]]));
+  const { schemas } = document.components;
+  const { operationId, requestBody } = document.paths['/api/haiku'].post;
+  assert.equal(operationId, 'submitHaikuWrite');
+  assert.deepEqual(requestBody.content['application/json'].schema, { $ref: '#/components/schemas/HaikuWriteBody' });
+  const { properties, required, additionalProperties } = schemas.HaikuWriteBody;
+  assert.deepEqual([required, additionalProperties], [['about'], false]);
+  assert.deepEqual(properties.about, { type: 'string', minLength: 1 });
+  const options = ['priority', 'delay_ms', 'run_at', 'start_by', 'timeout_ms', 'max_attempts', 'metadata'];
+  assert.deepEqual(Object.keys(properties), ['about', ...options]);
+  assert.deepEqual(Object.keys(schemas.HaikuWriteTask.properties), ['type', 'input', ...options]);
+  assert.equal(schemas.TaskBody.discriminator.mapping['haiku.write'], '#/components/schemas/HaikuWriteTask');
+  assert.ok(schemas.Task.properties.output.anyOf.some((output: Json) => output.$ref?.endsWith('/HaikuWriteOutput')));
+  const types = document.paths['/tasks'].get.parameters.find((parameter: Json) => parameter.name === 'type');
+  assert.deepEqual(types.schema.enum, [...catalog.keys(), 'haiku.write']);
+});

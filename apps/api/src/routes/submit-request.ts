@@ -1,0 +1,194 @@
+/** What a submit asks for: the options beside the input, and the headers, checked and with every bad field named. */
+import type { FieldError } from '@beanline/shared/errors.ts';
+import type { JobType } from '@beanline/shared/job-type.ts';
+import type { SubmitRequest } from '@beanline/shared/tasks/submit-task.ts';
+import { z } from 'zod';
+import { fieldErrors, invalid } from '../http/body.ts';
+
+const DAY_MS = 86_400_000;
+const MAX_AHEAD_MS = 30 * DAY_MS;
+const HEAD_START = { high: 600, normal: 0, low: -600 } as const;
+
+const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+const Pairs = z.record(z.string().min(1).max(64), z.string().max(512));
+const MAX_PAIRS = 16;
+const later = (message: string) =>
+  z
+    .unknown()
+    .optional()
+    .refine((value) => value === undefined, message);
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const Options = z.strictObject({
+  priority: z
+    .union(
+      [z.enum(['high', 'normal', 'low']), z.number().min(-3600).max(3600)],
+      'must be high, normal, low or seconds from -3600 to 3600',
+    )
+    .transform((value) => (typeof value === 'number' ? Math.round(value / 60) * 60 : HEAD_START[value]))
+    .default(0)
+    .meta({
+      description:
+        'How early its turn comes: `high` (10 min head start), `normal`, `low` (10 min behind), or seconds of head start',
+    }),
+  delay_ms: z
+    .int()
+    .min(0)
+    .max(MAX_AHEAD_MS)
+    .optional()
+    .meta({ description: 'Starts so many milliseconds later; not together with `run_at`' }),
+  run_at: Time.optional().meta({
+    description: 'Starts at this time, at most 30 days ahead; not together with `delay_ms`',
+  }),
+  start_by: Time.optional().meta({
+    description: 'Expires, unbilled, if it has not started by this time, which must be later than when it may start',
+  }),
+  timeout_ms: z
+    .int()
+    .min(100)
+    .max(DAY_MS)
+    .optional()
+    .meta({ description: 'How long one attempt may take, in milliseconds; default: that of the job type' }),
+  max_attempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .meta({ description: 'How often it may fail before it stays failed; default: that of the job type' }),
+  metadata: z
+    .unknown()
+    // A record would drop this name without a word.
+    .refine((pairs) => !isObject(pairs) || !Object.hasOwn(pairs, '__proto__'), {
+      path: ['__proto__'],
+      message: 'is not allowed as a name',
+    })
+    .pipe(Pairs)
+    .refine((pairs) => Object.keys(pairs).length <= MAX_PAIRS, `must have at most ${MAX_PAIRS} pairs`)
+    .default({})
+    .meta({
+      description: 'Pairs of your own, which the task bears and nothing reads',
+      override: ({ jsonSchema }) => Object.assign(jsonSchema, z.toJSONSchema(Pairs), { maxProperties: MAX_PAIRS }),
+    }),
+  webhook: later('webhooks are not available yet'),
+});
+const optionNames = Object.keys(Options.shape);
+
+/** Up to 16 pairs of strings of the client's own. */
+export const Metadata = Options.shape.metadata;
+
+/** The options there are, for the document. */
+export const SubmitOptions = Options.omit({ webhook: true });
+
+export const IdempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1–255 printable ASCII characters without spaces');
+
+/** The headers of a submit. What they say of an answer's form is in `prefer.ts`. */
+export const SubmitHeaders = z.object({
+  'Idempotency-Key': IdempotencyKey.optional().meta({
+    description: 'The same key and request give the same task; kept 24 h or as long as the task',
+  }),
+  Prefer: z
+    .string()
+    .optional()
+    .meta({
+      description: '`wait=N`: answers 200 with the finished task if it ends within N ≤ 60 s',
+      examples: ['wait=30'],
+    }),
+  traceparent: z.string().optional().meta({ description: 'W3C Trace Context; an invalid one is ignored' }),
+});
+
+type Parts<Input = unknown> = { rawInput: Input; rawOptions: Record<string, unknown>; inputPath: string[] };
+
+/** Splits the body of a job type's own route: the input's fields and the options stand side by side. */
+export function splitBody(body: unknown): Parts<Record<string, unknown>> {
+  if (!isObject(body)) throw invalid([{ path: '', message: 'the body must be a JSON object' }]);
+  const rawInput = Object.fromEntries(Object.entries(body).filter(([name]) => !optionNames.includes(name)));
+  const rawOptions = Object.fromEntries(Object.entries(body).filter(([name]) => optionNames.includes(name)));
+  return { rawInput, rawOptions, inputPath: [] };
+}
+
+/** Splits the body of `POST /tasks`: `{type, input, …options}`. */
+export function splitTaskBody(body: unknown): Parts & { type: string } {
+  if (!isObject(body)) throw invalid([{ path: '', message: 'the body must be a JSON object' }]);
+  const { type, input, ...rawOptions } = body;
+  const missing: FieldError[] = [];
+  if (typeof type !== 'string') missing.push({ path: 'type', message: 'must be the name of a job type' });
+  if (input === undefined) missing.push({ path: 'input', message: 'is required' });
+  if (missing.length > 0) throw invalid(missing);
+  return { type: String(type), rawInput: input, rawOptions, inputPath: ['input'] };
+}
+
+type Headers = { idempotencyKey: string | undefined; traceparent: string | undefined };
+
+/** The checked request. Throws `invalid_request` with every bad field of input, options and headers at once. */
+export function parseSubmit(
+  type: JobType,
+  { rawInput, rawOptions, inputPath }: Parts,
+  headers: Headers,
+  context: { now: number; owner: string; spread: boolean; requestId: string; taskTimeoutMs: number },
+): SubmitRequest {
+  const input = type.input.safeParse(rawInput);
+  const options = Options.safeParse(rawOptions);
+  const problems: FieldError[] = [];
+  if (!input.success) problems.push(...fieldErrors(input.error, inputPath));
+  if (!options.success) problems.push(...fieldErrors(options.error));
+  const { idempotencyKey, traceparent } = headers;
+  const key = IdempotencyKey.optional().safeParse(idempotencyKey);
+  if (!key.success) problems.push(...fieldErrors(key.error, ['Idempotency-Key']));
+  if (options.success) problems.push(...timeProblems(options.data, context.now, idempotencyKey !== undefined));
+  if (problems.length > 0 || !input.success || !options.success) throw invalid(problems);
+  const { delay_ms, run_at, start_by, timeout_ms, max_attempts, priority, metadata } = options.data;
+  return {
+    owner: context.owner,
+    spread: context.spread,
+    type,
+    input: JSON.stringify(input.data),
+    session: sessionOf(type, input.data, inputPath),
+    options: {
+      priority,
+      metadata,
+      runAt: run_at ?? 0,
+      delayMs: delay_ms ?? 0,
+      startBy: start_by,
+      timeoutMs: timeout_ms ?? Math.min(type.timeoutMs, context.taskTimeoutMs),
+      maxAttempts: max_attempts ?? type.attempts,
+    },
+    given: options.data,
+    idempotencyKey,
+    requestId: context.requestId,
+    // An invalid traceparent is ignored, as W3C Trace Context asks.
+    traceparent:
+      traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? traceparent : undefined,
+  };
+}
+
+function sessionOf(type: JobType, input: unknown, inputPath: string[]): SubmitRequest['session'] {
+  const id = type.sessionOf?.(input);
+  return id === undefined ? undefined : { id, path: [...inputPath, 'session_id'].join('.') };
+}
+
+/**
+ * `mayBeLate`: with an Idempotency-Key the request may be a replay whose times have passed; a first one with a past
+ * `start_by` then expires at once, unbilled.
+ */
+function timeProblems(
+  { delay_ms, run_at, start_by }: z.output<typeof Options>,
+  now: number,
+  mayBeLate: boolean,
+): FieldError[] {
+  const problems: FieldError[] = [];
+  if (delay_ms !== undefined && run_at !== undefined) {
+    problems.push({ path: 'run_at', message: 'give either delay_ms or run_at, not both' });
+  }
+  if (run_at !== undefined && run_at > now + MAX_AHEAD_MS) {
+    problems.push({ path: 'run_at', message: 'must be at most 30 days ahead' });
+  }
+  const start = Math.max(now, run_at ?? now + (delay_ms ?? 0));
+  if (start_by !== undefined && start_by <= start && !(mayBeLate && start_by <= now)) {
+    problems.push({ path: 'start_by', message: 'must be later than the time the task may start' });
+  }
+  return problems;
+}

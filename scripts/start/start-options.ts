@@ -1,0 +1,42 @@
+/** What `npm start` is told: its arguments and the environment, checked together. */
+import { parseArgs } from 'node:util';
+import { ConfigError, type Environment, readConfig } from '../../shared/src/config.ts';
+
+const MAX_RUNNERS = 64;
+
+/** The usage of `npm start`. */
+export const USAGE = `Usage: npm start [-- --runners N] [--port P]
+  --runners N  how many runner processes do the work, 1 to ${MAX_RUNNERS} (default 1)
+  --port P     the port of the API (default: PORT, or 3000); 0 takes a free one
+Everything else is set by environment variables, see the README.`;
+
+export type StartOptions = { help: boolean; runners: number; config: Environment };
+
+function parse(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      options: { runners: { type: 'string' }, port: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    });
+  } catch (error) {
+    throw new ConfigError([(error as Error).message]);
+  }
+}
+
+/** Reads arguments and environment; throws one ConfigError that names everything that is wrong. */
+export function startOptions(argv: string[], env: NodeJS.ProcessEnv): StartOptions {
+  const { values } = parse(argv);
+  const problems: string[] = [];
+  let config: Environment | undefined;
+  try {
+    config = readConfig(values.port === undefined ? env : { ...env, PORT: values.port });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems);
+  }
+  const runners = Number(values.runners ?? 1);
+  if (!Number.isInteger(runners) || runners < 1 || runners > MAX_RUNNERS)
+    problems.push(`--runners: must be a whole number from 1 to ${MAX_RUNNERS}`);
+  if (config === undefined || problems.length > 0) throw new ConfigError(problems);
+  return { help: values.help ?? false, runners, config };
+}

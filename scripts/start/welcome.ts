@@ -1,0 +1,36 @@
+/** What `npm start` prints when everything is up. */
+import type { Environment } from '../../shared/src/config.ts';
+
+/** The lines that say where it is, what answers, and what to try first. */
+export function welcome(facts: {
+  url: string;
+  config: Environment;
+  /** The default model and where it is. */
+  model: string;
+  runners: number;
+  ownRedisPort: number | undefined;
+  /** Whether the API asks for a key. */
+  keyed: boolean;
+  ms: number;
+}): string {
+  const { url, config, model, runners, ownRedisPort, keyed, ms } = facts;
+  const redis = ownRedisPort === undefined ? 'REDIS_URL' : `its own, port ${ownRedisPort}`;
+  const auth = keyed ? ' -H "Authorization: Bearer $KEY"' : '';
+  const post = `${url}/api/chat${auth} -H 'Content-Type: application/json' -d '{"messages":[{"role":"user","content":"What is a queue?"}]}'`;
+  return `
+beanline is ready at ${url} (${(ms / 1000).toFixed(1)} s)
+  model    ${model}
+  data     ${config.DATA_DIR}
+  redis    ${redis}
+  runners  ${runners}
+  API      ${url}/docs
+  keys     ${keyed ? 'every request needs one; make another: npm run keys -- create <owner>' : 'none, so only this machine is answered; make one: npm run keys -- create <owner>'}
+
+Watch an answer as it is made:
+  curl -N ${post} -H 'Accept: text/event-stream'
+Submit, then fetch the result:
+  id=$(curl -s ${post} | grep -o 'task_[A-Za-z0-9_-]\\{9,\\}' | head -1); curl -s "${url}/tasks/$id?wait=30"${auth}
+
+Ctrl-C stops everything.
+`;
+}

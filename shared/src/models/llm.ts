@@ -1,0 +1,115 @@
+/** Model calls of one attempt: picks the provider, watches for silence, and adds up what the calls used. */
+import type { Llm } from '../context.ts';
+import { TaskError } from '../errors.ts';
+import type { ChatMessage, Provider, Usage } from '../provider.ts';
+
+/** Providers by name, the one that serves names without a provider's prefix, and the model of calls that name none. */
+export type Providers = {
+  byName: ReadonlyMap<string, Provider>;
+  default: Provider;
+  /** Asks the default provider, until it has answered once, where nobody set a model. */
+  defaultModel(signal: AbortSignal): Promise<string>;
+};
+
+/** Names that always mean a provider, so that a missing one is said plainly. */
+const KNOWN = ['openai', 'ollama', 'builtin'];
+
+/**
+ * Whose model a name is. Names of models may hold slashes themselves (`meta-llama/Llama-3`), so a prefix that is no
+ * provider's name belongs to the name, unless the default provider is the built-in one, which has no such models.
+ */
+export function chooseModel(providers: Providers, wanted: string): { provider: Provider; model: string } {
+  const slash = wanted.indexOf('/');
+  const prefix = slash > 0 ? wanted.slice(0, slash) : '';
+  const provider = providers.byName.get(prefix);
+  if (provider) return { provider, model: wanted.slice(slash + 1) };
+  if (KNOWN.includes(prefix) || (prefix !== '' && providers.default.name === 'builtin')) {
+    const configured = [...providers.byName.keys()].join(', ');
+    const message = `The model ${wanted} needs the provider ${prefix}, which is not configured. Configured: ${configured}.`;
+    throw new TaskError('provider_not_configured', message);
+  }
+  return { provider: providers.default, model: wanted };
+}
+
+/** About four characters of Latin text, or one of Hangul and Han, make a token. */
+function estimateTokens(text: string): number {
+  const wide = text.match(/[\u1100-\u11ff\u3040-\u9fff\uac00-\ud7af]/g)?.length ?? 0;
+  return Math.ceil(wide + (text.length - wide) / 4);
+}
+
+const messageText = ({ content }: ChatMessage) =>
+  typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+
+/** Redis sums whole numbers; what else a backend reports is no count. */
+const isCount = (tokens: number) => Number.isSafeInteger(tokens) && tokens >= 0;
+
+/** One call as far as it has come: what was said, and what the backend reported of it. */
+type Call = { messages: ChatMessage[]; text: string; reported: Usage | undefined };
+
+export function createLlm(options: { providers: Providers; idleTimeoutMs: number; signal: AbortSignal }) {
+  const { providers, idleTimeoutMs, signal } = options;
+  const calls: Call[] = [];
+  let last = { model: '', provider: '', finish_reason: 'incomplete', note: undefined as string | undefined };
+
+  /** Tokens of all calls, those that were cut short included; `estimated` where a backend reported none. */
+  function usage() {
+    const total = { inputTokens: 0, outputTokens: 0, estimated: false };
+    for (const { messages, text, reported } of calls) {
+      total.inputTokens += reported?.inputTokens ?? estimateTokens(messages.map(messageText).join('\n'));
+      total.outputTokens += reported?.outputTokens ?? estimateTokens(text);
+      total.estimated ||= reported === undefined;
+    }
+    return total;
+  }
+
+  const llm: Llm = {
+    async *chat({ model: name, ...request }) {
+      const call: Call = { messages: request.messages, text: '', reported: undefined };
+      const ended = new AbortController();
+      const stop = AbortSignal.any([signal, ended.signal]);
+      let waiting = true;
+      // Counts only the time in which we wait for the model: a slow Redis is not a silent model.
+      const idle = setTimeout(() => {
+        if (!waiting) return;
+        ended.abort(new TaskError('provider_busy', `The model sent nothing for ${idleTimeoutMs} ms.`));
+      }, idleTimeoutMs);
+      try {
+        const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(stop)));
+        last = { model, provider: provider.name, finish_reason: 'incomplete', note: provider.note };
+        for await (const chunk of provider.chat({ ...request, model, signal: stop })) {
+          waiting = false;
+          // A call that was refused before its first chunk used nothing.
+          if (!calls.includes(call)) calls.push(call);
+          if (chunk.model) last.model = chunk.model;
+          if (chunk.finishReason) last.finish_reason = chunk.finishReason;
+          if (chunk.usage && isCount(chunk.usage.inputTokens) && isCount(chunk.usage.outputTokens))
+            call.reported = chunk.usage;
+          call.text += chunk.text;
+          yield chunk;
+          waiting = true;
+          idle.refresh();
+        }
+        signal.throwIfAborted();
+        ended.signal.throwIfAborted();
+      } catch (error) {
+        signal.throwIfAborted();
+        ended.signal.throwIfAborted();
+        throw error;
+      } finally {
+        clearTimeout(idle);
+        ended.abort();
+      }
+    },
+
+    async resolve(name) {
+      const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(signal)));
+      return `${provider.name}/${model}`;
+    },
+
+    outcome() {
+      const { note, ...rest } = last;
+      return { ...rest, ...(note === undefined ? {} : { note }), usage: usage() };
+    },
+  };
+  return { llm, usage: () => (calls.length > 0 ? usage() : undefined) };
+}

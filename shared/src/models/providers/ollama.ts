@@ -1,0 +1,172 @@
+/**
+ * A server of Ollama. The official client builds and sends the request; its answer is read here, because the client's own
+ * reader prints what is not JSON with the provider's words and skips it, bounds no line, cannot be aborted before the first
+ * byte and leaves the connection open when reading stops. Its entry for browsers is used: the other one opens local files
+ * that the text of an image happens to name.
+ */
+import { type ChatRequest, Ollama } from 'ollama/browser';
+import { TaskError } from '../../errors.ts';
+import type { ChatCall, ChatChunk, ChatMessage, Provider } from '../../provider.ts';
+import {
+  asObject,
+  asText,
+  type Batch,
+  connectionError,
+  type Json,
+  MAX_EVENT_CHARACTERS,
+  parseObject,
+  readEvents,
+  readText,
+  statusError,
+  streamChat,
+} from './http-answer.ts';
+import { type Answer, httpFetch } from './http-fetch.ts';
+
+/** `url` such as `http://127.0.0.1:11434`. `hint` follows the message when nothing answers there. */
+export type OllamaOptions = { name: string; url: string; apiKey?: string | undefined; hint?: string | undefined };
+
+/** Models that are looked at for one that can chat. */
+const MAX_LOOKED_AT = 20;
+const MODEL_NAME = /^[\w.:/@-]+$/;
+
+/** A message as Ollama takes it: one text, and the images apart, as base64. Links are refused: nobody fetches them. */
+function messageOf(name: string, { role, content }: ChatMessage) {
+  if (typeof content === 'string') return { role, content };
+  const texts = content.flatMap((part) => (part.type === 'text' ? [part.text] : []));
+  const images = content.flatMap((part) => {
+    if (part.type === 'text') return [];
+    const { url } = part.image_url;
+    if (url.startsWith('data:')) return [url.slice(url.indexOf(',') + 1)];
+    const message = `${name} takes no links to images: send the image itself, as base64 or a data:image/…;base64, URL.`;
+    throw new TaskError('provider_refused', message);
+  });
+  return { role, content: texts.join('\n'), ...(images.length > 0 ? { images } : {}) };
+}
+
+/** The call as Ollama takes it. JSON leaves out the settings that are undefined. */
+function requestOf(name: string, call: ChatCall): ChatRequest & { stream: true } {
+  const options = {
+    temperature: call.temperature,
+    top_p: call.top_p,
+    num_predict: call.max_tokens,
+    frequency_penalty: call.frequency_penalty,
+    presence_penalty: call.presence_penalty,
+  } as NonNullable<ChatRequest['options']>;
+  return {
+    model: call.model,
+    messages: call.messages.map((message) => messageOf(name, message)),
+    stream: true,
+    options,
+  };
+}
+
+/** Ollama leaves out counts that it does not know. Only both together count: half a usage would be a wrong one. */
+function chunkOf(event: Json): ChatChunk {
+  const chunk: ChatChunk = { text: asText(asObject(event.message)?.content) ?? '' };
+  const model = asText(event.model);
+  if (model) chunk.model = model;
+  if (event.done !== true) return chunk;
+  chunk.finishReason = asText(event.done_reason) || 'stop';
+  const { prompt_eval_count: inputTokens, eval_count: outputTokens } = event;
+  if (typeof inputTokens === 'number' && typeof outputTokens === 'number') chunk.usage = { inputTokens, outputTokens };
+  return chunk;
+}
+
+/** The lines of an answer, each an object; empty ones give none. It is over with `done`. */
+function lineBatches(name: string): (text: string, last: boolean) => Batch {
+  /** A line whose end has not come, in pieces: joining each time would cost the square of its length. */
+  let begun: string[] = [];
+  let length = 0;
+  return (text, last) => {
+    const [first = '', ...more] = (last ? `${text}\n` : text).split('\n');
+    begun.push(first);
+    length += first.length;
+    if (length > MAX_EVENT_CHARACTERS)
+      throw new TaskError('output_too_large', `${name} sent a line that is larger than allowed.`);
+    if (more.length === 0) return { events: [], over: false };
+    const lines = [begun.join(''), ...more.slice(0, -1)];
+    begun = more.slice(-1);
+    length = begun[0]?.length ?? 0;
+    const events = lines.filter((line) => line.trim() !== '').map(parseObject);
+    const end = events.findIndex((event) => event?.done === true);
+    return { events: end === -1 ? events : events.slice(0, end + 1), over: end !== -1 };
+  };
+}
+
+/** A refusal of Ollama's own says that the model is missing; another 404 comes from something else at that address. */
+function refusalOf(name: string, model: string | undefined, { status, headers }: Answer): TaskError {
+  if (status !== 404 || !model || !/\bjson\b/.test(headers.get('content-type') ?? ''))
+    return statusError(name, status, headers);
+  const command = MODEL_NAME.test(model) ? ` On its machine: ollama pull ${model}` : '';
+  return new TaskError('provider_refused', `${name} does not have the model "${model}" (HTTP ${status}).${command}`);
+}
+
+/** Sends what `ask` asks of the client, and gives the answer as it came, or throws the error of its status. */
+async function send(
+  { name, url, apiKey }: OllamaOptions,
+  { model, signal, ask }: { model?: string; signal: AbortSignal; ask(client: Ollama): Promise<unknown> },
+): Promise<Answer> {
+  let answer: Answer | undefined;
+  const client = new Ollama({
+    host: url,
+    ...(apiKey ? { headers: { Authorization: `Bearer ${apiKey}` } } : {}),
+    // The client of one request: only its fetch can be given the signal.
+    async fetch(input, init) {
+      answer = await httpFetch(String(input), { ...init, signal });
+      return Response.json({});
+    },
+  });
+  await ask(client);
+  if (answer?.ok) return answer;
+  answer?.body.destroy();
+  throw answer ? refusalOf(name, model, answer) : new TaskError('provider_busy', `${name} answered nothing.`);
+}
+
+function chat(options: OllamaOptions, call: ChatCall): AsyncIterable<ChatChunk> {
+  const { name, hint } = options;
+  const { model, signal } = call;
+  const open = async () => {
+    const request = requestOf(name, call);
+    const { headers, body } = await send(options, { model, signal, ask: (client) => client.chat(request) });
+    return { headers, events: readEvents(body, lineBatches(name)) };
+  };
+  const callError = (error: unknown) => connectionError(name, error, hint);
+  return streamChat({ name, open, errorIn: (event) => event.error, chunkOf, callError }, signal);
+}
+
+/** Whether a model can chat. Servers that do not tell yet have embedding models of BERT's family only. */
+async function canChat(options: OllamaOptions, model: string, signal: AbortSignal): Promise<boolean> {
+  const { body } = await send(options, { model, signal, ask: (client) => client.show({ model }) });
+  const { capabilities, details } = parseObject(await readText(body)) ?? {};
+  if (Array.isArray(capabilities)) return capabilities.includes('completion');
+  return !/bert/i.test(asText(asObject(details)?.family) ?? '');
+}
+
+/** The model that was pulled or made last and can chat. Those that Ollama only passes on to another machine are left out. */
+async function latestModel(options: OllamaOptions, signal: AbortSignal): Promise<string> {
+  const { name, hint } = options;
+  try {
+    const { body } = await send(options, { signal, ask: (client) => client.list() });
+    const models = parseObject(await readText(body))?.models;
+    if (!Array.isArray(models)) throw new TaskError('provider_busy', `${name} did not answer like Ollama.`);
+    const local = models.flatMap((entry) => {
+      const { name: model, remote_host, remote_model } = asObject(entry) ?? {};
+      return typeof model === 'string' && !remote_host && !remote_model ? [model] : [];
+    });
+    for (const model of local.slice(0, MAX_LOOKED_AT)) if (await canChat(options, model, signal)) return model;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw connectionError(name, error, hint);
+  }
+  const message = `${name} has no model that can chat. On its machine, for example: ollama pull llama3.2`;
+  throw new TaskError('provider_not_configured', message);
+}
+
+/** A provider over the official `ollama` client. Never retries, never logs. */
+export function ollamaProvider(options: OllamaOptions): Provider {
+  return {
+    name: options.name,
+    defaultModel: (signal) => latestModel(options, signal),
+    chat: (call) => chat(options, call),
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * Ended tasks that failed on their way to the store, alone among those they came with: they are held beside the bus, so that
+ * it goes on without them, and are tried again later. Which they are is in Redis; how often each was tried only this relay knows.
+ */
+import type { Environment } from '../config.ts';
+import type { Deps } from '../deps.ts';
+import { TaskError } from '../errors.ts';
+
+/** `what` says, in the log, what was given up. */
+export type Failure = { id: string; what: string; error: unknown };
+
+/** Tries until a task is given up, which are ever further apart, up to so many rounds. */
+const TRIES = 10;
+const MAX_ROUNDS = 20;
+
+export function createHeldTasks(
+  { schedule, clock, log }: Pick<Deps, 'schedule' | 'clock' | 'log'>,
+  { SWEEP_INTERVAL_MS }: Pick<Environment, 'SWEEP_INTERVAL_MS'>,
+) {
+  /** Of each partition. */
+  const tries = new Map<number, Map<string, number>>();
+  function triesIn(partition: number) {
+    const some = tries.get(partition) ?? new Map<string, number>();
+    tries.set(partition, some);
+    return some;
+  }
+  const isRedis = (error: unknown) => error instanceof TaskError && error.code === 'unavailable';
+
+  return {
+    /** Whether this relay holds any. */
+    any: (partition: number): boolean => (tries.get(partition)?.size ?? 0) > 0,
+
+    /** The partition is another relay's, which begins to count anew. */
+    forget: (partition: number): void => void tries.delete(partition),
+
+    /** Those that are due, the longest first. */
+    due: (partition: number, limit: number): Promise<string[]> =>
+      clock.guard(() => schedule.heldDue(partition, clock.now(partition), limit), { partition }),
+
+    /** Holds what failed; gives those that are held now. The others were given up. */
+    async hold(partition: number, failures: Failure[]): Promise<Set<string>> {
+      const held = new Set<string>();
+      for (const { id, what, error } of failures) {
+        // Redis, or a part of it, is away: no fault of the task, however often.
+        const tried = triesIn(partition);
+        const count = (tried.get(id) ?? 0) + (isRedis(error) ? 0 : 1);
+        if (count >= TRIES) {
+          tried.delete(id);
+          log.error({ error, task_id: id }, what);
+          continue;
+        }
+        log[count === 1 && !isRedis(error) ? 'warn' : 'debug'](
+          { error, task_id: id },
+          'a task is archived later than the others',
+        );
+        const at = clock.now(partition) + SWEEP_INTERVAL_MS * Math.min(2 ** count, MAX_ROUNDS);
+        await clock.guard(() => schedule.hold(partition, id, at), { partition });
+        // What Redis does not hold comes by the bus again, and nobody would release it.
+        tried.set(id, count);
+        held.add(id);
+      }
+      return held;
+    },
+
+    /** They are done with. */
+    async release(partition: number, ids: string[]): Promise<void> {
+      for (const id of ids) tries.get(partition)?.delete(id);
+      await clock.guard(() => schedule.unhold(partition, ids), { partition });
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * A line for each owner: some of an owner's work is under way at once, some more waits in the owner's own line, and more than
+ * that is refused. So whoever asks for much waits for himself, and another owner for a few at most. It is of one process.
+ */
+import { TaskError } from '../errors.ts';
+import type { Store } from '../store.ts';
+
+const RETRY_AFTER_MS = 1_000;
+
+/** Of one owner in one process. SQLite searches one after another: a second one would only stand before other owners'. */
+const AT_ONCE = { sqlite: 1, mongo: 2 };
+const IN_LINE = 20;
+
+export type OwnerLines = {
+  /** Runs the work when it is the owner's turn; throws `rate_limited` when the line is full, `unavailable` when it takes too long. */
+  run<T>(owner: string, work: () => Promise<T>): Promise<T>;
+};
+
+/** `waitMs`: longest wait in the line. What waits behind work that hangs is not to hang for the sum. */
+export function createOwnerLines(limits: { atOnce: number; inLine: number; waitMs: number }): OwnerLines {
+  /** Of owners who have work under way. */
+  const lines = new Map<string, { underWay: number; waiting: Set<() => void> }>();
+
+  function turn(owner: string): Promise<void> {
+    let line = lines.get(owner);
+    if (!line) {
+      line = { underWay: 0, waiting: new Set() };
+      lines.set(owner, line);
+    }
+    if (line.underWay < limits.atOnce) {
+      line.underWay++;
+      return Promise.resolve();
+    }
+    const { waiting } = line;
+    if (waiting.size >= limits.inLine) {
+      throw new TaskError('rate_limited', 'Too many searches at once.', { retryAfterMs: RETRY_AFTER_MS });
+    }
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        waiting.delete(begin);
+        reject(new TaskError('unavailable', 'The store did not answer in time.', { retryAfterMs: RETRY_AFTER_MS }));
+      }, limits.waitMs);
+      waiting.add(begin);
+    });
+  }
+
+  /** The place of what ended goes to the first in the line. */
+  function end(owner: string) {
+    const line = lines.get(owner);
+    if (!line) return;
+    const [next] = line.waiting;
+    if (next) {
+      line.waiting.delete(next);
+      next();
+      return;
+    }
+    line.underWay--;
+    if (line.underWay === 0) lines.delete(owner);
+  }
+
+  return {
+    async run(owner, work) {
+      await turn(owner);
+      try {
+        return await work();
+      } finally {
+        end(owner);
+      }
+    },
+  };
+}
+
+/** Bounds the searches of each owner, so that they do not stop another one's. */
+export const createSearchLines = ({ kind }: Pick<Store, 'kind'>, timeoutMs: number) =>
+  createOwnerLines({ atOnce: AT_ONCE[kind], inLine: IN_LINE, waitMs: timeoutMs });

@@ -1,0 +1,162 @@
+/**
+ * Consuming a queue: takes jobs, runs their tasks, and parks, promotes or completes them. BullMQ tracks locks by job id
+ * and retries its own errors at once; the rules here keep both from doing harm (each was measured).
+ */
+import { DelayedError, type Job, Worker } from 'bullmq';
+import { AttemptStop } from '../context.ts';
+import { TaskError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import { withBlocking } from './blocking.ts';
+import { NEVER, queueName, type TaskQueue } from './queue.ts';
+
+/**
+ * Runs a task. `until` (ms, Redis TIME): the task goes on then; without it the job is done. `dueAt`: what the record said
+ * when it was parked; an answer may make it earlier.
+ */
+export type Run = (taskId: string, signal: AbortSignal) => Promise<{ until?: number; dueAt?: number }>;
+
+export function consume(options: {
+  type: string;
+  concurrency: number;
+  connection: RedisConnection;
+  prefix: string;
+  lockDurationMs: number;
+  queue: Pick<TaskQueue, 'promote'>;
+  /** When a parked task may go on, read again after its job was parked: it may be earlier by now. */
+  dueAt(id: string): Promise<number | null>;
+  /** How far this process's clock is behind Redis's, in ms. */
+  clockOffset(): number;
+  run: Run;
+  log: Log;
+}) {
+  const { type, lockDurationMs, queue, log } = options;
+  const running = new Map<string, { controller: AbortController; renewedAt: number }>();
+  let resumeTimer: NodeJS.Timeout | undefined;
+  let taken = 0;
+  let stopping = false;
+
+  async function park(job: Job, id: string, token: string | undefined, until: number, dueAt?: number): Promise<never> {
+    // BullMQ promotes by this machine's clock.
+    await job.moveToDelayed(Math.max(until - options.clockOffset(), 0), token);
+    if (dueAt === undefined) throw new DelayedError();
+    // Only after the processor has settled may the job be promoted, or the next run loses its lock.
+    setImmediate(() => {
+      setImmediate(async () => {
+        try {
+          const due = await options.dueAt(id);
+          if (due !== null && due < dueAt) await queue.promote(type, id);
+        } catch (error) {
+          log.debug({ error, task_id: id }, 'the second look at a parked task failed; the sweep will do it');
+        }
+      });
+    });
+    throw new DelayedError();
+  }
+
+  async function process(job: Job, token: string | undefined) {
+    const id = job.id ?? '';
+    taken++;
+    const old = running.get(id);
+    if (old) {
+      // Our own lost job again. The old run's end would stop the renewal of the new one's lock.
+      old.controller.abort(new AttemptStop('superseded'));
+      return park(job, id, token, Date.now() + options.clockOffset() + 1_000);
+    }
+    const entry = { controller: new AbortController(), renewedAt: performance.now() };
+    running.set(id, entry);
+    let after: Awaited<ReturnType<Run>>;
+    try {
+      after = await options.run(id, entry.controller.signal);
+    } finally {
+      running.delete(id);
+    }
+    if (after.until !== undefined) await park(job, id, token, after.until, after.dueAt);
+  }
+
+  const { connection, prefix, concurrency } = options;
+  const worker = withBlocking(
+    connection,
+    `${prefix}:${queueName(type)}:marker`,
+    () =>
+      new Worker(queueName(type), process, {
+        connection,
+        prefix,
+        concurrency,
+        lockDuration: lockDurationMs,
+        // A silence of half the lock, begun right before a renewal, still ends before the attempt is given up (0.8).
+        lockRenewTime: lockDurationMs / 4,
+        stalledInterval: lockDurationMs / 4,
+        maxStalledCount: NEVER,
+        drainDelay: 1,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      }),
+  );
+
+  worker.on('locksRenewed', ({ jobIds }) => {
+    for (const id of jobIds) {
+      const entry = running.get(id);
+      if (entry) entry.renewedAt = performance.now();
+    }
+  });
+  const lost = (id: string) =>
+    running.get(id)?.controller.abort(new TaskError('worker_lost', 'The worker lost its hold on the task.'));
+  worker.on('lockRenewalFailed', (ids) => {
+    for (const id of ids) lost(id);
+  });
+  const watchdog = setInterval(() => {
+    const now = performance.now();
+    for (const [id, { renewedAt }] of running) if (now - renewedAt > 0.8 * lockDurationMs) lost(id);
+  }, lockDurationMs / 10);
+
+  worker.on('error', (error) => {
+    // A reply such as OOM or LOADING: BullMQ would ask again at once, thousands of times a second.
+    if (error.name !== 'ReplyError' || resumeTimer || stopping) {
+      log.debug({ error, queue: type }, 'queue error');
+      return;
+    }
+    log.warn({ error, queue: type }, 'redis refuses; the queue rests for a second');
+    void worker.pause(true);
+    resumeTimer = setTimeout(() => {
+      resumeTimer = undefined;
+      if (!stopping) void worker.resume();
+    }, 1_000);
+  });
+  worker.on('failed', (job, error) => {
+    if (job && job.attemptsMade >= NEVER) log.error({ error, task_id: job.id }, 'a job ended without its task');
+    else log.warn({ error, task_id: job?.id }, 'a run broke and will be repeated');
+  });
+
+  return {
+    type,
+    /** Tasks that may run here at once. */
+    slots: options.concurrency,
+    /** How many jobs it has taken so far. */
+    taken: () => taken,
+    /** True while it takes nothing by its own decision: Redis refuses, or it stops. */
+    resting: () => resumeTimer !== undefined || stopping,
+    /** Ids of the tasks running here. */
+    running: () => [...running.keys()],
+    /** Stops one task, if it runs here. */
+    stopTask(id: string, reason: Error) {
+      running.get(id)?.controller.abort(reason);
+    },
+    /** Takes no more jobs; those that run go on. */
+    async pause() {
+      stopping = true;
+      clearTimeout(resumeTimer);
+      await worker.pause(true);
+    },
+    /** Hands back what still runs. */
+    abort() {
+      for (const { controller } of running.values()) controller.abort(new AttemptStop('shutting_down'));
+    },
+    async close() {
+      clearInterval(watchdog);
+      await worker.close();
+    },
+  };
+}
+
+export type Consumer = ReturnType<typeof consume>;

@@ -1,0 +1,66 @@
+/** What ended tasks leave in Redis, read whole for the store. Of any owner: only the relay reads here. */
+
+import { createTranscript } from '../outbox/transcript.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import type { Keys } from '../redis/keys.ts';
+import { isSessionId } from '../session.ts';
+import type { ArchivedTask } from '../store.ts';
+import { isEnd } from '../task.ts';
+import { FIELDS, toLogEntry, toRecord } from './stored-task.ts';
+
+/** Entries read at once; text comes in pieces of 64 kB at most. */
+const PAGE = 64;
+
+type Bounds = { maxInputBytes: number; maxEventBytes: number };
+
+/** The session that a task speaks in, by its input. */
+export function sessionIdOf(input: string | null): string | null {
+  // An input may be megabytes: only one that may name a session is parsed.
+  if (!input?.includes('"session_id"')) return null;
+  const { session_id } = JSON.parse(input) as { session_id?: unknown };
+  return typeof session_id === 'string' && isSessionId(session_id) ? session_id : null;
+}
+
+export function createEndedTasks(redis: RedisConnection, keys: Keys) {
+  async function transcript(p: number, id: string, maxBytes: number) {
+    const kept = createTranscript(maxBytes);
+    for (let after = '-'; ; ) {
+      const rows = await redis.xrange(keys.log(p, id), after, '+', 'COUNT', PAGE);
+      kept.add(rows.map(toLogEntry));
+      const last = rows.at(-1);
+      if (!last || rows.length < PAGE) return kept.entries();
+      after = `(${last[0]}`;
+    }
+  }
+
+  return {
+    /** The bytes that each would take to load, at most, without its events; 0 of one that is gone. */
+    sizes(p: number, ids: string[], { maxInputBytes }: Pick<Bounds, 'maxInputBytes'>): Promise<number[]> {
+      return Promise.all(
+        ids.map(async (id) => {
+          const [input, output] = await Promise.all([
+            redis.hget(keys.task(p, id), 'input_bytes'),
+            redis.hstrlen(keys.task(p, id), 'output'),
+          ]);
+          return Math.min(Number(input), maxInputBytes) + output;
+        }),
+      );
+    },
+
+    /** The task with all it leaves; null when it is gone, or has not ended (a failover lost its end). */
+    async load(p: number, id: string, { maxInputBytes, maxEventBytes }: Bounds): Promise<ArchivedTask | null> {
+      const names = [...FIELDS, 'timeout_ms', 'input_bytes'];
+      const values = await redis.hmget(keys.task(p, id), ...names);
+      const record = toRecord(id, names, values);
+      if (!record || !isEnd(record.status)) return null;
+      const [timeoutMs = 0, inputBytes = 0] = values.slice(FIELDS.length).map(Number);
+      const [input, events] = await Promise.all([
+        inputBytes > maxInputBytes ? null : redis.get(keys.input(p, id)),
+        transcript(p, id, maxEventBytes),
+      ]);
+      // Without its end the log may have gone meanwhile, and the record with it: then the store has the task.
+      if (events.at(-1)?.type !== 'done' && (await redis.exists(keys.task(p, id))) === 0) return null;
+      return { record, input, timeoutMs, sessionId: sessionIdOf(input), events };
+    },
+  };
+}

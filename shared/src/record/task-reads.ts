@@ -1,0 +1,130 @@
+/** Reads of task records, logs and indexes. Every read for a client takes the owner, and a foreign task reads as none. */
+import { encodeFrame, type Frame, type LogEntry } from '../event.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import type { Keys } from '../redis/keys.ts';
+import { doneData, isEnd, type TaskRecord } from '../task.ts';
+import { partitionOf, partitionOfKey } from '../task-id.ts';
+import { FIELDS, LIST_FIELDS, toLogEntry, toRecord } from './stored-task.ts';
+
+export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: number) {
+  const partition = (id: string) => partitionOf(id, partitions);
+
+  async function record(id: string, names: readonly string[]): Promise<TaskRecord | null> {
+    const p = partition(id);
+    return p === null ? null : toRecord(id, names, await redis.hmget(keys.task(p, id), ...names));
+  }
+
+  /** The `done` entry holds the status only; output, error and usage are stored once, in the record. */
+  async function fill(id: string, entry: LogEntry): Promise<LogEntry | null> {
+    if (entry.type !== 'done') return entry;
+    const ended = await record(id, FIELDS);
+    // It was removed meanwhile, and the store has the end as well.
+    return ended && { ...entry, data: doneData(ended) };
+  }
+
+  return {
+    /** The task of this owner, or null; `listed` leaves out the output, which may be megabytes. */
+    async read(owner: string, id: string, place: 'whole' | 'listed' = 'whole'): Promise<TaskRecord | null> {
+      const found = await record(id, place === 'whole' ? FIELDS : LIST_FIELDS);
+      return found?.owner === owner ? found : null;
+    },
+
+    /** Input (JSON text) and options of a task, to make another of it. */
+    async readRequest(id: string): Promise<{ input: string; timeoutMs: number } | null> {
+      const p = partition(id);
+      if (p === null) return null;
+      const [input, timeout] = await Promise.all([
+        redis.get(keys.input(p, id)),
+        redis.hget(keys.task(p, id), 'timeout_ms'),
+      ]);
+      // Both, or it was removed meanwhile.
+      return input === null || timeout === null ? null : { input, timeoutMs: Number(timeout) };
+    },
+
+    /** The input of a task, as JSON text; null when it is gone. */
+    async readInput(id: string): Promise<string | null> {
+      const p = partition(id);
+      return p === null ? null : redis.get(keys.input(p, id));
+    },
+
+    /** Whether an Idempotency-Key (its hash) has made a task. */
+    async hasIdempotencyKey(hash: string): Promise<boolean> {
+      return (await redis.exists(keys.idempotency(partitionOfKey(hash, partitions), hash))) === 1;
+    },
+
+    /** The answers given to approvals of a task, by approval id, as JSON text. */
+    async readAnswer(id: string, approvalId: string): Promise<string | null> {
+      const p = partition(id);
+      return p === null ? null : redis.hget(keys.task(p, id), `answer:${approvalId}`);
+    },
+
+    /** Events after a cursor, oldest first; at most `count`. */
+    async readLog(id: string, after: string, count = 128): Promise<Frame[]> {
+      const p = partition(id);
+      if (p === null) return [];
+      const rows = await redis.xrange(keys.log(p, id), `(${after}`, '+', 'COUNT', count);
+      const entries = rows.map(toLogEntry);
+      const filled = await Promise.all(entries.map((entry) => fill(id, entry)));
+      return filled.filter((entry) => entry !== null).map((entry) => encodeFrame(id, entry));
+    },
+
+    /** The last event id of each task (null: gone), in one batch. */
+    lastIds(ids: string[]): Promise<(string | null)[]> {
+      return Promise.all(
+        ids.map((id) => {
+          const p = partition(id);
+          return p === null ? null : redis.hget(keys.task(p, id), 'last_id');
+        }),
+      );
+    },
+
+    /** Which of these attempts still hold their task, and which were asked to stop. */
+    states(ids: string[]): Promise<{ status: string | null; fence: string | null; cancelled: boolean }[]> {
+      return Promise.all(
+        ids.map(async (id) => {
+          const p = partition(id);
+          if (p === null) return { status: null, fence: null, cancelled: false };
+          const [status, fence, mark] = await redis.hmget(keys.task(p, id), 'status', 'fence', 'cancel_requested_at');
+          return { status: status ?? null, fence: fence ?? null, cancelled: Boolean(mark) };
+        }),
+      );
+    },
+
+    /** When each of these tasks ended (ms, Redis TIME): null while it has not, undefined when it is gone. */
+    ends(ids: string[]): Promise<(number | null | undefined)[]> {
+      return Promise.all(
+        ids.map(async (id) => {
+          const p = partition(id);
+          if (p === null) return undefined;
+          const [status, endedAt] = await redis.hmget(keys.task(p, id), 'status', 'ended_at');
+          if (!status) return undefined;
+          return isEnd(status) ? Number(endedAt) : null;
+        }),
+      );
+    },
+
+    /** When a parked task may go on (ms, Redis TIME); null when it is not parked. */
+    async dueAt(id: string): Promise<number | null> {
+      const p = partition(id);
+      if (p === null) return null;
+      const [status, due] = await redis.hmget(keys.task(p, id), 'status', 'due_at');
+      return status && !isEnd(status) && status !== 'in_progress' ? Number(due) : null;
+    },
+
+    /**
+     * A page of an owner's tasks, newest first, without outputs. `before` is the last id of the page before; `ids` has
+     * `limit` of them when there may be more, also those whose record is gone.
+     */
+    async list(owner: string, limit: number, before: string | null): Promise<{ ids: string[]; tasks: TaskRecord[] }> {
+      const max = before === null ? '+' : `(${before}`;
+      const perPartition = await Promise.all(
+        Array.from({ length: partitions }, (_, p) =>
+          redis.zrange(keys.owner(p, owner), max, '-', 'BYLEX', 'REV', 'LIMIT', 0, limit),
+        ),
+      );
+      const ids = perPartition.flat().sort().reverse().slice(0, limit);
+      const records = await Promise.all(ids.map((id) => record(id, LIST_FIELDS)));
+      return { ids, tasks: records.filter((found) => found !== null && found.owner === owner) as TaskRecord[] };
+    },
+  };
+}

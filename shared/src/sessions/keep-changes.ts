@@ -1,0 +1,54 @@
+/** What archived tasks change in their sessions: a few at a time, since each reads a window, and those of one session in their order. */
+import type { Deps } from '../deps.ts';
+import { atMost } from '../outbox/at-most.ts';
+import type { Failure } from '../outbox/deferred-tasks.ts';
+import { inStore, StoreAway } from '../outbox/store-outage.ts';
+import type { ArchivedTask, Store } from '../store.ts';
+import { submitFollowUps } from './follow-ups.ts';
+import { keepSessionChange } from './keep-change.ts';
+
+const AT_ONCE = 4;
+
+/** Gives those that failed. Throws StoreAway when the store is away, and only then: what Redis lacks is a failure like another. */
+export function createSessionKeeper(deps: Deps) {
+  const { clock } = deps;
+  const marked = { ...deps, store: sayingAway(deps.store) };
+  const inTurn = atMost(AT_ONCE);
+
+  async function keep({ record, input }: ArchivedTask): Promise<Failure[]> {
+    try {
+      await submitFollowUps(deps, await clock.guard(() => keepSessionChange(marked, { record, input })));
+      return [];
+    } catch (error) {
+      if (error instanceof StoreAway) throw error;
+      return [{ id: record.id, what: 'what a task changes in its session could not be kept', error }];
+    }
+  }
+
+  async function keepAll(tasks: ArchivedTask[]): Promise<Failure[]> {
+    const failures: Failure[] = [];
+    for (const task of tasks) failures.push(...(await keep(task)));
+    return failures;
+  }
+
+  return async (tasks: ArchivedTask[]): Promise<Failure[]> => {
+    // Of an input that is not kept nobody knows the session yet: these are large, and go one by one.
+    const sessions = Map.groupBy(tasks, ({ sessionId }) => sessionId ?? '');
+    const kept = await Promise.allSettled(sessions.values().map((some) => inTurn(() => keepAll(some))));
+    const failures: Failure[] = [];
+    for (const one of kept) {
+      if (one.status === 'rejected') throw one.reason;
+      failures.push(...one.value);
+    }
+    return failures;
+  };
+}
+
+/** The store, whose calls say by StoreAway that it, and not Redis, is away. */
+function sayingAway(store: Store): Store {
+  const calls = <Noun extends object>(noun: Noun): Noun =>
+    Object.fromEntries(
+      Object.entries(noun).map(([name, call]) => [name, (...given: unknown[]) => inStore(() => call(...given))]),
+    ) as Noun;
+  return { ...store, sessions: calls(store.sessions), messages: calls(store.messages) };
+}

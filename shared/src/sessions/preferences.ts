@@ -1,0 +1,50 @@
+/** An owner's preferences: what every call of his sessions is told beside the conversation. */
+import { z } from 'zod';
+import type { Deps } from '../deps.ts';
+import { textOf } from '../text.ts';
+
+export const Preferences = z
+  .strictObject({
+    instructions: textOf(1, 4_000).optional().meta({ description: 'What the model is told before every conversation' }),
+    language: z
+      .string()
+      .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/, 'must be a language tag, such as en or ko-KR')
+      .max(35)
+      .optional()
+      .meta({ description: 'The language of answers, as a BCP 47 tag', examples: ['ko-KR'] }),
+    model: textOf(1, 200).optional().meta({ description: 'The model of sessions that name none' }),
+  })
+  .meta({
+    id: 'Preferences',
+    examples: [{ instructions: 'Answer in one sentence.', language: 'en', model: 'builtin/extract' }],
+  });
+export type Preferences = z.infer<typeof Preferences>;
+
+/** Their name among an owner's settings. */
+const NAME = 'preferences';
+
+type Needs = Pick<Deps, 'store' | 'sessionCache'>;
+
+/** Preferences as JSON text, `{}` where nothing was said, and whether they came from the cache. Throws `unavailable`. */
+export async function cachedPreferences({ store, sessionCache }: Needs, owner: string) {
+  const { json, hit } = await sessionCache.preferences(
+    owner,
+    async () => (await store.settings.get(owner, NAME)) ?? '{}',
+  );
+  return { json: json ?? '{}', hit };
+}
+
+export async function readPreferences(deps: Needs, owner: string): Promise<Preferences> {
+  return JSON.parse((await cachedPreferences(deps, owner)).json);
+}
+
+/** Replaces all of them; null forgets them. */
+export async function writePreferences(
+  { store, sessionCache }: Needs,
+  owner: string,
+  preferences: Preferences | null,
+): Promise<void> {
+  if (preferences === null) await store.settings.delete(owner, NAME);
+  else await store.settings.put(owner, NAME, JSON.stringify(preferences));
+  await sessionCache.preferencesChanged(owner);
+}

@@ -1,0 +1,129 @@
+/**
+ * Reads a session and its messages: from the cache, else from the store, and with them what ended tasks said that the store
+ * does not have yet, so that an answer is there as soon as its task is done.
+ */
+import type { Deps } from '../deps.ts';
+import { noSession, TaskError } from '../errors.ts';
+import { isSessionId, type Message, type Session } from '../session.ts';
+import { unkeptMessages } from './pending-messages.ts';
+import { type MessageView, messageJson } from './view.ts';
+import { newestFirst } from './walk-messages.ts';
+
+/** Messages that are read, and cached, with a session. */
+export const NEWEST_MESSAGES = 50;
+/** A page ends when it is this large, with at least one message. */
+const MAX_PAGE_CHARS = 4 * 1024 * 1024;
+
+/** How often a session is read again because messages came meanwhile. */
+const MAX_TRIES = 5;
+
+/** Oldest first. `more`: there are older ones. */
+export type MessagePage = { messages: MessageView[]; more: boolean };
+type Asked = { limit: number; before: string | null };
+type Kept = MessagePage & { session: Session };
+
+/** Throws `not_found` for an unknown session and for another owner's alike, `unavailable` when the store is away. */
+export async function readSession(
+  deps: Deps,
+  owner: string,
+  id: string,
+): Promise<{ session: Session; page: MessagePage; hit: boolean }> {
+  if (!isSessionId(id)) throw noSession();
+  // First: what moves from there to the store meanwhile is then seen twice, and not never.
+  const unkept = await unkeptIfAny(deps, owner, id);
+  const { json, hit } = await deps.sessionCache.read(owner, id, () => loadSession(deps, owner, id));
+  if (json === null) throw noSession();
+  const { session, ...kept }: Kept = JSON.parse(json);
+  const { page, added } = withUnkept(kept, unkept, { limit: NEWEST_MESSAGES, before: null });
+  return { session: grown(session, added), page, hit };
+}
+
+/** A page of messages, as far as it may be long: those before one id, or the newest. Throws as `readSession` does. */
+export async function readMessages(
+  deps: Deps,
+  owner: string,
+  id: string,
+  asked: Asked,
+): Promise<{ page: MessagePage; hit: boolean }> {
+  if (asked.before === null && asked.limit <= NEWEST_MESSAGES) {
+    const { page, hit } = await readSession(deps, owner, id);
+    const messages = page.messages.slice(-asked.limit);
+    return { page: { messages, more: page.more || messages.length < page.messages.length }, hit };
+  }
+  if (!isSessionId(id)) throw noSession();
+  const unkept = await unkeptIfAny(deps, owner, id);
+  const kept = await loadPage(deps, owner, id, asked);
+  // Whose messages these are, his is the session.
+  if (kept.messages.length === 0 && !(await deps.store.sessions.read(owner, id))) throw noSession();
+  return { page: withUnkept(kept, unkept, asked).page, hit: false };
+}
+
+/** From the store alone, as JSON text: its numbers and its messages of one moment, though a writer may come between the reads. */
+export async function loadSession(deps: Pick<Deps, 'store'>, owner: string, id: string): Promise<string | null> {
+  const { sessions } = deps.store;
+  let session = await sessions.read(owner, id);
+  for (let tries = 0; session !== null; tries++) {
+    const page = await loadPage(deps, owner, id, { limit: NEWEST_MESSAGES, before: null });
+    const after = await sessions.read(owner, id);
+    if (after === null) return null;
+    if (after.messageCount === session.messageCount || tries === MAX_TRIES) {
+      // Writers who never rest: of a session that is read whole, what was read is the count of that moment.
+      const messageCount = page.more ? after.messageCount : page.messages.length;
+      return JSON.stringify({ session: { ...after, messageCount }, ...page } satisfies Kept);
+    }
+    session = after;
+  }
+  return null;
+}
+
+async function loadPage(
+  { store }: Pick<Deps, 'store'>,
+  owner: string,
+  id: string,
+  { limit, before }: Asked,
+): Promise<MessagePage> {
+  const newest: MessageView[] = [];
+  const page = (more: boolean) => ({ messages: newest.toReversed(), more });
+  let chars = 0;
+  for await (const message of newestFirst(store.messages, owner, id, before)) {
+    if (newest.length === limit || chars >= MAX_PAGE_CHARS) return page(true);
+    newest.push(messageJson(message));
+    chars += message.content.length;
+  }
+  return page(false);
+}
+
+/** Without Redis nobody knows of them; what the store has is read all the same. */
+async function unkeptIfAny(deps: Deps, owner: string, id: string): Promise<Message[]> {
+  return deps.clock
+    .guard(() => unkeptMessages(deps, owner, id))
+    .catch((error: unknown) => {
+      if (error instanceof TaskError && error.code === 'unavailable') return [];
+      throw error;
+    });
+}
+
+/** A page of the store joined with messages that the store may not have: what it gives, and which of them are new. */
+export function withUnkept(
+  { messages, more }: MessagePage,
+  unkept: Message[],
+  { limit, before }: Asked,
+): { page: MessagePage; added: Message[] } {
+  const known = new Set(messages.map(({ message_id }) => message_id));
+  const from = more ? (messages[0]?.message_id ?? '') : '';
+  const added = unkept.filter(({ id }) => !known.has(id) && id > from && (before === null || id < before));
+  if (added.length === 0) return { page: { messages, more }, added };
+  const all = [...messages, ...added.map(messageJson)].sort((a, b) => (a.message_id < b.message_id ? -1 : 1));
+  return { page: { messages: all.slice(-limit), more: more || all.length > limit }, added };
+}
+
+/** The session as it will be when the store has these messages. */
+function grown(session: Session, added: Message[]): Session {
+  const sum = (of: (message: Message) => number) => added.reduce((total, message) => total + of(message), 0);
+  return {
+    ...session,
+    messageCount: session.messageCount + added.length,
+    totalTokens: session.totalTokens + sum(({ usage }) => (usage ? usage.inputTokens + usage.outputTokens : 0)),
+    updatedAt: Math.max(session.updatedAt, ...added.map(({ createdAt }) => createdAt)),
+  };
+}

@@ -1,0 +1,157 @@
+/** Opens the file: its settings, and its tables, which the first one to come makes. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { openFile } from './file.ts';
+
+/** An error whose text a caller may see. A thread that loaded TaskError would load zod with it, and start half as fast. */
+export const refusal = (message: string) => Object.assign(new Error(message), { refused: true as const });
+export const isRefusal = (error: unknown): error is Error => (error as { refused?: true }).refused === true;
+
+/** What runs SQL: prepares each text once. Parameters are plain `?`: numbered ones fail in Node 24.0. */
+export type Sql = {
+  get(text: string, ...values: SqlValue[]): Row | undefined;
+  all(text: string, ...values: SqlValue[]): Row[];
+  /** Row by row, so that a reader may stop; of numbers. */
+  each(text: string, ...values: SqlValue[]): Iterable<Row>;
+  /** Gives how many rows changed. */
+  run(text: string, ...values: SqlValue[]): number;
+  inTransaction(): boolean;
+  /** False when the file was removed or replaced: what is written now would be lost. */
+  isInPlace(): boolean;
+  close(): void;
+};
+export type SqlValue = string | number | null;
+export type Row = Record<string, string | number | null>;
+
+/** Raised with every change of the tables, which `steps` then makes from the version before. */
+const SCHEMA_VERSION = 1;
+
+/**
+ * Big texts stand in tables or columns of their own, behind what lists read: SQLite reads the pages of a row only up to the
+ * columns that are asked for. Rows of sessions and messages lie at a `place` that follows the time in their ids, so that the
+ * index of letters, which gives the highest rows first, gives the newest first (sqlite-grams.ts).
+ */
+const SCHEMA = `
+  -- The count is kept, so that a list without a filter tells its total without a walk.
+  CREATE TABLE owners (number INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE, sessions INTEGER NOT NULL);
+
+  CREATE TABLE tasks (
+    number INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
+    ended_at INTEGER NOT NULL, session_id TEXT, timeout_ms INTEGER NOT NULL, record TEXT NOT NULL);
+  CREATE UNIQUE INDEX tasks_id ON tasks (owner, id);
+  CREATE INDEX tasks_type ON tasks (owner, type, id);
+  CREATE INDEX tasks_status ON tasks (owner, status, id);
+  CREATE INDEX tasks_type_status ON tasks (owner, type, status, id);
+  CREATE INDEX tasks_ended ON tasks (ended_at);
+  CREATE TABLE task_outputs (task INTEGER PRIMARY KEY, output TEXT NOT NULL);
+  CREATE TABLE task_inputs (task INTEGER PRIMARY KEY, input TEXT NOT NULL);
+  CREATE TABLE task_events (task INTEGER PRIMARY KEY, events TEXT NOT NULL);
+  CREATE TABLE purged_tasks (owner TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (owner, id)) WITHOUT ROWID;
+
+  CREATE TABLE sessions (
+    place INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, feature_mode TEXT NOT NULL,
+    created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, total_tokens INTEGER NOT NULL, message_count INTEGER NOT NULL,
+    title TEXT, title_by TEXT, model TEXT, summary_up_to TEXT, summary_messages INTEGER, summary_created_at INTEGER,
+    feature_options TEXT NOT NULL, summary TEXT);
+  CREATE UNIQUE INDEX sessions_id ON sessions (owner, id);
+  -- Each holds all that a list filters by: only rows of the page are read.
+  CREATE INDEX sessions_updated ON sessions
+    (owner, updated_at, id, feature_mode, total_tokens, message_count);
+  CREATE INDEX sessions_created ON sessions
+    (owner, created_at, id, feature_mode, updated_at, total_tokens, message_count);
+  CREATE INDEX sessions_tokens ON sessions
+    (owner, total_tokens, id, feature_mode, updated_at, message_count);
+  CREATE INDEX sessions_messages ON sessions
+    (owner, message_count, id, feature_mode, updated_at, total_tokens);
+
+  CREATE TABLE messages (
+    place INTEGER PRIMARY KEY, session INTEGER NOT NULL, id TEXT NOT NULL, role TEXT NOT NULL, created_at INTEGER NOT NULL,
+    model TEXT, usage TEXT, task TEXT, metadata TEXT NOT NULL,
+    -- Null when the content is a text: then this is that text.
+    text TEXT, content TEXT NOT NULL);
+  CREATE UNIQUE INDEX messages_id ON messages (session, id);
+
+  CREATE TABLE settings (owner TEXT NOT NULL, name TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (owner, name)) WITHOUT ROWID;
+
+  -- The prefixes are an owner with one letter and with two (sqlite-grams.ts).
+  CREATE VIRTUAL TABLE message_grams USING fts5
+    (grams, content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='10 14');
+  CREATE VIRTUAL TABLE title_grams USING fts5
+    (grams, content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='10 14');
+`;
+
+/** One step from each version to the next. */
+const steps = [SCHEMA];
+
+function migrate(database: DatabaseSync) {
+  const version = () => Number(database.prepare('PRAGMA user_version').get()?.user_version);
+  if (version() === SCHEMA_VERSION) return;
+  // Two that start at once: the second waits here, and then finds nothing to do.
+  database.exec('BEGIN IMMEDIATE');
+  const found = version();
+  if (found > SCHEMA_VERSION) {
+    throw refusal(
+      `The store was made by a newer release (its tables have version ${found}, this release knows ${SCHEMA_VERSION}).`,
+    );
+  }
+  for (const step of steps.slice(found)) database.exec(step);
+  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  database.exec('COMMIT');
+}
+
+/** Node 24.0 reads a text only up to a NUL: there is none in the file. The sign that stands for it is no letter of any script. */
+const SIGN = '\uFDD0';
+const hideNul = (text: string) =>
+  text.includes('\0') || text.includes(SIGN) ? text.replaceAll(SIGN, `${SIGN}1`).replaceAll('\0', `${SIGN}0`) : text;
+const showNul = (text: string) =>
+  text.includes(SIGN) ? text.replaceAll(`${SIGN}0`, '\0').replaceAll(`${SIGN}1`, SIGN) : text;
+
+/** A parameter for `json_each`, whose texts are compared with those in the file. */
+export const jsonList = (texts: string[]) =>
+  JSON.stringify(texts.map((text) => hideNul(text.toWellFormed()))).replaceAll(SIGN, '\\ufdd0');
+
+const hidden = (values: SqlValue[]) => values.map((value) => (typeof value === 'string' ? hideNul(value) : value));
+function shown(row: Row): Row {
+  for (const [name, value] of Object.entries(row)) if (typeof value === 'string') row[name] = showNul(value);
+  return row;
+}
+
+/** FULL: what is acknowledged is on the disk, because Redis then drops its copy. */
+function prepare(database: DatabaseSync) {
+  database.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA cache_size = -16000;
+    PRAGMA journal_size_limit = 67108864;
+  `);
+  migrate(database);
+}
+
+export const isGone = () => refusal('The file of the store was removed or replaced.');
+
+/** Opens the file, which is made when there is none, with its directory. `busyMs`: how long it waits for another writer. */
+export function openSql(file: string, busyMs: number): Sql {
+  const opened = openFile(file, busyMs, prepare);
+  if (!opened) throw isGone();
+  const { database } = opened;
+  const statements = new Map<string, StatementSync>();
+  const prepared = (text: string) => {
+    let statement = statements.get(text);
+    if (!statement) {
+      statement = database.prepare(text);
+      statements.set(text, statement);
+    }
+    return statement;
+  };
+  return {
+    get(text, ...values) {
+      const row = prepared(text).get(...hidden(values)) as Row | undefined;
+      return row && shown(row);
+    },
+    all: (text, ...values) => (prepared(text).all(...hidden(values)) as Row[]).map(shown),
+    each: (text, ...values) => prepared(text).iterate(...hidden(values)) as Iterable<Row>,
+    run: (text, ...values) => Number(prepared(text).run(...hidden(values)).changes),
+    inTransaction: () => database.isTransaction,
+    isInPlace: opened.isInPlace,
+    close: opened.close,
+  };
+}

@@ -1,0 +1,23 @@
+/** Cancels a task in any state: ends it when no attempt runs, else marks it and tells its runner. */
+import { randomUUID } from 'node:crypto';
+import type { Deps } from '../deps.ts';
+import type { CancelVerdict } from '../record/task-verdicts.ts';
+
+export async function cancelTask(
+  deps: Pick<Deps, 'tasks' | 'live' | 'queue' | 'clock' | 'log'>,
+  task: { id: string; type: string; owner: string },
+): Promise<CancelVerdict> {
+  const { tasks, live, queue, clock, log } = deps;
+  const verdict = await clock.guard(() => tasks.cancel(task.id, task.owner, { nonce: randomUUID() }), {
+    task: task.id,
+  });
+  // Both only save time: the runner learns of the mark with its next append, and a job of an ended task ends at once.
+  const nudge =
+    verdict.verdict === 'requested'
+      ? live.hint(task.id)
+      : verdict.verdict === 'cancelled'
+        ? queue.remove(task.type, task.id)
+        : Promise.resolve();
+  nudge.catch((error: unknown) => log.debug({ error, task_id: task.id }, 'the nudge after a cancel failed'));
+  return verdict;
+}

@@ -1,0 +1,14 @@
+/** Reads what an ended task was asked, to make another of it: from Redis, or from the store. */
+import type { Deps } from '../deps.ts';
+import { fromStore } from '../store/answer.ts';
+
+/** The input as JSON text, and the deadline of an attempt; null when the input was not kept. */
+export async function readRequest(
+  { tasks, clock, store }: Pick<Deps, 'tasks' | 'clock' | 'store'>,
+  task: { id: string; owner: string; archived: boolean },
+): Promise<{ input: string; timeoutMs: number } | null> {
+  const kept = task.archived ? null : await clock.guard(() => tasks.readRequest(task.id), { task: task.id });
+  if (kept) return kept;
+  const archived = await fromStore(store.tasks.readRequest(task.owner, task.id));
+  return archived && archived.input !== null ? { input: archived.input, timeoutMs: archived.timeoutMs } : null;
+}

@@ -1,0 +1,169 @@
+/**
+ * Submits a task: puts the input down, creates the record (the commit point), then adds the job. What fails after the
+ * commit point is repaired by the sweep; what is unknown before it is withdrawn, so that a request answered 503 never runs.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Deps } from '../deps.ts';
+import { TaskError } from '../errors.ts';
+import type { JobType } from '../job-type.ts';
+import { ownsSession } from '../sessions/owner.ts';
+import type { TaskOptions } from '../task.ts';
+import { canonicalJson, makeTaskId, partitionOfKey, sha256 } from '../task-id.ts';
+
+export type SubmitRequest = {
+  owner: string;
+  /** Whether there may be other owners to be fair to. */
+  spread: boolean;
+  type: JobType;
+  /** The parsed input, as JSON text. */
+  input: string;
+  /** The session it belongs to, and which field of the request says so. */
+  session?: { id: string; path: string } | undefined;
+  options: TaskOptions & { runAt: number; delayMs: number; startBy: number | undefined };
+  /** The options as the client gave them, for the fingerprint: our defaults may change between a request and its replay. */
+  given: unknown;
+  idempotencyKey: string | undefined;
+  requestId: string;
+  traceparent: string | undefined;
+  retryOf?: string | undefined;
+  /** The turn of the first task of a chain of retries that began. */
+  turnOf?: string | undefined;
+};
+
+export type Submitted =
+  | { id: string; replayed: false; createdAt: number; dueAt: number }
+  /** An earlier request with the same Idempotency-Key made this task. */
+  | { id: string; replayed: true };
+
+/** How much longer than a silent Redis is waited for a create may take to reach it, for each MB of input. */
+const CREATE_MS_PER_MB = 100;
+const WITHDRAW_RETRY_MS = 250;
+
+/** Throws `queue_full`, `idempotency_conflict`, `not_found` (the session) or `unavailable`; then nothing was accepted. */
+export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Submitted> {
+  const { tasks, clock, queue, log } = deps;
+  const { owner, type, options, idempotencyKey } = request;
+  if (clock.full()) {
+    throw new TaskError('unavailable', 'Redis is nearly full. Nothing was accepted.', { retryAfterMs: 5_000 });
+  }
+  const keyHash = idempotencyKey === undefined ? undefined : sha256(`${owner}\n${idempotencyKey}`);
+  await checkSession(deps, request, keyHash);
+  const partition = keyHash === undefined ? clock.pickPartition() : partitionOfKey(keyHash, deps.partitions);
+  const id = makeTaskId(clock.now(partition), partition);
+  const windowMs = clock.timeoutMs + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
+  let sent = false;
+  let refused = false;
+  const created = await clock
+    .guard(
+      () => {
+        sent = true;
+        return tasks.create({
+          id,
+          owner,
+          type: type.name,
+          typeVersion: type.version,
+          input: request.input,
+          headStartMs: options.priority * 1_000,
+          runAt: options.runAt,
+          delayMs: options.delayMs,
+          startBy: options.startBy,
+          timeoutMs: options.timeoutMs,
+          maxAttempts: options.maxAttempts,
+          priority: options.priority,
+          spread: request.spread,
+          metadata: options.metadata,
+          requestId: request.requestId,
+          traceparent: request.traceparent,
+          retryOf: request.retryOf,
+          turnOf: request.turnOf,
+          idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
+          notAfter: clock.now(partition) + windowMs,
+          wanted: () => !refused,
+        });
+      },
+      { task: id },
+    )
+    .catch((error: unknown) => {
+      refused = true;
+      // The task may exist. A retry with the key attaches to it; without a key nobody would ever know of it.
+      if (sent && keyHash === undefined) void withdraw(deps, { id, partition, owner, windowMs });
+      throw error;
+    });
+
+  switch (created.verdict) {
+    case 'created': {
+      const entry = { id, type: type.name, rank: created.rank, delayMs: created.dueAt - created.createdAt };
+      await clock
+        .guard(() => queue.add([entry]), queue.needs(type.name))
+        .catch((error: unknown) => {
+          log.warn({ error, task_id: id }, 'the job was not added; the sweep will add it');
+        });
+      return { id, replayed: false, createdAt: created.createdAt, dueAt: created.dueAt };
+    }
+    case 'replay':
+      return { id: created.id, replayed: true };
+    case 'conflict':
+      throw new TaskError(
+        'idempotency_conflict',
+        'This Idempotency-Key was used for a request that differs from this one.',
+      );
+    case 'full':
+      throw new TaskError('queue_full', `The queue ${type.name} is full (${created.what}). Nothing was accepted.`, {
+        retryAfterMs: 5_000,
+      });
+    default:
+      throw new TaskError('unavailable', 'Redis answered too late. Nothing was accepted.', { retryAfterMs: 1_000 });
+  }
+}
+
+/**
+ * The session must be there, and be the owner's. An Idempotency-Key that has made a task already asks for no other one: it is
+ * answered as before, whatever became of the session, and while the store is away.
+ */
+async function checkSession(
+  deps: Deps,
+  { owner, session: wanted }: SubmitRequest,
+  keyHash: string | undefined,
+): Promise<void> {
+  if (wanted === undefined) return;
+  try {
+    if (await ownsSession(deps, owner, wanted.id)) return;
+    throw new TaskError('not_found', `There is no session of yours that ${wanted.path} names.`, {
+      fields: [{ path: wanted.path, message: 'is not the id of a session' }],
+    });
+  } catch (error) {
+    if (keyHash !== undefined && (await deps.clock.guard(() => deps.tasks.hasIdempotencyKey(keyHash)))) return;
+    throw error;
+  }
+}
+
+function fingerprint({ type, input, given, retryOf }: SubmitRequest): string {
+  return sha256(canonicalJson({ type: type.name, input: JSON.parse(input), options: given, retryOf }));
+}
+
+/**
+ * Takes a task back whose create may or may not have happened: at once, behind it on the same connection, and again
+ * until Redis has taken it after the time from which create refuses.
+ */
+async function withdraw(
+  deps: Deps,
+  { id, partition, owner, windowMs }: { id: string; partition: number; owner: string; windowMs: number },
+): Promise<void> {
+  const { tasks, clock, log } = deps;
+  const nonce = randomUUID();
+  const startedAt = performance.now();
+  const take = () => tasks.cancel(id, owner, { nonce, withdraw: true });
+  take().catch(() => undefined);
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, WITHDRAW_RETRY_MS));
+    if (clock.stopped()) return log.warn({ task_id: id }, 'stopped before a refused submit could be withdrawn');
+    const late = performance.now() - startedAt > windowMs;
+    if (!late || !clock.available(partition)) continue;
+    try {
+      await take();
+      return;
+    } catch {
+      // Away again.
+    }
+  }
+}
