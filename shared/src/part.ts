@@ -1,0 +1,59 @@
+/**
+ * A part: a feature that adds to a task's life without the kernel knowing it. It has a room of its own and hangs itself on
+ * these points; `parts.ts` lists all of them. Hooks are asked one part after the other, in the order of the list.
+ */
+import type { AttemptStop, Context } from './context.ts';
+import type { TaskError } from './errors.ts';
+import type { JobType } from './job-type.ts';
+import type { ArchivedTask } from './store.ts';
+import type { TaskRecord } from './task.ts';
+
+/** What a part wants to know of a task later. Strings; the record keeps them, and every hook and a retry get them back. */
+export type Marks = Readonly<Record<string, string>>;
+
+/** A checked submit before its task is created. `inputPath` leads to the input in the request's body, for error messages. */
+export type Admission = { owner: string; type: JobType; input: unknown; inputPath: string[] };
+
+/** A queued task that a runner has just taken, before anything was read of it. */
+export type TakenTask = { id: string; type: JobType };
+
+/**
+ * Not yet: the task sleeps until then (ms, Redis TIME). With a reason (a word of the `waiting` event) its record and its
+ * readers are told; without one it steps back in silence.
+ */
+export type Wait = { until: number; reason?: string };
+
+/** One execution of a task. */
+export type Attempt = { id: string; attempt: number; owner: string; type: JobType; marks: Marks; signal: AbortSignal };
+
+/** How an attempt ended. */
+export type Outcome =
+  | { kind: 'completed' }
+  | { kind: 'parked' }
+  | { kind: 'stopped'; by: AttemptStop['kind'] }
+  | { kind: 'failed'; error: TaskError };
+
+/** A task whose `ended` failed while those of the others did not. `what` says, in the log, what is given up in the end. */
+export type Failure = { id: string; what: string; error: unknown };
+
+export type Part = {
+  name: string;
+  /**
+   * In the API, before the task is created: throws a TaskError when it may not be, else gives the marks of the task. A
+   * refusal does not count when the request's Idempotency-Key has made its task already. `retryOf` is the task that is retried.
+   */
+  admit?(request: Admission, retryOf: TaskRecord | undefined): Promise<Marks>;
+  /** In a runner, before the attempt is counted: null lets it begin. Holding it back makes no attempt and discards nothing. */
+  hold?(task: TakenTask): Promise<Wait | null>;
+  /** In a runner, before the handler. What it throws ends the attempt as if the handler had thrown it. */
+  begin?(attempt: Attempt, input: unknown): Promise<void>;
+  /** In a runner: what handlers may touch. A part declares its fields by augmenting the interface Context. */
+  context?(attempt: Attempt): Partial<Context>;
+  /** In a runner, after the attempt was released or its task ended: gives back what was reserved. */
+  left?(attempt: Attempt, outcome: Outcome): Promise<void>;
+  /**
+   * In a relay, when the store has the tasks; may be called twice. Throws StoreAway while the store is away, and the batch
+   * waits; gives those that failed alone, which are tried again later.
+   */
+  ended?(tasks: ArchivedTask[]): Promise<Failure[]>;
+};
