@@ -8,14 +8,16 @@ import { reply } from './http/reply.ts';
 import { type OpenApiDocument, openApiDocument } from './openapi/document.ts';
 import { taskOf } from './openapi/job-types.ts';
 import { docsPaths, docsRoutes } from './routes/docs.ts';
-import { eventPaths, eventRoutes } from './routes/events.ts';
 import { healthPaths, healthRoutes } from './routes/health.ts';
-import { preferencePaths, preferenceRoutes } from './routes/preferences.ts';
-import { sessionMessagePaths, sessionMessageRoutes } from './routes/session-messages.ts';
-import { sessionPaths, sessionRoutes } from './routes/sessions.ts';
-import { submitRoutes } from './routes/submit.ts';
-import { submitPaths } from './routes/submit-paths.ts';
-import { taskPaths, taskRoutes } from './routes/tasks.ts';
+import { sessionMessagePaths, sessionMessageRoutes } from './routes/sessions/messages.ts';
+import { preferencePaths, preferenceRoutes } from './routes/sessions/preferences.ts';
+import { sessionTaskRoutes } from './routes/sessions/session-tasks.ts';
+import { sessionPaths, sessionRoutes } from './routes/sessions/sessions.ts';
+import { retryRoutes } from './routes/submit/retry.ts';
+import { submitRoutes } from './routes/submit/submit.ts';
+import { submitPaths } from './routes/submit/submit-paths.ts';
+import { eventPaths, eventRoutes } from './routes/tasks/events.ts';
+import { taskPaths, taskRoutes } from './routes/tasks/tasks.ts';
 
 export function createApp(api: Api): Hono<ApiEnv> {
   const { log } = api.deps;
@@ -41,6 +43,8 @@ export function createApp(api: Api): Hono<ApiEnv> {
   app.onError((error, c) => fail(c, error));
 
   submitRoutes(app, api);
+  sessionTaskRoutes(app, api);
+  retryRoutes(app, api);
   taskRoutes(app, api);
   eventRoutes(app, api);
   sessionRoutes(app, api);

@@ -2,7 +2,7 @@
 import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
 import { TaskView } from '@beanline/shared/task-view.ts';
 import { z } from 'zod';
-import { SubmitOptions } from '../routes/submit-request.ts';
+import { SubmitOptions } from '../routes/submit/submit-request.ts';
 
 /** The first letter of each word large: `chat.request` is `ChatRequest`. */
 export const nameOf = ({ name }: JobType) =>

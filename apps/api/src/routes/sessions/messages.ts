@@ -5,10 +5,10 @@ import { readMessages } from '@beanline/shared/sessions/read-session.ts';
 import { messageJson, sessionJson } from '@beanline/shared/sessions/view.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { fieldErrors, invalid, parseBody, readJson } from '../http/body.ts';
-import type { Api, ApiEnv } from '../http/context.ts';
-import { parseQuery } from '../http/query.ts';
-import { replyJson } from '../http/reply.ts';
+import { fieldErrors, invalid, parseBody, readJson } from '../../http/body.ts';
+import type { Api, ApiEnv } from '../../http/context.ts';
+import { parseQuery } from '../../http/query.ts';
+import { replyJson } from '../../http/reply.ts';
 import {
   answerHeaders,
   json,
@@ -18,11 +18,11 @@ import {
   requestHeaders,
   SessionPath,
   TAGS,
-} from '../openapi/operation.ts';
-import { MessageList, MessagePosted } from '../openapi/session-answers.ts';
+} from '../../openapi/operation.ts';
+import { IdempotencyKey } from '../submit/submit-request.ts';
+import { MessageList, MessagePosted } from './session-answers.ts';
 import { MessageBody, newMessage, PageQuery } from './session-request.ts';
 import { cacheHeaders, SESSIONS, sessionIdOf } from './sessions.ts';
-import { IdempotencyKey } from './submit-request.ts';
 
 export function sessionMessageRoutes(app: Hono<ApiEnv>, { deps, config }: Api) {
   app.get(`${SESSIONS}/:session/messages`, async (c) => {

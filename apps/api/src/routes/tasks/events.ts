@@ -5,10 +5,11 @@ import { isEnd } from '@beanline/shared/task.ts';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { askToComeBack, isEventSource, STREAM_HEADERS, streamEvents } from '../encoders/sse.ts';
-import { fieldErrors, invalid } from '../http/body.ts';
-import type { Api, ApiContext, ApiEnv } from '../http/context.ts';
-import { reply } from '../http/reply.ts';
+import { askToComeBack, isEventSource, STREAM_HEADERS } from '../../encoders/sse.ts';
+import { streamEvents } from '../../encoders/stream-events.ts';
+import { fieldErrors, invalid } from '../../http/body.ts';
+import type { Api, ApiContext, ApiEnv } from '../../http/context.ts';
+import { reply } from '../../http/reply.ts';
 import {
   eventStream,
   headersWith,
@@ -18,7 +19,7 @@ import {
   requestHeaders,
   TAGS,
   TaskPath,
-} from '../openapi/operation.ts';
+} from '../../openapi/operation.ts';
 import { findTask } from './tasks.ts';
 
 /** No stock reader sends an empty one, but some others do before their first event. */

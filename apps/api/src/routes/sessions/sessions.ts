@@ -6,10 +6,10 @@ import { searchSessions } from '@beanline/shared/sessions/search-sessions.ts';
 import { sessionJson } from '@beanline/shared/sessions/view.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { invalid, parseBody, readJsonIfAny } from '../http/body.ts';
-import type { Api, ApiContext, ApiEnv } from '../http/context.ts';
-import { parseQuery } from '../http/query.ts';
-import { reply, replyJson } from '../http/reply.ts';
+import { invalid, parseBody, readJsonIfAny } from '../../http/body.ts';
+import type { Api, ApiContext, ApiEnv } from '../../http/context.ts';
+import { parseQuery } from '../../http/query.ts';
+import { reply, replyJson } from '../../http/reply.ts';
 import {
   answerHeaders,
   headersWith,
@@ -21,8 +21,8 @@ import {
   SessionPath,
   sessionLinks,
   TAGS,
-} from '../openapi/operation.ts';
-import { SessionAnswer, SessionList, SummaryAnswer, WholeSession } from '../openapi/session-answers.ts';
+} from '../../openapi/operation.ts';
+import { SessionAnswer, SessionList, SummaryAnswer, WholeSession } from './session-answers.ts';
 import { ListQuery, SessionBody, sessionSearch, TitleBody, TitleQuery } from './session-request.ts';
 
 export const SESSIONS = '/api/chat/sessions';

@@ -8,9 +8,9 @@ import { FeatureMode } from '@beanline/shared/sessions/view.ts';
 import { sessionSorts } from '@beanline/shared/store.ts';
 import { textOf } from '@beanline/shared/text.ts';
 import { z } from 'zod';
-import { invalid } from '../http/body.ts';
-import { flag, whole } from '../http/query.ts';
-import { Metadata } from './submit-request.ts';
+import { invalid } from '../../http/body.ts';
+import { flag, whole } from '../../http/query.ts';
+import { Metadata } from '../submit/submit-request.ts';
 
 const MAX_COUNT = 1_000_000_000_000;
 /** A page of a list may hold 200 of them. */

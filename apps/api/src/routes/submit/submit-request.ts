@@ -3,7 +3,7 @@ import type { FieldError } from '@beanline/shared/errors.ts';
 import type { JobType } from '@beanline/shared/job-type.ts';
 import type { SubmitRequest } from '@beanline/shared/tasks/submit-task.ts';
 import { z } from 'zod';
-import { fieldErrors, invalid } from '../http/body.ts';
+import { fieldErrors, invalid } from '../../http/body.ts';
 
 const DAY_MS = 86_400_000;
 const MAX_AHEAD_MS = 30 * DAY_MS;
@@ -100,10 +100,11 @@ export const SubmitHeaders = z.object({
   traceparent: z.string().optional().meta({ description: 'W3C Trace Context; an invalid one is ignored' }),
 });
 
-type Parts<Input = unknown> = { rawInput: Input; rawOptions: Record<string, unknown>; inputPath: string[] };
+/** A body, taken apart. `inputPath` leads to the input in it. */
+export type BodyParts<Input = unknown> = { rawInput: Input; rawOptions: Record<string, unknown>; inputPath: string[] };
 
 /** Splits the body of a job type's own route: the input's fields and the options stand side by side. */
-export function splitBody(body: unknown): Parts<Record<string, unknown>> {
+export function splitBody(body: unknown): BodyParts<Record<string, unknown>> {
   if (!isObject(body)) throw invalid([{ path: '', message: 'the body must be a JSON object' }]);
   const rawInput = Object.fromEntries(Object.entries(body).filter(([name]) => !optionNames.includes(name)));
   const rawOptions = Object.fromEntries(Object.entries(body).filter(([name]) => optionNames.includes(name)));
@@ -111,7 +112,7 @@ export function splitBody(body: unknown): Parts<Record<string, unknown>> {
 }
 
 /** Splits the body of `POST /tasks`: `{type, input, …options}`. */
-export function splitTaskBody(body: unknown): Parts & { type: string } {
+export function splitTaskBody(body: unknown): BodyParts & { type: string } {
   if (!isObject(body)) throw invalid([{ path: '', message: 'the body must be a JSON object' }]);
   const { type, input, ...rawOptions } = body;
   const missing: FieldError[] = [];
@@ -126,7 +127,7 @@ type Headers = { idempotencyKey: string | undefined; traceparent: string | undef
 /** The checked request. Throws `invalid_request` with every bad field of input, options and headers at once. */
 export function parseSubmit(
   type: JobType,
-  { rawInput, rawOptions, inputPath }: Parts,
+  { rawInput, rawOptions, inputPath }: BodyParts,
   headers: Headers,
   context: { now: number; owner: string; spread: boolean; requestId: string; taskTimeoutMs: number },
 ): SubmitRequest {

@@ -10,12 +10,12 @@ import { listTasks } from '@beanline/shared/tasks/list-tasks.ts';
 import { type FoundTask, readTask } from '@beanline/shared/tasks/read-task.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { unauthorized } from '../http/access.ts';
-import type { Api, ApiContext, ApiEnv } from '../http/context.ts';
-import { parseQuery, whole } from '../http/query.ts';
-import { reply, replyJson } from '../http/reply.ts';
-import { hasMoved, waitForEvent } from '../http/wait.ts';
-import { CancelRequested, TaskList } from '../openapi/answers.ts';
+import { unauthorized } from '../../http/access.ts';
+import type { Api, ApiContext, ApiEnv } from '../../http/context.ts';
+import { parseQuery, whole } from '../../http/query.ts';
+import { reply, replyJson } from '../../http/reply.ts';
+import { hasMoved, waitForEvent } from '../../http/wait.ts';
+import { CancelRequested, TaskList } from '../../openapi/answers.ts';
 import {
   answerHeaders,
   headersWith,
@@ -26,7 +26,7 @@ import {
   requestHeaders,
   TAGS,
   TaskPath,
-} from '../openapi/operation.ts';
+} from '../../openapi/operation.ts';
 
 const ReadQuery = z.object({
   wait: whole(0, 60).default(0).meta({ description: 'Seconds to wait for the next change' }),

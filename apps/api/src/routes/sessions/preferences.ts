@@ -2,9 +2,9 @@
 import { cachedPreferences, Preferences, writePreferences } from '@beanline/shared/sessions/preferences.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { parseBody, readJson } from '../http/body.ts';
-import type { Api, ApiEnv } from '../http/context.ts';
-import { reply, replyJson } from '../http/reply.ts';
+import { parseBody, readJson } from '../../http/body.ts';
+import type { Api, ApiEnv } from '../../http/context.ts';
+import { reply, replyJson } from '../../http/reply.ts';
 import {
   answerHeaders,
   headersWith,
@@ -14,7 +14,7 @@ import {
   problems,
   requestHeaders,
   TAGS,
-} from '../openapi/operation.ts';
+} from '../../openapi/operation.ts';
 import { cacheHeaders } from './sessions.ts';
 
 const PATH = '/api/chat/preferences';

@@ -2,8 +2,8 @@
 import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
 import type { z } from 'zod';
 import type { ZodOpenApiMediaTypeObject } from 'zod-openapi';
-import { Accepted } from '../openapi/answers.ts';
-import { bodyOf, exampleOf, nameOf, sessionBodyOf, taskBodyOf, taskExamplesOf } from '../openapi/job-types.ts';
+import { Accepted } from '../../openapi/answers.ts';
+import { bodyOf, exampleOf, nameOf, sessionBodyOf, taskBodyOf, taskExamplesOf } from '../../openapi/job-types.ts';
 import {
   answerHeaders,
   eventStream,
@@ -16,9 +16,9 @@ import {
   TAGS,
   TaskPath,
   taskLinks,
-} from '../openapi/operation.ts';
-import { SessionTaskQuery } from './session-request.ts';
-import { SESSIONS } from './sessions.ts';
+} from '../../openapi/operation.ts';
+import { SessionTaskQuery } from '../sessions/session-request.ts';
+import { SESSIONS } from '../sessions/sessions.ts';
 import { SubmitHeaders } from './submit-request.ts';
 
 /** Job types that need nothing but a session, by the end of their route. */

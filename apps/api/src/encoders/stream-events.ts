@@ -1,0 +1,148 @@
+/**
+ * One reader's stream of a task's events, written straight to its socket, bounded in memory and time. A reader is a state
+ * and a few callbacks, not a loop that awaits: of ten thousand nearly all wait, and an event must not wake so many promises.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Frame } from '@beanline/shared/event.ts';
+import type { Pulled } from '@beanline/shared/live/hub.ts';
+import { readArchivedEvents } from '@beanline/shared/tasks/read-archived-events.ts';
+import type { Api, ApiContext } from '../http/context.ts';
+import type { StreamPlace } from '../http/streams.ts';
+import { whenToLeave } from './leaving.ts';
+import { comeBack, openReader, STREAM_HEADERS } from './sse.ts';
+
+type Stream = { outgoing: ServerResponse; place: StreamPlace; headers: Record<string, string> };
+type Followed = { id: string; owner: string; archived: boolean };
+/** Where frames come from: the live hub of the task, or the store. */
+type Channel = Pick<Awaited<ReturnType<Api['deps']['live']['follow']>>, 'pull' | 'unwait' | 'close'>;
+
+/** All that the store has after a cursor, at once; nothing more comes. */
+const archiveOf = (deps: Api['deps'], { owner, id }: Followed): Channel => ({
+  pull: async (cursor) => {
+    const frames = await readArchivedEvents(deps, owner, id, cursor);
+    return frames?.length ? frames : null;
+  },
+  unwait: () => undefined,
+  close: () => undefined,
+});
+
+/** What has ended for good is not followed. */
+const openChannel = async (deps: Api['deps'], task: Followed): Promise<Channel> =>
+  task.archived ? archiveOf(deps, task) : deps.live.follow(task.id);
+
+/** Sends the events of a task as the answer to this request, and gives back the place at the end. Does not wait for it. */
+export function streamEvents(
+  api: Api,
+  c: ApiContext,
+  place: StreamPlace,
+  task: { id: string; archived?: boolean },
+  after: string,
+  more: Record<string, string> = {},
+): void {
+  const { outgoing } = c.env;
+  const headers = { 'X-Request-Id': c.get('requestId'), ...c.get('headers'), ...STREAM_HEADERS, ...more };
+  // A reader that left before this has closed already: nothing would ever tell us again.
+  if (outgoing.destroyed) place.close();
+  // Without `c`: a stream may be open for long, and holds no more than it needs.
+  else {
+    const followed = { id: task.id, archived: task.archived ?? false, owner: c.get('owner') };
+    void stream(api, { outgoing, place, headers }, followed, after).finally(place.close);
+  }
+}
+
+/**
+ * Streams a task's events after a cursor; resolves when the stream is over. It ends after the terminal event, when the
+ * reader leaves or its key is gone, or at an event boundary when the API drains: spread over the drain time, and after a
+ * `retry:` that spreads the reconnects too.
+ */
+function stream(
+  { deps, config, drain }: Api,
+  { outgoing, place: { revoked }, headers }: Stream,
+  task: Followed,
+  after: string,
+): Promise<void> {
+  const ended = Promise.withResolvers<void>();
+  const reader = openReader(outgoing, headers, config, pump);
+  let channel: Channel | undefined;
+  let inStore = task.archived;
+  let cursor = after;
+  let over = false;
+  let done = false;
+  let leaving = false;
+  let stay: (() => void) | undefined;
+
+  function close() {
+    if (over) return;
+    over = true;
+    reader.stop();
+    stay?.();
+    channel?.unwait(pump);
+    channel?.close();
+    ended.resolve();
+  }
+  function broke(error: unknown) {
+    if (over) return;
+    // Redis went away mid-stream: the reader comes back with its last id.
+    deps.log.debug({ error, task_id: task.id }, 'a stream broke');
+    outgoing.destroy();
+    close();
+  }
+
+  /** The task has left Redis, so the rest is in the store; or it is gone with a failover, and the reader learns so when it comes back. */
+  function vanish() {
+    if (inStore) {
+      close();
+      outgoing.end(comeBack());
+      return;
+    }
+    channel?.close();
+    inStore = true;
+    channel = archiveOf(deps, task);
+    pump();
+  }
+
+  /** Writes what there is, until the reader or the task has to be waited for: then it is called again. */
+  function pump() {
+    while (!over && channel && !reader.isLate()) {
+      if (done || leaving) {
+        close();
+        outgoing.end(done ? undefined : comeBack());
+        return;
+      }
+      const frames = channel.pull(cursor, pump);
+      if (frames instanceof Promise) return void frames.then(took, broke);
+      if (frames === null) return vanish();
+      if (frames.length === 0) return;
+      write(frames);
+    }
+  }
+  function took(frames: Pulled) {
+    if (over) return;
+    if (frames === null) return vanish();
+    if (frames.length > 0) write(frames);
+    // None: it waits to be woken, unless it is to leave.
+    if (frames.length > 0 || leaving) pump();
+  }
+  function write(frames: Frame[]) {
+    const last = frames.at(-1);
+    if (last) cursor = last.id;
+    done = last?.type === 'done';
+    reader.write(frames);
+  }
+
+  outgoing.on('close', close);
+  outgoing.on('error', close);
+  stay = whenToLeave({ drain, drainMs: config.DRAIN_MS, revoked }, () => {
+    leaving = true;
+    if (channel) return pump();
+    // The subscription is still to come, and may be for long: the reader need not wait for it.
+    close();
+    outgoing.end(comeBack());
+  });
+  openChannel(deps, task).then((opened) => {
+    channel = opened;
+    if (over) opened.close();
+    else pump();
+  }, broke);
+  return ended.promise;
+}

@@ -1,0 +1,111 @@
+/** How every submit goes on once its body is read: the request is checked, its task made, and answered as its headers ask. */
+import { TaskError } from '@beanline/shared/errors.ts';
+import { START } from '@beanline/shared/event.ts';
+import type { JobType } from '@beanline/shared/job-type.ts';
+import { allows } from '@beanline/shared/owner.ts';
+import { isEnd, type Status, type StoredStatus, statusAt, taskJson, taskUrls } from '@beanline/shared/task.ts';
+import { type FoundTask, readTask } from '@beanline/shared/tasks/read-task.ts';
+import { type SubmitRequest, type Submitted, submitTask } from '@beanline/shared/tasks/submit-task.ts';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { streamEvents } from '../../encoders/stream-events.ts';
+import { OPEN_CALLER } from '../../http/access.ts';
+import { requireScope } from '../../http/authenticate.ts';
+import type { Api, ApiContext } from '../../http/context.ts';
+import { replyJson } from '../../http/reply.ts';
+import { waitForEvent } from '../../http/wait.ts';
+import type { Accepted } from '../../openapi/answers.ts';
+import { preferredWait, wantsEvents } from './prefer.ts';
+import { type BodyParts, parseSubmit } from './submit-request.ts';
+
+// Straight from Node's parser: the Web headers of a request are built only when they are asked for.
+const headerOf = (c: ApiContext, name: string) => c.env.incoming.headers[name]?.toString();
+
+/** Whether a `Prefer: wait` ends here: the task has ended, or waits for a person. */
+const rests = (status: StoredStatus) => isEnd(status) || status === 'input_required';
+const isRest = (type: string) => type === 'done' || type === 'human_approval';
+
+/** What is known of a task that was just created, without reading it. */
+const createdTask = (id: string) => ({ id, lastId: '0-1', status: 'queued' as const });
+
+/** The submit that the body's parts and the headers ask for. Throws `invalid_request` with every bad field of both. */
+export function submitRequest({ deps, config }: Api, c: ApiContext, type: JobType, parts: BodyParts): SubmitRequest {
+  const headers = { idempotencyKey: headerOf(c, 'idempotency-key'), traceparent: headerOf(c, 'traceparent') };
+  return parseSubmit(type, parts, headers, {
+    now: deps.clock.now(),
+    owner: c.get('owner'),
+    spread: c.get('caller') !== OPEN_CALLER,
+    requestId: c.get('requestId'),
+    taskTimeoutMs: config.TASK_TIMEOUT_MS,
+  });
+}
+
+/** Submits, and answers: the task's events, the finished task, or that it is accepted. */
+export async function accept(api: Api, c: ApiContext, request: SubmitRequest): Promise<Response> {
+  const stream = wantsEvents(headerOf(c, 'accept'));
+  if (stream) requireScope(c, 'read');
+  const place = stream ? api.streams.open(c.get('caller')) : null;
+  const { submitted, found } = await submitOrAttach(api, request).catch((error: unknown) => {
+    place?.close();
+    throw error;
+  });
+  const { id, replayed } = submitted;
+  const headers: Record<string, string> = {
+    Location: `/tasks/${id}`,
+    ...(replayed ? { 'Idempotency-Replayed': 'true' } : {}),
+  };
+  if (place) {
+    streamEvents(api, c, place, found ?? createdTask(id), START, { ...headers, 'X-Task-Id': id });
+    return RESPONSE_ALREADY_SENT;
+  }
+  const seconds = allows(c.get('caller').scopes, 'read') ? preferredWait(headerOf(c, 'prefer')) : 0;
+  const task = seconds > 0 ? await waitedFor(api, c, id, found, seconds) : found;
+  if (seconds > 0 && task && isEnd(task.status) && (await mayStillRead(api, c))) {
+    const applied = { ...headers, 'Preference-Applied': `wait=${seconds}` };
+    return replyJson(c, 200, taskJson(task, api.deps.clock.now()), applied);
+  }
+  return replyJson(c, 202, acceptedJson(request.type, submitted, task, api.deps.clock.now()), headers);
+}
+
+/** `found` is the task of an earlier request with the same Idempotency-Key. */
+async function submitOrAttach({ deps }: Api, request: SubmitRequest) {
+  const submitted = await submitTask(deps, request);
+  return { submitted, found: submitted.replayed ? await replayedTask(deps, request.owner, submitted.id) : undefined };
+}
+
+async function replayedTask(deps: Api['deps'], owner: string, id: string): Promise<FoundTask> {
+  try {
+    return await readTask(deps, owner, id, 'listed');
+  } catch (error) {
+    if (!(error instanceof TaskError) || error.code !== 'not_found') throw error;
+    throw new TaskError('gone', 'The task of this Idempotency-Key is past its retention.');
+  }
+}
+
+/** The task when it rests, or when the wait is over. */
+async function waitedFor(api: Api, c: ApiContext, id: string, found: FoundTask | undefined, seconds: number) {
+  const from = found ?? createdTask(id);
+  // Only what comes after the record counts: an approval that was answered is no reason to stop waiting.
+  if (!rests(from.status)) {
+    await waitForEvent(api, c.get('caller'), from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
+  }
+  // The task is accepted, so an outage now must not answer as if it were not.
+  return readTask(api.deps, c.get('owner'), id).catch(() => found);
+}
+
+/** The key may have gone while the request waited. */
+const mayStillRead = ({ access }: Api, c: ApiContext) => access.isValid(c.get('caller')).catch(() => false);
+
+/** `task` is given where it was read: of one just created all is known. */
+function acceptedJson(type: JobType, submitted: Submitted, task: FoundTask | undefined, now: number): Accepted {
+  const { id } = submitted;
+  const createdAt = task?.createdAt ?? (submitted.replayed ? 0 : submitted.createdAt);
+  const isAhead = !submitted.replayed && submitted.dueAt > submitted.createdAt;
+  const status: Status = task ? statusAt(task, now) : isAhead ? 'scheduled' : 'queued';
+  return {
+    task_id: id,
+    type: type.name,
+    status,
+    created_at: new Date(createdAt).toISOString(),
+    urls: taskUrls(id),
+  };
+}

@@ -1,0 +1,41 @@
+/** `POST /tasks/<id>/retry`: a new task of the same input. */
+import { TaskError } from '@beanline/shared/errors.ts';
+import { turnIdOf } from '@beanline/shared/session.ts';
+import { isEnd } from '@beanline/shared/task.ts';
+import { readRequest } from '@beanline/shared/tasks/read-request.ts';
+import type { FoundTask } from '@beanline/shared/tasks/read-task.ts';
+import type { SubmitRequest } from '@beanline/shared/tasks/submit-task.ts';
+import type { Hono } from 'hono';
+import type { Api, ApiContext, ApiEnv } from '../../http/context.ts';
+import { findTask } from '../tasks/tasks.ts';
+import { accept, submitRequest } from './accept.ts';
+
+/** The turn in which a task asked its question; undefined when it never began: its retry is the first to ask. */
+const askedTurn = ({ id, startedAt, endedAt }: FoundTask) =>
+  startedAt === null || endedAt === null ? undefined : turnIdOf({ id, endedAt });
+
+/** The submit of an ended task once more, with the options it had. */
+async function retryRequest(api: Api, c: ApiContext, task: FoundTask): Promise<SubmitRequest> {
+  const type = api.deps.catalog.get(task.type);
+  const stored = await readRequest(api.deps, task);
+  if (!type || stored === null) throw new TaskError('gone', 'The input of this task is past its retention.');
+  const parts = { rawInput: JSON.parse(stored.input), rawOptions: {}, inputPath: ['input'] };
+  const request = submitRequest(api, c, type, parts);
+  const { priority, metadata, maxAttempts } = task;
+  return {
+    ...request,
+    retryOf: task.id,
+    turnOf: task.turnOf ?? askedTurn(task),
+    options: { ...request.options, priority, metadata, timeoutMs: stored.timeoutMs, maxAttempts },
+  };
+}
+
+export function retryRoutes(app: Hono<ApiEnv>, api: Api) {
+  app.post('/tasks/:id/retry', async (c) => {
+    const task = await findTask(api, c, 'listed');
+    if (!isEnd(task.status)) {
+      throw new TaskError('conflict', 'The task has not ended; only an ended task can be retried.');
+    }
+    return accept(api, c, await retryRequest(api, c, task));
+  });
+}
