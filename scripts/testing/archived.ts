@@ -3,10 +3,10 @@
 import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
-import type { System } from './system.ts';
+import type { InProcess } from './in-process.ts';
 import { silentLog, until } from './task-redis.ts';
 
-type Of = Pick<System, 'redis'>;
+type Of = Pick<InProcess, 'redis' | 'prefix'>;
 
 /** So short that tests see it end. */
 export const SHORT_RETENTION = { TASK_RETENTION_MS: '1000', SWEEP_INTERVAL_MS: '100' };
@@ -14,7 +14,10 @@ export const SHORT_RETENTION = { TASK_RETENTION_MS: '1000', SWEEP_INTERVAL_MS: '
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 25;
 
-async function withRedis<T>({ redis }: Of, use: (redis: ReturnType<typeof connect>) => Promise<T>): Promise<T> {
+async function withRedis<T>(
+  { redis }: Pick<Of, 'redis'>,
+  use: (redis: ReturnType<typeof connect>) => Promise<T>,
+): Promise<T> {
   const connection = connect(parseRedisUrl(redis.url), { name: 'test', for: 'worker', log: silentLog });
   try {
     return await use(connection);
@@ -23,12 +26,12 @@ async function withRedis<T>({ redis }: Of, use: (redis: ReturnType<typeof connec
   }
 }
 
-const keyOf = (id: string, name: string) => `bl:{${partitionOf(id, process.env.TEST_ON_CLUSTER ? 64 : 1)}}:${name}`;
+const keyOf = ({ prefix }: Of, id: string, name: string) => `${prefix}:{${partitionOf(id, 1)}}:${name}`;
 
 /** Those of these tasks that Redis has. */
 export const inRedis = (system: Of, ids: string[]): Promise<string[]> =>
   withRedis(system, async (redis) => {
-    const found = await Promise.all(ids.map((id) => redis.exists(keyOf(id, `task:${id}`))));
+    const found = await Promise.all(ids.map((id) => redis.exists(keyOf(system, id, `task:${id}`))));
     return ids.filter((_, index) => found[index] === 1);
   });
 
@@ -36,7 +39,7 @@ export const inRedis = (system: Of, ids: string[]): Promise<string[]> =>
 export const leftRedis = (system: Of, ids: string[]): Promise<void> =>
   withRedis(system, (redis) =>
     until(async () => {
-      const found = await Promise.all(ids.map((id) => redis.exists(keyOf(id, `task:${id}`))));
+      const found = await Promise.all(ids.map((id) => redis.exists(keyOf(system, id, `task:${id}`))));
       if (found.every((count) => count === 0)) return true;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       return false;
@@ -46,6 +49,6 @@ export const leftRedis = (system: Of, ids: string[]): Promise<void> =>
 /** Those of these tasks that Redis may remove, now or later, because the store has them. */
 export const removable = (system: Of, ids: string[]): Promise<string[]> =>
   withRedis(system, async (redis) => {
-    const scores = await Promise.all(ids.map((id) => redis.zscore(keyOf(id, 'archived'), id)));
+    const scores = await Promise.all(ids.map((id) => redis.zscore(keyOf(system, id, 'archived'), id)));
     return ids.filter((_, index) => scores[index] !== null);
   });

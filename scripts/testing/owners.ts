@@ -10,10 +10,10 @@ import { chat } from './client.ts';
 import { ask } from './raw.ts';
 
 /** Makes and revokes keys as `npm run keys` does. */
-export function keyring(redisUrl: string) {
+export function keyring(redisUrl: string, prefix = 'bl') {
   const log = createLog({ level: 'silent', name: 'test' });
   const redis = connect(parseRedisUrl(redisUrl), { name: 'keys', for: 'worker', log });
-  const apiKeys = createApiKeys(redis, createKeys('bl'));
+  const apiKeys = createApiKeys(redis, createKeys(prefix));
   return {
     async create(owner: string, options: { scopes?: Scope[]; expiresInMs?: number } = {}) {
       const { token, key } = await apiKeys.create({ owner, scopes: ['submit', 'read'], ...options });

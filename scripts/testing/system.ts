@@ -89,7 +89,7 @@ export type System = Awaited<ReturnType<typeof startSystem>>;
 export async function startSystem(options: SystemOptions = {}) {
   const redis = options.redis ?? (process.env.TEST_ON_CLUSTER ? await testCluster() : await testRedis());
   const store = await testStore();
-  const env = { ...TEST_ENV, REDIS_URL: redis.url, ...store.env, ...options.env };
+  const env = { ...TEST_ENV, KEY_PREFIX: 'bl', REDIS_URL: redis.url, ...store.env, ...options.env };
   const programs: Program[] = [];
   let failed = false;
 
@@ -156,6 +156,8 @@ export async function startSystem(options: SystemOptions = {}) {
   });
   return {
     redis,
+    /** Of all its keys in Redis. */
+    prefix: env.KEY_PREFIX,
     /** What its programs are started with. */
     env,
     dataDir: store.env.DATA_DIR,

@@ -1,5 +1,5 @@
 /** The log: one JSON line per fact, on standard error. Keys and bearer tokens never pass. */
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'child'>;
 
@@ -29,7 +29,8 @@ export function errorFields(error: unknown): Record<string, unknown> {
   };
 }
 
-export function createLog(options: { level: string; name: string }): Log {
+/** Writes to standard error, or `to` what is given. */
+export function createLog(options: { level: string; name: string; to?: DestinationStream }): Log {
   return pino(
     {
       level: options.level,
@@ -37,6 +38,6 @@ export function createLog(options: { level: string; name: string }): Log {
       serializers: { error: errorFields, err: errorFields },
       redact: ['headers', '*.authorization', '*.apiKey', 'input', 'output'],
     },
-    pino.destination({ dest: 2, sync: true }),
+    options.to ?? pino.destination({ dest: 2, sync: true }),
   );
 }

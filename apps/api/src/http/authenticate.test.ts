@@ -2,24 +2,24 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat, post, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { watchMachine } from '../../../../scripts/testing/machine.ts';
 import { bearer, keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { ask, assertProblem, eventually, followedTasks } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
 /** Within this a change of the keys is known everywhere. */
 const SEEN_MS = 5_000;
 
-let system: System;
+let system: InProcess;
 let keys: ReturnType<typeof keyring>;
 let one: string;
 let two: string;
 let machine: ReturnType<typeof watchMachine>;
 before(async () => {
-  system = await startSystem({ runners: 1, relays: 0, apis: 2 });
+  system = await startInProcess({ runners: 1, relays: 0, apis: 2 });
   one = system.apis[0]?.url ?? '';
   two = system.apis[1]?.url ?? '';
-  keys = keyring(system.redis.url);
+  keys = keyring(system.redis.url, system.prefix);
   machine = watchMachine({ after: () => undefined }, one);
 });
 after(async () => {
@@ -88,13 +88,13 @@ test('a key that was revoked or has expired is refused by every process within 5
 
 test('a key that was asked for before it was there is taken within 5 s', async () => {
   const { token, id } = await keys.create('anna');
-  const entry = await system.redis.cli('HGETALL', 'bl:keys');
+  const entry = await system.redis.cli('HGETALL', `${system.prefix}:keys`);
   const [hash = '', text = ''] = entry
     .split('\n')
     .flatMap((line, index, all) => (line.startsWith(id) ? [line, all[index + 1]] : []));
-  await system.redis.cli('HDEL', 'bl:keys', hash);
+  await system.redis.cli('HDEL', `${system.prefix}:keys`, hash);
   assert.equal(await statusOf(two, token), 401);
-  await system.redis.cli('HSET', 'bl:keys', hash, text);
+  await system.redis.cli('HSET', `${system.prefix}:keys`, hash, text);
   await seenAfter(() => statusOf(two, token), 200);
 });
 
@@ -163,11 +163,11 @@ test('whether the API lives and is ready is told without a key', async () => {
 
 test('entries this release does not know open nothing, and scopes it does not know mean nothing', async () => {
   const { token, id } = await keys.create('anna');
-  const entry = (await system.redis.cli('HGETALL', 'bl:keys')).split('\n');
+  const entry = (await system.redis.cli('HGETALL', `${system.prefix}:keys`)).split('\n');
   const at = entry.findIndex((line) => line.startsWith(id));
   const [hash = '', text = '{}'] = entry.slice(at, at + 2);
   const status = async (value: string) => {
-    await system.redis.cli('HSET', 'bl:keys', hash, value);
+    await system.redis.cli('HSET', `${system.prefix}:keys`, hash, value);
     return async () => (await post(one, '/api/chat', chat(), bearer(token))).status;
   };
   const stored = JSON.parse(text);
@@ -179,7 +179,7 @@ test('entries this release does not know open nothing, and scopes it does not kn
 });
 
 test('when the last key is revoked nobody gets in', async () => {
-  await system.redis.cli('DEL', 'bl:keys');
+  await system.redis.cli('DEL', `${system.prefix}:keys`);
   assert.equal(await keys.count(), 0);
   const { token } = { token: `bl_${'a'.repeat(32)}` };
   for (const url of [one, two]) {

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { chat } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { comparable, keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { ask, assertProblem, rawGet } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
-let system: System;
+let system: InProcess;
 let keys: ReturnType<typeof keyring>;
 before(async () => {
-  system = await startSystem({ runners: 0, relays: 0, env: { API_KEYS: 'carol:carol-key-0123456789' } });
-  keys = keyring(system.redis.url);
+  system = await startInProcess({ runners: 0, relays: 0, env: { API_KEYS: 'carol:carol-key-0123456789' } });
+  keys = keyring(system.redis.url, system.prefix);
 });
 after(async () => {
   keys.close();

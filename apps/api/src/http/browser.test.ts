@@ -2,33 +2,27 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { chat } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { bearer } from '../../../../scripts/testing/owners.ts';
 import { assertProblem } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
-import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
 
 const KEY = 'browser-key-0123456789';
 const APP = 'https://app.example.com';
 const OTHER = 'http://localhost:5173';
 
-let redis: TestRedis;
-let open: System;
-let keyed: System;
+let open: InProcess;
+let keyed: InProcess;
 before(async () => {
-  redis = await testRedis();
-  const env = { KEY_PREFIX: 'keyed', API_KEYS: `anna:${KEY}`, CORS_ORIGINS: `${APP}, ${OTHER}` };
+  const env = { API_KEYS: `anna:${KEY}`, CORS_ORIGINS: `${APP}, ${OTHER}` };
   [open, keyed] = await Promise.all([
-    startSystem({ redis, runners: 0, relays: 0 }),
-    startSystem({ redis, runners: 1, relays: 0, env }),
+    startInProcess({ runners: 0, relays: 0 }),
+    startInProcess({ runners: 1, relays: 0, env }),
   ]);
 });
-after(async () => {
-  await Promise.all([open.stop(), keyed.stop()]);
-  await redis.stop();
-});
+after(() => Promise.all([open.stop(), keyed.stop()]));
 
 /** A request as a browser or a tool may send it; fetch would not let us choose these headers. */
-function send(system: System, method: string, path: string, headers: Record<string, string>, body?: unknown) {
+function send(system: InProcess, method: string, path: string, headers: Record<string, string>, body?: unknown) {
   const { promise, resolve, reject } = Promise.withResolvers<{
     status: number;
     headers: Headers;
@@ -74,7 +68,8 @@ describe('without keys a request is refused that comes', () => {
   };
   for (const [name, headers] of Object.entries(refused)) {
     test(name, async () => {
-      const keys = async () => (await redis.cli('--scan', '--pattern', 'bl:*task*')).split('\n').sort();
+      const keys = async () =>
+        (await open.redis.cli('--scan', '--pattern', `${open.prefix}:*task*`)).split('\n').sort();
       const before = await keys();
       for (const [method, path, body] of [
         ['POST', '/api/chat', chat()],

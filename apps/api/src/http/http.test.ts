@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { chat, post, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { watchMachine } from '../../../../scripts/testing/machine.ts';
 import { ask as askUrl, assertProblem, eventually, rawConnection } from '../../../../scripts/testing/raw.ts';
-import { PROMPT, type System, startSystem } from '../../../../scripts/testing/system.ts';
+import { PROMPT } from '../../../../scripts/testing/system.ts';
+import { testRedis } from '../../../../scripts/testing/test-redis.ts';
 
 /** Of an API of its own: to any other a busy machine may bring a request so slowly. */
 const REQUEST_TIMEOUT_MS = 1_500;
 
-let system: System;
-let impatient: Awaited<ReturnType<System['startApi']>>;
+let system: InProcess;
+let impatient: Awaited<ReturnType<InProcess['startApi']>>;
 let port: number;
 before(async () => {
-  system = await startSystem({ runners: 0, relays: 0 });
+  system = await startInProcess({ runners: 0, relays: 0 });
   impatient = await system.startApi({ REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) });
   port = system.apis[0]?.port ?? 0;
 });
@@ -210,9 +212,10 @@ test('/readyz says what it checked', async () => {
 });
 
 test('while Redis is frozen /readyz and submits are 503 within 300 ms, /healthz is well, and all is back when it thaws', async (t) => {
-  const own = await startSystem({ runners: 0, relays: 0, env: PROMPT });
-  t.after(own.stop);
-  const { url, redis } = own;
+  const redis = await testRedis();
+  const { url, stop } = await startInProcess({ redis, runners: 0, relays: 0, env: PROMPT });
+  t.after(stop);
+  t.after(redis.stop);
   const ask = (method: string, path: string) => askUrl(`${url}${path}`, { method });
   const machine = watchMachine(t, url);
   const tookMs: number[] = [];

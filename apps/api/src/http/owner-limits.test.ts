@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { watchMachine } from '../../../../scripts/testing/machine.ts';
 import { bearer, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { assertProblem, eventually, followedTasks } from '../../../../scripts/testing/raw.ts';
-import { PROMPT, type System, startSystem } from '../../../../scripts/testing/system.ts';
+import { PROMPT } from '../../../../scripts/testing/system.ts';
+import { testRedis } from '../../../../scripts/testing/test-redis.ts';
 
 const RATE = 40;
 const STREAMS = 3;
@@ -15,11 +17,11 @@ const keyOf = (name: string) => `${name}-key-0123456789`;
 
 const API_KEYS = names.map((name) => `${name}:${keyOf(name)}`).join(',');
 
-let system: System;
+let system: InProcess;
 type Name = (typeof names)[number];
 const client = (name: Name, api = 0) => ownerClient(system.apis[api]?.url ?? '', keyOf(name));
 before(async () => {
-  system = await startSystem({
+  system = await startInProcess({
     runners: 0,
     relays: 0,
     apis: 2,
@@ -204,8 +206,10 @@ test('an owner has so many waiting tasks in a queue; another one still gets in',
 });
 
 test('while Redis is frozen a request with a key gets its 503 within 300 ms, and nobody passes uncounted', async (t) => {
-  const { url, redis, stop } = await startSystem({ runners: 0, relays: 0, env: { ...PROMPT, API_KEYS } });
+  const redis = await testRedis();
+  const { url, stop } = await startInProcess({ redis, runners: 0, relays: 0, env: { ...PROMPT, API_KEYS } });
   t.after(stop);
+  t.after(redis.stop);
   const ben = ownerClient(url, keyOf('ben'));
   await ben.get('/tasks');
   const machine = watchMachine(t, url);

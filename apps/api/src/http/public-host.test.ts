@@ -5,9 +5,9 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../../../scripts/start/free-port.ts';
+import { startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { ask, eventually } from '../../../../scripts/testing/raw.ts';
-import { startSystem } from '../../../../scripts/testing/system.ts';
 import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
 
 /** Not a loopback address by its looks, yet nobody else reaches it while the tests run. */
@@ -62,7 +62,7 @@ test('while Redis is away it does not know of any key, so it does not listen', a
 });
 
 test('with a key by configuration it listens and asks everybody for it', async () => {
-  const system = await startSystem({
+  const system = await startInProcess({
     redis,
     runners: 0,
     relays: 0,
@@ -77,9 +77,9 @@ test('with a key by configuration it listens and asks everybody for it', async (
 });
 
 test('with a key in Redis it listens, and never opens, not even when the last key is revoked', async () => {
-  const keys = keyring(redis.url);
+  const keys = keyring(redis.url, 'keyed');
   const { token, id } = await keys.create('anna');
-  const system = await startSystem({ redis, runners: 0, relays: 0, env: { HOST } });
+  const system = await startInProcess({ redis, runners: 0, relays: 0, env: { HOST, KEY_PREFIX: 'keyed' } });
   try {
     assert.equal((await ask(`${system.url}/tasks`)).status, 401);
     assert.equal((await ownerClient(system.url, token).get('/tasks')).status, 200);

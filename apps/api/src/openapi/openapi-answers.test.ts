@@ -2,24 +2,30 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chat, events, followToEnd } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { openApiSchema } from '../../../../scripts/testing/openapi-schema.ts';
 import { UNKNOWN_SESSION } from '../../../../scripts/testing/session-client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
+import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document and answers hold
 type Json = any;
 
-let system: System;
+let redis: TestRedis;
+let system: InProcess;
 let document: Json;
 let schema: ReturnType<typeof openApiSchema>;
 /** `GET /tasks/{id} 200` for every answer that was checked. */
 const seen = new Set<string>();
 before(async () => {
-  system = await startSystem();
+  redis = await testRedis();
+  system = await startInProcess({ redis });
   document = await (await fetch(`${system.url}/openapi.json`)).json();
   schema = openApiSchema(document);
 });
-after(() => system.stop());
+after(async () => {
+  await system.stop();
+  await redis.stop();
+});
 
 type Request = {
   id?: string;
@@ -258,7 +264,7 @@ test('the pages', async () => {
 });
 
 test('while Redis is away', async () => {
-  system.redis.pause();
+  redis.pause();
   try {
     while ((await drive('GET /readyz')).status !== 503);
     const body = chat();
@@ -282,7 +288,7 @@ test('while Redis is away', async () => {
       }
     }
   } finally {
-    system.redis.resume();
+    redis.resume();
   }
 });
 

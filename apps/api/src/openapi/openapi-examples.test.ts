@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { catalog } from '@beanline/shared/jobs/catalog.ts';
 import { followToEnd, post } from '../../../../scripts/testing/client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document holds
 type Json = any;
 
-let system: System;
+let system: InProcess;
 before(async () => {
-  system = await startSystem({ env: { TEST_CATALOG: 'real' } });
+  system = await startInProcess({ env: { TEST_CATALOG: 'real' } });
 });
 after(() => system.stop());
 

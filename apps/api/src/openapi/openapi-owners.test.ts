@@ -1,18 +1,18 @@
 /** Every documented route of a task and of a session, asked by somebody else: generated from the document, so that no new route is left out. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { bearer, keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { ask } from '../../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient } from '../../../../scripts/testing/session-client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
 const ANNA = 'anna-key-0123456789';
 const BEN = 'ben-key-0123456789';
 
-let system: System;
+let system: InProcess;
 let anna: ReturnType<typeof ownerClient>;
 before(async () => {
-  system = await startSystem({ runners: 0, relays: 0, env: { API_KEYS: `anna:${ANNA},ben:${BEN}` } });
+  system = await startInProcess({ runners: 0, relays: 0, env: { API_KEYS: `anna:${ANNA},ben:${BEN}` } });
   anna = ownerClient(system.url, ANNA);
 });
 after(() => system.stop());
@@ -110,7 +110,7 @@ for (const place of ['task', 'session'] as const) {
   test(`without a valid key every documented route of a ${place} answers 401 in the same bytes, whether it exists or not`, async () => {
     const { id, see } = await made[place]();
     const before = await see();
-    const keys = keyring(system.redis.url);
+    const keys = keyring(system.redis.url, system.prefix);
     const revoked = await keys.create('anna');
     const expired = await keys.create('anna', { expiresInMs: 1 });
     await keys.revoke(revoked.id);

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { leftRedis, SHORT_RETENTION } from '../../../../scripts/testing/archived.ts';
 import { type ClientEvent, events, followToEnd, getTask, submit } from '../../../../scripts/testing/client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
 
 const ARCHIVE_EVENT_BYTES = 4_000;
 const WORDS = 60;
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 let id = '';
 /** The log as it was in Redis, and as it is in the store. */
@@ -33,7 +33,7 @@ before(async () => {
     }
     call.finish();
   });
-  system = await startSystem({
+  system = await startInProcess({
     env: { ...upstream.env, ...SHORT_RETENTION, ARCHIVE_EVENT_BYTES: String(ARCHIVE_EVENT_BYTES) },
   });
   id = await submit(system.url);

@@ -3,15 +3,15 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { inRedis, leftRedis, SHORT_RETENTION } from '../../../../scripts/testing/archived.ts';
 import { chat, events, followToEnd, getTask, post, submit, visibleText } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { ask, rawGet } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { numberedWords, slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 before(async () => {
   upstream = await startUpstream(slowWords(20, 2));
-  system = await startSystem({ relays: 2, env: { ...upstream.env, ...SHORT_RETENTION, SWEEP_INTERVAL_MS: '50' } });
+  system = await startInProcess({ relays: 2, env: { ...upstream.env, ...SHORT_RETENTION, SWEEP_INTERVAL_MS: '50' } });
 });
 after(async () => {
   await system.stop();

@@ -3,22 +3,22 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { leftRedis, SHORT_RETENTION } from '../../../../scripts/testing/archived.ts';
 import { chat } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { comparable, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { assertProblem } from '../../../../scripts/testing/raw.ts';
 import { storeOf } from '../../../../scripts/testing/store.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
 const ANNA = 'anna-key-0123456789';
 const BEN = 'ben-key-0123456789';
 const UNKNOWN = `task_${'0'.repeat(24)}1`;
 
-let system: System;
+let system: InProcess;
 let anna: ReturnType<typeof ownerClient>;
 let ben: ReturnType<typeof ownerClient>;
 let archived = '';
 let purged = '';
 before(async () => {
-  system = await startSystem({ env: { ...SHORT_RETENTION, API_KEYS: `anna:${ANNA}, ben:${BEN}` } });
+  system = await startInProcess({ env: { ...SHORT_RETENTION, API_KEYS: `anna:${ANNA}, ben:${BEN}` } });
   anna = ownerClient(system.url, ANNA);
   ben = ownerClient(system.url, BEN);
   const end = async (headers = {}) =>

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { inRedis, leftRedis, SHORT_RETENTION } from '../../../../scripts/testing/archived.ts';
 import { chat, events, followToEnd, post, readStream, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { ask, assertProblem, followedTasks } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream, type UpstreamCall } from '../../../../scripts/testing/upstream.ts';
 
 type Answer = Awaited<ReturnType<typeof ask>>;
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 /** Ids by how they ended. */
 let tasks: Record<string, string> = {};
@@ -101,7 +101,7 @@ function comparable(answer: Answer) {
 
 before(async () => {
   upstream = await startUpstream(answer);
-  system = await startSystem({ relays: 0, env: { ...upstream.env, ...SHORT_RETENTION } });
+  system = await startInProcess({ relays: 0, env: { ...upstream.env, ...SHORT_RETENTION } });
   tasks = await endInEveryWay();
   for (const [how, id] of Object.entries(tasks)) before_.set(how, await readings(id));
   listed = (await ask(url('?limit=200'))).text;

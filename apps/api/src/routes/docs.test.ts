@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { ask, assertProblem, rawGet } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
-let system: System;
+let system: InProcess;
 before(async () => {
-  system = await startSystem({ runners: 0, relays: 0 });
+  system = await startInProcess({ runners: 0, relays: 0 });
 });
 after(() => system.stop());
 

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventSource } from 'eventsource';
 import { chat, followToEnd, submit } from '../../../../scripts/testing/client.ts';
+import { startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { eventually } from '../../../../scripts/testing/raw.ts';
-import { PROMPT, startSystem } from '../../../../scripts/testing/system.ts';
+import { PROMPT } from '../../../../scripts/testing/system.ts';
+import { testRedis } from '../../../../scripts/testing/test-redis.ts';
 import { startUpstream } from '../../../../scripts/testing/upstream.ts';
 
 test('an EventSource that comes while Redis is frozen is asked to come back and gets everything; other clients get 503', async (t) => {
@@ -13,9 +15,10 @@ test('an EventSource that comes while Redis is frozen is asked to come back and 
     call.finish();
   });
   t.after(upstream.stop);
-  const system = await startSystem({ env: { ...upstream.env, ...PROMPT } });
+  const redis = await testRedis();
+  const system = await startInProcess({ redis, env: { ...upstream.env, ...PROMPT } });
   t.after(system.stop);
-  const { redis } = system;
+  t.after(redis.stop);
   const id = await submit(system.url, chat('frozen'));
   const log = await followToEnd(system.url, id);
   redis.pause();

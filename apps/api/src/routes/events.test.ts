@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { chat, checkEnded, followToEnd, readStream, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import {
   ask,
   assertProblem,
@@ -10,17 +11,16 @@ import {
   rawConnection,
   rawGet,
 } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
 
 const HEARTBEAT_MS = 150;
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 let port: number;
 before(async () => {
   upstream = await startUpstream();
-  system = await startSystem({ env: { ...upstream.env, HEARTBEAT_MS: String(HEARTBEAT_MS) } });
+  system = await startInProcess({ env: { ...upstream.env, HEARTBEAT_MS: String(HEARTBEAT_MS) } });
   port = system.apis[0]?.port ?? 0;
 });
 after(async () => {

@@ -2,19 +2,19 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { timeOf } from '@beanline/shared/task-id.ts';
 import { chat } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { bearer, comparable, keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { assertProblem, longPast } from '../../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../../scripts/testing/session-client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
 const ANNA = 'anna-key-0123456789';
 const BEN = 'ben-key-0123456789';
 
-let system: System;
+let system: InProcess;
 let anna: ReturnType<typeof ownerClient>;
 let ben: ReturnType<typeof ownerClient>;
 before(async () => {
-  system = await startSystem({ relays: 0, env: { API_KEYS: `anna:${ANNA}, ben:${BEN}` } });
+  system = await startInProcess({ relays: 0, env: { API_KEYS: `anna:${ANNA}, ben:${BEN}` } });
   anna = ownerClient(system.url, ANNA);
   ben = ownerClient(system.url, BEN);
 });
@@ -151,7 +151,7 @@ test("another owner's session answers as one that does not exist, cached or not,
 });
 
 test('a key that may only read changes nothing of a session, and one that may only submit sees nothing of it', async () => {
-  const keys = keyring(system.redis.url);
+  const keys = keyring(system.redis.url, system.prefix);
   const [reader, writer] = await Promise.all([
     keys.create('anna', { scopes: ['read'] }),
     keys.create('anna', { scopes: ['submit'] }),

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { chat, events, followToEnd, getTask, post, readStream, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { assertProblem, badPaths } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 let other: string;
 before(async () => {
   upstream = await startUpstream();
-  system = await startSystem({ env: upstream.env, apis: 2 });
+  system = await startInProcess({ env: upstream.env, apis: 2 });
   other = system.apis[1]?.url ?? '';
 });
 after(async () => {
@@ -86,9 +86,9 @@ describe('another request under a used key is refused, and clients are told not 
 
 test('fifty racers with one key over two APIs make one task, and leave one record and one input', async () => {
   const count = async () => ({
-    records: await keysLike('bl:{0}:task:*'),
-    inputs: await keysLike('bl:{0}:input:*'),
-    listed: Number(await system.redis.cli('ZCARD', 'bl:{0}:owner:local')),
+    records: await keysLike(`${system.prefix}:{0}:task:*`),
+    inputs: await keysLike(`${system.prefix}:{0}:input:*`),
+    listed: Number(await system.redis.cli('ZCARD', `${system.prefix}:{0}:owner:local`)),
   });
   const before = await count();
   const key = newKey();

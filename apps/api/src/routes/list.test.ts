@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { timeOf } from '@beanline/shared/task-id.ts';
 import { chat, events, followToEnd, getTask, post, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { ask, assertProblem, badPaths, longPast } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 /** Ids by what became of them, and all of them, newest first. */
 const ids: Record<'completed' | 'failed' | 'scheduled' | 'asking', string[]> = {
@@ -22,7 +22,7 @@ before(async () => {
     call.text('ok');
     call.finish();
   });
-  system = await startSystem({ env: upstream.env });
+  system = await startInProcess({ env: upstream.env });
   assert.deepEqual(await page(''), { tasks: [], next_cursor: null });
   for (let i = 0; i < 4; i++) {
     ids.completed.push(await submit(system.url, chat('ok', { metadata: { number: String(i) } })));

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { bearer } from '../../../../scripts/testing/owners.ts';
 import { assertProblem, badPaths } from '../../../../scripts/testing/raw.ts';
 import { sessionClient } from '../../../../scripts/testing/session-client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
 const PATH = '/api/chat/preferences';
 const KEYS = { anna: 'anna-key-0123456789', ben: 'ben-key-0123456789' };
 
-let system: System;
+let system: InProcess;
 let anna: ReturnType<typeof sessionClient>;
 let annaElsewhere: ReturnType<typeof sessionClient>;
 let ben: ReturnType<typeof sessionClient>;
 before(async () => {
   const env = { API_KEYS: `anna:${KEYS.anna},ben:${KEYS.ben}` };
-  system = await startSystem({ apis: 2, runners: 0, relays: 0, env });
+  system = await startInProcess({ apis: 2, runners: 0, relays: 0, env });
   anna = sessionClient(system.url, bearer(KEYS.anna));
   annaElsewhere = sessionClient(system.apis[1]?.url ?? '', bearer(KEYS.anna));
   ben = sessionClient(system.url, bearer(KEYS.ben));

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chat, getTask, post, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { assertProblem, eventually } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
 const MAX_TASKS = 5;
 const MAX_BYTES = 20_000;
 
-let system: System;
+let system: InProcess;
 before(async () => {
   const env = { MAX_QUEUE_TASKS: String(MAX_TASKS), MAX_QUEUE_BYTES: String(MAX_BYTES) };
-  system = await startSystem({ runners: 0, env });
+  system = await startInProcess({ runners: 0, env });
 });
 after(() => system.stop());
 

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chat, followToEnd, submit } from '../../../../scripts/testing/client.ts';
+import { startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { eventually } from '../../../../scripts/testing/raw.ts';
 import { sessionClient } from '../../../../scripts/testing/session-client.ts';
-import { startSystem } from '../../../../scripts/testing/system.ts';
 
 for (const relays of [1, 0]) {
   test(`with ${relays} relay each answer is in the session right after done, once, through every API, cached before or not`, async (t) => {
-    const system = await startSystem({ apis: 2, relays, env: { AUTO_TITLES: 'off' } });
+    const system = await startInProcess({ apis: 2, relays, env: { AUTO_TITLES: 'off' } });
     t.after(system.stop);
     const clients = system.apis.map(({ url }) => sessionClient(url));
     const id = (await clients[0]?.create()) ?? '';

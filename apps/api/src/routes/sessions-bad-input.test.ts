@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { assertProblem, badPaths } from '../../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../../scripts/testing/session-client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
-let system: System;
+let system: InProcess;
 let client: ReturnType<typeof sessionClient>;
 before(async () => {
-  system = await startSystem({ runners: 0, relays: 0 });
+  system = await startInProcess({ runners: 0, relays: 0 });
   client = sessionClient(system.url);
 });
 after(() => system.stop());

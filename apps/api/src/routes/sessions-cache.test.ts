@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { timeOf } from '@beanline/shared/task-id.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { ask, assertProblem, longPast } from '../../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient } from '../../../../scripts/testing/session-client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
-let system: System;
+let system: InProcess;
 let one: ReturnType<typeof sessionClient>;
 let two: ReturnType<typeof sessionClient>;
 before(async () => {
-  system = await startSystem({ apis: 2, runners: 0, relays: 0 });
+  system = await startInProcess({ apis: 2, runners: 0, relays: 0 });
   [one, two] = system.apis.map(({ url }) => sessionClient(url)) as [typeof one, typeof two];
 });
 after(() => system.stop());

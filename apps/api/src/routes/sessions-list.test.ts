@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { assertProblem, badPaths, longPast } from '../../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient } from '../../../../scripts/testing/session-client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
 type Listed = { session_id: string; title: string; updated_at: string; created_at: string };
 
-let system: System;
+let system: InProcess;
 let client: ReturnType<typeof sessionClient>;
 /** Ids by title. */
 const ids: Record<string, string> = {};
@@ -37,7 +37,7 @@ const SAMPLES: { title: string; mode: string; says: [string, number][] }[] = [
 ];
 
 before(async () => {
-  system = await startSystem({ runners: 0, relays: 0 });
+  system = await startInProcess({ runners: 0, relays: 0 });
   client = sessionClient(system.url);
   assert.deepEqual((await client.get()).json, { sessions: [], total: 0, total_is_exact: true });
   for (const { title, mode, says } of SAMPLES) {

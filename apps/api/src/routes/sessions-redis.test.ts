@@ -1,11 +1,11 @@
 /** Sessions live in the store: without Redis, or with a full one, they are read and written all the same. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { watchMachine } from '../../../../scripts/testing/machine.ts';
 import { bearer } from '../../../../scripts/testing/owners.ts';
 import { ask, assertProblem, eventually } from '../../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../../scripts/testing/session-client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { testRedis } from '../../../../scripts/testing/test-redis.ts';
 
 const KEY = 'anna-key-0123456789';
@@ -14,13 +14,13 @@ const OTHER_KEY = 'bens-key-0123456789';
 const SOON_MS = 2_000;
 
 let redis: Awaited<ReturnType<typeof testRedis>>;
-let system: System;
+let system: InProcess;
 let client: ReturnType<typeof sessionClient>;
 before(async () => {
   redis = await testRedis();
   // A rate is counted in Redis, and no request passes uncounted.
   const env = { API_KEYS: `anna:${KEY},ben:${OTHER_KEY}`, RATE_LIMIT: '0' };
-  system = await startSystem({ redis, runners: 0, relays: 0, env });
+  system = await startInProcess({ redis, runners: 0, relays: 0, env });
   client = sessionClient(system.url, bearer(KEY));
 });
 after(async () => {
@@ -83,7 +83,7 @@ test("an Idempotency-Key for a session that is not there, is no more or is anoth
     ({ status }) => status === 201,
   );
   assert.equal((await client.call('DELETE', `${SESSIONS}/${gone}`)).status, 204);
-  const claims = async () => (await redis.cli('--raw', 'keys', 'bl:claim:*')).trim();
+  const claims = async () => (await redis.cli('--raw', 'keys', `${system.prefix}:claim:*`)).trim();
   const before = await claims();
   assert.notEqual(before, '', 'the one of the session that was there');
   for (const id of [UNKNOWN_SESSION, foreign, gone]) {

@@ -3,20 +3,20 @@ import assert from 'node:assert/strict';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { watchMachine } from '../../../../scripts/testing/machine.ts';
 import { assertProblem, eventually } from '../../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient } from '../../../../scripts/testing/session-client.ts';
 import { holdStoreFile } from '../../../../scripts/testing/store-file.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 
 const STORE_TIMEOUT_MS = 3_000;
 
-let system: System;
+let system: InProcess;
 let one: ReturnType<typeof sessionClient>;
 let two: ReturnType<typeof sessionClient>;
 before(async () => {
   const env = { STORE_TIMEOUT_MS: String(STORE_TIMEOUT_MS), SESSION_CACHE_MS: '600000' };
-  system = await startSystem({ apis: 2, runners: 0, relays: 0, env });
+  system = await startInProcess({ apis: 2, runners: 0, relays: 0, env });
   [one, two] = system.apis.map(({ url }) => sessionClient(url)) as [typeof one, typeof two];
   // On a busy machine a store's first start may take longer than its calls may here.
   for (const client of [one, two]) {
@@ -74,7 +74,7 @@ test('while the store is away what is cached is still read, and all else is 503 
   const whole = await one.get(`/${cached}`);
   const file = join(system.dataDir, 'store.db');
   const aside = `${file}.aside`;
-  for (const api of system.apis) await api.signal('SIGTERM');
+  for (const api of system.apis) await api.stop();
   await rename(file, aside);
   for (const end of ['-wal', '-shm']) await rm(`${file}${end}`, { force: true });
   await writeFile(file, 'this is no database, and long enough not to be taken for an empty one'.repeat(100));

@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { chat, getTask, post } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { assertProblem, badPaths } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
+import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
 
-let system: System;
+/** Of its own: its keys are counted. */
+let redis: TestRedis;
+let system: InProcess;
 before(async () => {
-  system = await startSystem({ runners: 0, relays: 0 });
+  redis = await testRedis();
+  system = await startInProcess({ redis, runners: 0, relays: 0 });
 });
-after(() => system.stop());
+after(async () => {
+  await system.stop();
+  await redis.stop();
+});
 
 /** Longer than it takes from the loading of this file to any of its tests. */
 const HOUR = 3_600_000;
@@ -187,9 +194,9 @@ test('one 400 names every bad field of input, options and headers', async () => 
 });
 
 test('a refused submit leaves nothing behind', async () => {
-  const before = await system.redis.cli('DBSIZE');
+  const before = await redis.cli('DBSIZE');
   for (const body of [{}, chat('x', { priority: 'x' }), '{', '[]']) {
     assert.equal((await post(system.url, '/api/chat', body)).status, 400);
   }
-  assert.equal(await system.redis.cli('DBSIZE'), before);
+  assert.equal(await redis.cli('DBSIZE'), before);
 });

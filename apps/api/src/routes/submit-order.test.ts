@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { chat, checkEnded, followToEnd, getTask, post, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { watchMachine } from '../../../../scripts/testing/machine.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { startUpstream, type Upstream, type UpstreamCall } from '../../../../scripts/testing/upstream.ts';
 
 const BLOCKER = 'holds the only slot';
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 let release: () => void;
 before(async () => {
   upstream = await startUpstream();
-  system = await startSystem({ env: { ...upstream.env, QUEUES: 'chat.request:1' } });
+  system = await startInProcess({ env: { ...upstream.env, QUEUES: 'chat.request:1' } });
 });
 after(async () => {
   await system.stop();

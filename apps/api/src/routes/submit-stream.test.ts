@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { chat, checkEnded, followToEnd, readStream } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { assertProblem, eventually, followedTasks } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 before(async () => {
   upstream = await startUpstream();
-  system = await startSystem({ env: upstream.env });
+  system = await startInProcess({ env: upstream.env });
 });
 after(async () => {
   await system.stop();

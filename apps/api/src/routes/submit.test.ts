@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chat, followToEnd, getTask, post, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { assertProblem, badPaths, longPast } from '../../../../scripts/testing/raw.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 before(async () => {
   upstream = await startUpstream();
-  system = await startSystem({ env: upstream.env });
+  system = await startInProcess({ env: upstream.env });
 });
 after(async () => {
   await system.stop();
@@ -54,7 +54,10 @@ test('ids of tasks sort by their creation', async () => {
 test('a sane X-Request-Id is echoed and kept on the record; any other is replaced', async () => {
   const { headers, json } = await post(system.url, '/api/chat', chat(), { 'X-Request-Id': 'Client-7:a.b_c' });
   assert.equal(headers.get('x-request-id'), 'Client-7:a.b_c');
-  assert.equal(await system.redis.cli('HGET', `bl:{0}:task:${json.task_id}`, 'request_id'), 'Client-7:a.b_c');
+  assert.equal(
+    await system.redis.cli('HGET', `${system.prefix}:{0}:task:${json.task_id}`, 'request_id'),
+    'Client-7:a.b_c',
+  );
   for (const insane of ['a b', 'x'.repeat(129), '<script>', '{"a":1}', 'a\tb', '\u00e9']) {
     const answer = await post(system.url, '/api/chat', chat(), { 'X-Request-Id': insane });
     assert.equal(answer.status, 202);
@@ -92,9 +95,9 @@ test('every option of a submit stands on the task', async () => {
   assert.equal(json.run_at, run_at);
   assert.equal(json.max_attempts, 7);
   assert.deepEqual(json.metadata, metadata);
-  const [timeout, startBy] = (await system.redis.cli('HMGET', `bl:{0}:task:${id}`, 'timeout_ms', 'start_by')).split(
-    '\n',
-  );
+  const [timeout, startBy] = (
+    await system.redis.cli('HMGET', `${system.prefix}:{0}:task:${id}`, 'timeout_ms', 'start_by')
+  ).split('\n');
   assert.equal(timeout, '1234');
   assert.equal(Number(startBy), Date.parse(start_by));
 });
