@@ -22,7 +22,6 @@ type Options = {
 };
 
 export type InProcess = Awaited<ReturnType<typeof startInProcess>>;
-export type InProcessApi = InProcess['apis'][number];
 
 /** Starts APIs, runners and relays, and waits until all are ready. */
 export async function startInProcess(options: Options = {}) {
