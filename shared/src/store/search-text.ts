@@ -6,52 +6,52 @@
 /** Of a body, this much is searched. */
 export const MAX_SEARCHED = 200_000;
 /**
- * Different grams that are kept of a text, and of all texts of one turn. Speech has far fewer; random letters have as many as
+ * Different trigrams that are kept of a text, and of all texts of one turn. Speech has far fewer; random letters have as many as
  * letters, and an index takes about 10 µs for each, in a transaction that every other writer waits for.
  */
-export const MAX_GRAMS = 20_000;
-export const MAX_TURN_GRAMS = 100_000;
+export const MAX_TRIGRAMS = 20_000;
+export const MAX_TURN_TRIGRAMS = 100_000;
 /**
  * Bounds of one search: the newest candidates, and letters, that a store compares. A query whose parts are frequent, but rarely
  * stand together, may miss what is older.
  */
 export const MAX_CANDIDATES = 5_000;
 export const MAX_COMPARED = 20_000_000;
-/** Ends a text in its grams, so that its last one and two letters begin a gram too. */
+/** Ends a text in its trigrams, so that its last one and two letters begin a trigram too. */
 const END = '\u0000';
 
 /** The form in which texts are compared: composed, lower case, half letters as U+FFFD, as which stores keep them. */
 export const fold = (text: string) => text.slice(0, MAX_SEARCHED).normalize('NFC').toLowerCase().toWellFormed();
 
 /** The first three letters in a row of a text, each once, up to `most`; of its last two letters, with the end. */
-export function gramsOf(text: string, most = MAX_GRAMS): string[] {
+export function trigramsOf(text: string, most = MAX_TRIGRAMS): string[] {
   const letters = [...fold(text), END, END];
-  const grams = new Set<string>();
-  for (let i = 0; i + 2 < letters.length && grams.size < most; i++) grams.add(letters.slice(i, i + 3).join(''));
-  return [...grams];
+  const trigrams = new Set<string>();
+  for (let i = 0; i + 2 < letters.length && trigrams.size < most; i++) trigrams.add(letters.slice(i, i + 3).join(''));
+  return [...trigrams];
 }
 
-/** The grams of the texts of one turn, in their order: of too many each text has its part, and what a short one leaves is the next one's. */
-export function turnGrams(texts: string[]): string[][] {
-  let left = MAX_TURN_GRAMS;
+/** The trigrams of the texts of one turn, in their order: of too many each text has its part, and what a short one leaves is the next one's. */
+export function turnTrigrams(texts: string[]): string[][] {
+  let left = MAX_TURN_TRIGRAMS;
   return texts.map((text, index) => {
-    const grams = gramsOf(text, Math.min(MAX_GRAMS, Math.floor(left / (texts.length - index))));
-    left -= grams.length;
-    return grams;
+    const trigrams = trigramsOf(text, Math.min(MAX_TRIGRAMS, Math.floor(left / (texts.length - index))));
+    left -= trigrams.length;
+    return trigrams;
   });
 }
 
 /**
- * What the grams of a text that contains the query have: all of these grams or, of a query of one or two letters, one that begins
+ * What the trigrams of a text that contains the query have: all of these trigrams or, of a query of one or two letters, one that begins
  * with it.
  */
-export function wantedGrams(query: string): { all: string[] } | { prefix: string } {
+export function wantedTrigrams(query: string): { all: string[] } | { prefix: string } {
   const folded = fold(query);
   const letters = [...folded];
   if (letters.length < 3) return { prefix: folded };
-  const grams = new Set<string>();
-  for (let i = 0; i + 2 < letters.length; i++) grams.add(letters.slice(i, i + 3).join(''));
-  return { all: [...grams] };
+  const trigrams = new Set<string>();
+  for (let i = 0; i + 2 < letters.length; i++) trigrams.add(letters.slice(i, i + 3).join(''));
+  return { all: [...trigrams] };
 }
 
 export const contains = (text: string, query: string) => fold(text).includes(fold(query));

@@ -23,13 +23,13 @@ export async function appendTurn(
   signal: AbortSignal,
   session: { _id: Key; owner: string },
   { documents, tokens, now }: Turn,
-): Promise<Omit<SessionDocument, 'grams' | 'counted'> | null> {
+): Promise<Omit<SessionDocument, 'trigrams' | 'counted'> | null> {
   const keys = documents.map(({ _id }) => _id);
   const idOf = ({ id }: { id: string }) => id.toWellFormed();
   let fresh: MessageDocument[] | undefined;
   for (;;) {
     signal.throwIfAborted();
-    const known = await db.sessions.findOne(session, { ...db.read, ...NOW, projection: { grams: 0 } });
+    const known = await db.sessions.findOne(session, { ...db.read, ...NOW, projection: { trigrams: 0 } });
     if (known === null) {
       // It went away before or while these came; they must not outlive it.
       signal.throwIfAborted();
@@ -54,7 +54,7 @@ export async function appendTurn(
         $max: { updated_at: now },
         $push: { counted: { $each: uncounted } },
       },
-      { returnDocument: 'after', projection: { grams: 0 } },
+      { returnDocument: 'after', projection: { trigrams: 0 } },
     );
     if (counted === null) continue;
     if (counted.counted.length > COUNTED_MOST) await letGo(db, signal, counted);

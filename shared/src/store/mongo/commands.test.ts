@@ -72,7 +72,9 @@ describe('what MongoDB is asked', { skip: withoutMongo }, () => {
     return sent;
   }
 
-  const texts = hostile.map((text) => text.slice(0, 300)).concat('$owner', '$$ROOT', '$grams and $grams', '{$ne:null}');
+  const texts = hostile
+    .map((text) => text.slice(0, 300))
+    .concat('$owner', '$$ROOT', '$trigrams and $trigrams', '{$ne:null}');
 
   test('every filter is bound to the owner, whatever the ids, names and queries are', async () => {
     for (const text of texts) {
@@ -93,7 +95,7 @@ describe('what MongoDB is asked', { skip: withoutMongo }, () => {
         for (const filter of filtersOf(command)) {
           const paths = pathsIn(filter.$expr);
           assert.ok(
-            paths.every((path) => path === '$grams'),
+            paths.every((path) => path === '$trigrams'),
             `${paths} for ${text}`,
           );
         }
@@ -207,7 +209,7 @@ describe('what MongoDB is asked', { skip: withoutMongo }, () => {
     assert.ok(finds.every(({ command }) => command.find !== 'task_bodies'));
     for (const { command } of finds) {
       const { projection } = command;
-      assert.ok(projection.grams === 0 || Object.values(projection).every((value) => value === 1), command.find);
+      assert.ok(projection.trigrams === 0 || Object.values(projection).every((value) => value === 1), command.find);
     }
     assert.deepEqual(finds[0]?.command.projection, { record: 1 });
   });
@@ -223,7 +225,7 @@ describe('what MongoDB is asked', { skip: withoutMongo }, () => {
     sent = [];
     assert.deepEqual(await store.messages.matching(owner, 'THE ZEB', 10), [{ sessionId: session.id, id: rare.id }]);
     const find = sent.find(({ commandName }) => commandName === 'find')?.command;
-    assert.match(find?.filter.grams, /z/);
-    assert.deepEqual(Object.keys(find?.filter), ['owner', 'grams', '$expr']);
+    assert.match(find?.filter.trigrams, /z/);
+    assert.deepEqual(Object.keys(find?.filter), ['owner', 'trigrams', '$expr']);
   });
 });

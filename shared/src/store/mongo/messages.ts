@@ -6,7 +6,7 @@ import type { Log } from '../../log.ts';
 import type { Message, Role } from '../../session.ts';
 import type { MessageStore } from '../../store.ts';
 import type { EndStatus } from '../../task.ts';
-import { contains, turnGrams } from '../search-text.ts';
+import { contains, turnTrigrams } from '../search-text.ts';
 import { appendTurn } from './append.ts';
 import { pack, sizeOf, unpack } from './bodies.ts';
 import type { Call } from './client.ts';
@@ -18,7 +18,7 @@ import { sessionOf } from './sessions.ts';
 const MAX_MESSAGE_BYTES = 13 * 1024 * 1024;
 const MAX_KEPT_LETTERS = 2_000_000;
 /** What only the store looks at. */
-const messageView = { grams: 0 } as const;
+const messageView = { trigrams: 0 } as const;
 
 const jsonOf = (content: string) => JSON.stringify(content);
 
@@ -30,7 +30,7 @@ async function packMessage(
   owner: string,
   sessionId: string,
   message: Message,
-  grams: string[],
+  trigrams: string[],
 ): Promise<MessageDocument> {
   const { id, content, usage } = message;
   return {
@@ -52,11 +52,11 @@ async function packMessage(
     task_status: message.task?.status ?? null,
     task_turn_of: message.task?.turnOf ?? null,
     created_at: message.createdAt,
-    grams,
+    trigrams,
   };
 }
 
-async function messageOf(found: Omit<MessageDocument, 'grams'>): Promise<Message> {
+async function messageOf(found: Omit<MessageDocument, 'trigrams'>): Promise<Message> {
   const { usage, task_id, task_status, task_turn_of } = found;
   const text = await unpack(found.text);
   return {
@@ -85,9 +85,9 @@ export function mongoMessages(call: Call, log: Log): MessageStore {
     owner: string,
     sessionId: string,
     message: Message,
-    grams: string[],
+    trigrams: string[],
   ): Promise<MessageDocument> {
-    const whole = await packMessage(owner, sessionId, message, grams);
+    const whole = await packMessage(owner, sessionId, message, trigrams);
     if (documentSize(whole) <= MAX_MESSAGE_BYTES) return whole;
     log.warn(
       { messageId: message.id, bytes: documentSize(whole) },
@@ -96,7 +96,7 @@ export function mongoMessages(call: Call, log: Log): MessageStore {
     const kept = message.text.slice(0, MAX_KEPT_LETTERS).toWellFormed();
     const metadata = sizeOf(message.metadata) > MAX_KEPT_LETTERS ? '{}' : message.metadata;
     const cut = { ...message, text: kept, content: jsonOf(kept), metadata };
-    return packMessage(owner, sessionId, cut, grams);
+    return packMessage(owner, sessionId, cut, trigrams);
   }
 
   /** Messages of a session that is there. */
@@ -135,9 +135,9 @@ export function mongoMessages(call: Call, log: Log): MessageStore {
 
   return {
     async append(owner, sessionId, { messages, tokens, now }) {
-      const grams = turnGrams(messages.map(({ text }) => text));
+      const trigrams = turnTrigrams(messages.map(({ text }) => text));
       const documents = await Promise.all(
-        messages.map((message, index) => documentOf(owner, sessionId, message, grams[index] ?? [])),
+        messages.map((message, index) => documentOf(owner, sessionId, message, trigrams[index] ?? [])),
       );
       const turn = { documents, tokens: number(tokens), now: number(now) };
       const found = await call((db, signal) => appendTurn(db, signal, mine(owner, sessionId), turn));

@@ -33,7 +33,7 @@ export type SessionDocument = {
   message_count: number;
   summary: { text: string; up_to: string; messages: number; created_at: number } | null;
   /** Of the title. */
-  grams: string[];
+  trigrams: string[];
   /** The messages counted last, and how often the older of them were let go of (decision 16). */
   counted: string[];
   let_go: number;
@@ -55,7 +55,7 @@ export type MessageDocument = {
   task_status: string | null;
   task_turn_of?: string | null;
   created_at: number;
-  grams: string[];
+  trigrams: string[];
   /** True once its session has let go of it; before that the session knows whether it was counted. */
   counted?: true;
 };
@@ -67,7 +67,6 @@ export type TaskDocument = {
   task_id?: string;
   type?: string;
   status?: string;
-  session_id?: string | null;
   created_at?: number;
   ended_at?: number;
   timeout_ms?: number;
@@ -116,7 +115,7 @@ const indexes: [string, IndexDescription[]][] = [
       })),
       { key: { owner: 1, feature_mode: 1, updated_at: -1, session_id: -1 } },
       { key: { owner: 1, session_id: -1 } },
-      { key: { owner: 1, grams: 1, session_id: -1 } },
+      { key: { owner: 1, trigrams: 1, session_id: -1 } },
       { key: { deleting: 1 }, sparse: true },
     ],
   ],
@@ -125,7 +124,7 @@ const indexes: [string, IndexDescription[]][] = [
     [
       { key: { owner: 1, session_id: 1, message_id: -1 } },
       { key: { owner: 1, message_id: -1 } },
-      { key: { owner: 1, grams: 1, message_id: -1 } },
+      { key: { owner: 1, trigrams: 1, message_id: -1 } },
     ],
   ],
   [

@@ -8,7 +8,7 @@
  * such as random letters) is not found. A call checks MAX_CANDIDATES documents at most; of a longer list the older are left out.
  */
 import type { Collection, Document, Filter } from 'mongodb';
-import { wantedGrams } from '../search-text.ts';
+import { wantedTrigrams } from '../search-text.ts';
 import { type Collections, text } from './schema.ts';
 
 export const MAX_CANDIDATES = 2_000;
@@ -34,27 +34,27 @@ function behind(prefix: string): string | undefined {
 }
 
 /** Of an owner's documents those that may contain the query. It is not empty. */
-export async function candidates<D extends Document & { owner?: string; grams: string[] }>(
+export async function candidates<D extends Document & { owner?: string; trigrams: string[] }>(
   collection: Collection<D>,
   { read }: Collections,
   owner: string,
   query: string,
 ): Promise<Filter<D>> {
-  const wanted = wantedGrams(text(query).toWellFormed());
+  const wanted = wantedTrigrams(text(query).toWellFormed());
   const filter = (rest: Document) => ({ owner: text(owner), ...rest }) as Filter<D>;
   if ('prefix' in wanted) {
     const end = behind(wanted.prefix);
-    return filter({ grams: { $elemMatch: { $gte: wanted.prefix, ...(end === undefined ? {} : { $lt: end }) } } });
+    return filter({ trigrams: { $elemMatch: { $gte: wanted.prefix, ...(end === undefined ? {} : { $lt: end }) } } });
   }
-  const grams = spread(wanted.all, MAX_WANTED);
-  const tried = spread(grams, MAX_TRIED);
+  const trigrams = spread(wanted.all, MAX_WANTED);
+  const tried = spread(trigrams, MAX_TRIED);
   const counts = await Promise.all(
-    tried.map((gram) => collection.countDocuments(filter({ grams: gram }), { ...read, limit: COUNTED_TO })),
+    tried.map((trigram) => collection.countDocuments(filter({ trigrams: trigram }), { ...read, limit: COUNTED_TO })),
   );
   const rarest = tried[counts.indexOf(Math.min(...counts))] as string;
-  const others = grams.filter((gram) => gram !== rarest);
-  if (others.length === 0) return filter({ grams: rarest });
+  const others = trigrams.filter((trigram) => trigram !== rarest);
+  if (others.length === 0) return filter({ trigrams: rarest });
   // As an expression, so that no index is chosen for these; as literals, since a text may begin with `$`.
-  const has = (gram: string) => ({ $in: [{ $literal: gram }, { $ifNull: ['$grams', []] }] });
-  return filter({ grams: rarest, $expr: { $and: others.map(has) } });
+  const has = (trigram: string) => ({ $in: [{ $literal: trigram }, { $ifNull: ['$trigrams', []] }] });
+  return filter({ trigrams: rarest, $expr: { $and: others.map(has) } });
 }

@@ -2,7 +2,7 @@
 import type { Filter, UpdateFilter } from 'mongodb';
 import type { FeatureMode, Session, Summary } from '../../session.ts';
 import { MAX_COUNTED, type SessionFilter, type SessionStore, sessionSorts } from '../../store.ts';
-import { contains, gramsOf } from '../search-text.ts';
+import { contains, trigramsOf } from '../search-text.ts';
 import { pack, unpack } from './bodies.ts';
 import type { Call } from './client.ts';
 import { insertNew } from './insert.ts';
@@ -13,7 +13,7 @@ import { candidates, MAX_CANDIDATES } from './search.ts';
 const DELETED_AT_ONCE = 500;
 const DELETIONS_AT_ONCE = 100;
 /** What only the store looks at. */
-export const sessionView = { grams: 0, counted: 0 } as const;
+export const sessionView = { trigrams: 0, counted: 0 } as const;
 
 const summaryDocument = ({ text, upTo, messages, createdAt }: Summary) => ({
   text,
@@ -38,13 +38,13 @@ async function documentOf(session: Session): Promise<SessionDocument> {
     total_tokens: session.totalTokens,
     message_count: session.messageCount,
     summary: summary === null ? null : summaryDocument(summary),
-    grams: gramsOf(title ?? ''),
+    trigrams: trigramsOf(title ?? ''),
     counted: [],
     let_go: 0,
   };
 }
 
-export async function sessionOf(found: Omit<SessionDocument, 'grams' | 'counted'>): Promise<Session> {
+export async function sessionOf(found: Omit<SessionDocument, 'trigrams' | 'counted'>): Promise<Session> {
   const { summary } = found;
   return {
     id: found.session_id,
@@ -148,7 +148,7 @@ export function mongoSessions(call: Call): SessionStore {
 
     setTitle(owner, id, title, by, now) {
       const condition = by === 'model' ? { title_by: { $ne: 'client' as const } } : {};
-      const set = { title: text(title), title_by: by, grams: gramsOf(title) };
+      const set = { title: text(title), title_by: by, trigrams: trigramsOf(title) };
       return change(owner, id, condition, { $set: set, $max: { updated_at: number(now) } });
     },
 

@@ -23,7 +23,6 @@ const shown = {
   task_id: 1,
   type: 1,
   status: 1,
-  session_id: 1,
   created_at: 1,
   timeout_ms: 1,
   record: 1,
@@ -79,7 +78,7 @@ export function mongoTasks(call: Call, log: Log): TaskStore {
     return pack(JSON.stringify({ ...record, approval: null, progress: null }));
   }
 
-  async function documentsOf({ record, input, events, sessionId, timeoutMs }: ArchivedTask) {
+  async function documentsOf({ record, input, events, timeoutMs }: ArchivedTask) {
     const key = keyOf(record.owner, record.id);
     const texts = { input, output: record.output, events: events.length === 0 ? null : JSON.stringify(events) };
     const bodies = await Promise.all(kinds.map((kind) => piecesOf(key, kind, texts[kind])));
@@ -90,7 +89,6 @@ export function mongoTasks(call: Call, log: Log): TaskStore {
       task_id: record.id,
       type: record.type,
       status: record.status,
-      session_id: sessionId,
       created_at: record.createdAt,
       ...(record.endedAt === null ? {} : { ended_at: record.endedAt }),
       timeout_ms: timeoutMs,

@@ -2,11 +2,11 @@
 
 import type { Message } from '../../session.ts';
 import type { MessageStore, SettingStore } from '../../store.ts';
-import { turnGrams } from '../search-text.ts';
+import { turnTrigrams } from '../search-text.ts';
 import type { Sync } from './nouns.ts';
 import type { Row, Sql, SqlValue } from './schema.ts';
 import { placeOf, readSession } from './sessions.ts';
-import { addGrams, freePlace, searchGrams } from './trigrams.ts';
+import { addTrigrams, freePlace, searchTrigrams } from './trigrams.ts';
 
 const textOf = (row: Row) => (row.text ?? JSON.parse(row.content as string)) as string;
 
@@ -27,7 +27,7 @@ function messageOf(row: Row): Message {
 
 const jsonOrNull = (value: unknown) => (value === null ? null : JSON.stringify(value));
 
-function addMessage(sql: Sql, owner: string, session: number, message: Message, grams: string[]) {
+function addMessage(sql: Sql, owner: string, session: number, message: Message, trigrams: string[]) {
   const { id, role, content, text, model, usage, metadata, task, createdAt } = message;
   const place = freePlace(sql, 'messages', id, createdAt);
   sql.run(
@@ -36,7 +36,7 @@ function addMessage(sql: Sql, owner: string, session: number, message: Message, 
     ...[place, session, id, role, createdAt, model, jsonOrNull(usage), jsonOrNull(task), metadata],
     ...[content === JSON.stringify(text) ? null : text, content],
   );
-  addGrams(sql, 'message_grams', owner, place, grams);
+  addTrigrams(sql, 'message_trigrams', owner, place, trigrams);
 }
 
 export function sqliteMessages(sql: Sql): Sync<MessageStore> {
@@ -54,8 +54,8 @@ export function sqliteMessages(sql: Sql): Sync<MessageStore> {
       const isThere = (id: string) => sql.get('SELECT 1 FROM messages WHERE session = ? AND id = ?', session, id);
       const seen = new Set<string>();
       const fresh = messages.filter(({ id }) => !seen.has(id) && seen.add(id) && !isThere(id));
-      for (const [index, grams] of turnGrams(fresh.map(({ text }) => text)).entries()) {
-        addMessage(sql, owner, session, fresh[index] as Message, grams);
+      for (const [index, trigrams] of turnTrigrams(fresh.map(({ text }) => text)).entries()) {
+        addMessage(sql, owner, session, fresh[index] as Message, trigrams);
       }
       if (fresh.length > 0) {
         sql.run(
@@ -83,7 +83,7 @@ export function sqliteMessages(sql: Sql): Sync<MessageStore> {
     },
 
     matching(owner, query, limit) {
-      return searchGrams(sql, { table: 'message_grams', owner, query, limit }, (place) => {
+      return searchTrigrams(sql, { table: 'message_trigrams', owner, query, limit }, (place) => {
         const row = sql.get(
           `SELECT m.id, s.id AS session_id, text, CASE WHEN text IS NULL THEN content END AS content
            FROM messages m JOIN sessions s ON s.place = m.session WHERE m.place = ? AND owner = ?`,

@@ -23,7 +23,7 @@ const unbounded = (plan: string[]) =>
     (step) =>
       /SCAN|TEMP B-TREE/.test(step) &&
       // Walked by the words of the query, already in order.
-      !/SCAN (message|title)_grams VIRTUAL TABLE INDEX \d+:(M|=)/.test(step) &&
+      !/SCAN (message|title)_trigrams VIRTUAL TABLE INDEX \d+:(M|=)/.test(step) &&
       !/SCAN (\(subquery-\d+\)|CONSTANT ROW|json_each VIRTUAL TABLE)/.test(step),
   );
 

@@ -81,9 +81,9 @@ test('a process that is killed while it writes loses nothing it was told is writ
     await store.close();
     const database = openStoreFile(file);
     assert.deepEqual({ ...database.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' });
-    database.exec(`INSERT INTO message_grams (message_grams) VALUES ('integrity-check')`);
+    database.exec(`INSERT INTO message_trigrams (message_trigrams) VALUES ('integrity-check')`);
     const found = database.prepare('SELECT count(*) AS n FROM messages').get();
-    assert.deepEqual(found, database.prepare('SELECT count(*) AS n FROM message_grams').get());
+    assert.deepEqual(found, database.prepare('SELECT count(*) AS n FROM message_trigrams').get());
     database.close();
   }
 });

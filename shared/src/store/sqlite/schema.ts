@@ -1,12 +1,16 @@
-/** Opens the file: its settings, and its tables, which the first one to come makes. */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { openFile } from './file.ts';
+/**
+ * Opens the file: its settings, and its tables, which the first one to come makes. A file is put in the place of another one
+ * only while no program has it open (docs/operating.md): SQLite would go on writing into the old one.
+ */
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
 /** An error whose text a caller may see. A thread that loaded TaskError would load zod with it, and start half as fast. */
 export const refusal = (message: string) => Object.assign(new Error(message), { refused: true as const });
 export const isRefusal = (error: unknown): error is Error => (error as { refused?: true }).refused === true;
 
-/** What runs SQL: prepares each text once. Parameters are plain `?`: numbered ones fail in Node 24.0. */
+/** What runs SQL: prepares each text once. */
 export type Sql = {
   get(text: string, ...values: SqlValue[]): Row | undefined;
   all(text: string, ...values: SqlValue[]): Row[];
@@ -15,20 +19,18 @@ export type Sql = {
   /** Gives how many rows changed. */
   run(text: string, ...values: SqlValue[]): number;
   inTransaction(): boolean;
-  /** False when the file was removed or replaced: what is written now would be lost. */
-  isInPlace(): boolean;
   close(): void;
 };
 export type SqlValue = string | number | null;
 export type Row = Record<string, string | number | null>;
 
-/** Raised with every change of the tables, which `steps` then makes from the version before. */
+/** Raised with every change of the tables. */
 const SCHEMA_VERSION = 1;
 
 /**
  * Big texts stand in tables or columns of their own, behind what lists read: SQLite reads the pages of a row only up to the
  * columns that are asked for. Rows of sessions and messages lie at a `place` that follows the time in their ids, so that the
- * index of letters, which gives the highest rows first, gives the newest first (sqlite-grams.ts).
+ * index of letters, which gives the highest rows first, gives the newest first (trigrams.ts).
  */
 const SCHEMA = `
   -- The count is kept, so that a list without a filter tells its total without a walk.
@@ -36,7 +38,7 @@ const SCHEMA = `
 
   CREATE TABLE tasks (
     number INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
-    ended_at INTEGER NOT NULL, session_id TEXT, timeout_ms INTEGER NOT NULL, record TEXT NOT NULL);
+    ended_at INTEGER NOT NULL, timeout_ms INTEGER NOT NULL, record TEXT NOT NULL);
   CREATE UNIQUE INDEX tasks_id ON tasks (owner, id);
   CREATE INDEX tasks_type ON tasks (owner, type, id);
   CREATE INDEX tasks_status ON tasks (owner, status, id);
@@ -72,17 +74,14 @@ const SCHEMA = `
 
   CREATE TABLE settings (owner TEXT NOT NULL, name TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (owner, name)) WITHOUT ROWID;
 
-  -- The prefixes are an owner with one letter and with two (sqlite-grams.ts).
-  CREATE VIRTUAL TABLE message_grams USING fts5
-    (grams, content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='10 14');
-  CREATE VIRTUAL TABLE title_grams USING fts5
-    (grams, content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='10 14');
+  -- The prefixes are an owner with one letter and with two (trigrams.ts).
+  CREATE VIRTUAL TABLE message_trigrams USING fts5
+    (trigrams, content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='10 14');
+  CREATE VIRTUAL TABLE title_trigrams USING fts5
+    (trigrams, content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='10 14');
 `;
 
-/** One step from each version to the next. */
-const steps = [SCHEMA];
-
-function migrate(database: DatabaseSync) {
+function makeTables(database: DatabaseSync) {
   const version = () => Number(database.prepare('PRAGMA user_version').get()?.user_version);
   if (version() === SCHEMA_VERSION) return;
   // Two that start at once: the second waits here, and then finds nothing to do.
@@ -93,26 +92,9 @@ function migrate(database: DatabaseSync) {
       `The store was made by a newer release (its tables have version ${found}, this release knows ${SCHEMA_VERSION}).`,
     );
   }
-  for (const step of steps.slice(found)) database.exec(step);
+  if (found < SCHEMA_VERSION) database.exec(SCHEMA);
   database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
   database.exec('COMMIT');
-}
-
-/** Node 24.0 reads a text only up to a NUL: there is none in the file. The sign that stands for it is no letter of any script. */
-const SIGN = '\uFDD0';
-const hideNul = (text: string) =>
-  text.includes('\0') || text.includes(SIGN) ? text.replaceAll(SIGN, `${SIGN}1`).replaceAll('\0', `${SIGN}0`) : text;
-const showNul = (text: string) =>
-  text.includes(SIGN) ? text.replaceAll(`${SIGN}0`, '\0').replaceAll(`${SIGN}1`, SIGN) : text;
-
-/** A parameter for `json_each`, whose texts are compared with those in the file. */
-export const jsonList = (texts: string[]) =>
-  JSON.stringify(texts.map((text) => hideNul(text.toWellFormed()))).replaceAll(SIGN, '\\ufdd0');
-
-const hidden = (values: SqlValue[]) => values.map((value) => (typeof value === 'string' ? hideNul(value) : value));
-function shown(row: Row): Row {
-  for (const [name, value] of Object.entries(row)) if (typeof value === 'string') row[name] = showNul(value);
-  return row;
 }
 
 /** FULL: what is acknowledged is on the disk, because Redis then drops its copy. */
@@ -123,16 +105,21 @@ function prepare(database: DatabaseSync) {
     PRAGMA cache_size = -16000;
     PRAGMA journal_size_limit = 67108864;
   `);
-  migrate(database);
+  makeTables(database);
 }
-
-export const isGone = () => refusal('The file of the store was removed or replaced.');
 
 /** Opens the file, which is made when there is none, with its directory. `busyMs`: how long it waits for another writer. */
 export function openSql(file: string, busyMs: number): Sql {
-  const opened = openFile(file, busyMs, prepare);
-  if (!opened) throw isGone();
-  const { database } = opened;
+  mkdirSync(dirname(file), { recursive: true });
+  // Else SQLite would open it to read, and leave files beside it that stay read-only when it is mended.
+  if (existsSync(file)) accessSync(file, constants.W_OK);
+  const database = new DatabaseSync(file, { timeout: busyMs });
+  try {
+    prepare(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
   const statements = new Map<string, StatementSync>();
   const prepared = (text: string) => {
     let statement = statements.get(text);
@@ -143,15 +130,11 @@ export function openSql(file: string, busyMs: number): Sql {
     return statement;
   };
   return {
-    get(text, ...values) {
-      const row = prepared(text).get(...hidden(values)) as Row | undefined;
-      return row && shown(row);
-    },
-    all: (text, ...values) => (prepared(text).all(...hidden(values)) as Row[]).map(shown),
-    each: (text, ...values) => prepared(text).iterate(...hidden(values)) as Iterable<Row>,
-    run: (text, ...values) => Number(prepared(text).run(...hidden(values)).changes),
+    get: (text, ...values) => prepared(text).get(...values) as Row | undefined,
+    all: (text, ...values) => prepared(text).all(...values) as Row[],
+    each: (text, ...values) => prepared(text).iterate(...values) as Iterable<Row>,
+    run: (text, ...values) => Number(prepared(text).run(...values).changes),
     inTransaction: () => database.isTransaction,
-    isInPlace: opened.isInPlace,
-    close: opened.close,
+    close: () => database.close(),
   };
 }

@@ -2,10 +2,10 @@
 
 import type { FeatureMode, Session } from '../../session.ts';
 import { MAX_COUNTED, type SessionFilter, type SessionSort, type SessionStore } from '../../store.ts';
-import { gramsOf } from '../search-text.ts';
+import { trigramsOf } from '../search-text.ts';
 import type { Sync } from './nouns.ts';
-import { jsonList, type Row, type Sql, type SqlValue } from './schema.ts';
-import { addGrams, freePlace, searchGrams } from './trigrams.ts';
+import type { Row, Sql, SqlValue } from './schema.ts';
+import { addTrigrams, freePlace, searchTrigrams } from './trigrams.ts';
 
 const INDEX_OF: Record<SessionSort, string> = {
   updated_at: 'sessions_updated',
@@ -62,7 +62,7 @@ function valuesOf(owner: string, filter: SessionFilter): SqlValue[] {
     ...range(updatedFrom, updatedTo),
     ...range(minTokens, maxTokens),
     ...range(minMessages, maxMessages),
-    ...(filter.ids === undefined ? [] : [jsonList(filter.ids)]),
+    ...(filter.ids === undefined ? [] : [JSON.stringify(filter.ids.map((id) => id.toWellFormed()))]),
   ];
 }
 
@@ -84,7 +84,7 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
         'INSERT INTO owners (owner, sessions) VALUES (?, 1) ON CONFLICT DO UPDATE SET sessions = sessions + 1',
         owner,
       );
-      addGrams(sql, 'title_grams', owner, place, gramsOf(title ?? ''));
+      addTrigrams(sql, 'title_trigrams', owner, place, trigramsOf(title ?? ''));
     },
 
     read: (owner, id) => readSession(sql, owner, id),
@@ -114,8 +114,8 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
       );
       if (changed) {
         const place = changed.place as number;
-        sql.run('DELETE FROM title_grams WHERE rowid = ?', place);
-        addGrams(sql, 'title_grams', owner, place, gramsOf(title));
+        sql.run('DELETE FROM title_trigrams WHERE rowid = ?', place);
+        addTrigrams(sql, 'title_trigrams', owner, place, trigramsOf(title));
       }
       return readSession(sql, owner, id);
     },
@@ -132,16 +132,16 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
     delete(owner, id) {
       const place = placeOf(sql, owner, id);
       if (place === null) return false;
-      sql.run('DELETE FROM message_grams WHERE rowid IN (SELECT place FROM messages WHERE session = ?)', place);
+      sql.run('DELETE FROM message_trigrams WHERE rowid IN (SELECT place FROM messages WHERE session = ?)', place);
       sql.run('DELETE FROM messages WHERE session = ?', place);
-      sql.run('DELETE FROM title_grams WHERE rowid = ?', place);
+      sql.run('DELETE FROM title_trigrams WHERE rowid = ?', place);
       sql.run('DELETE FROM sessions WHERE place = ?', place);
       sql.run('UPDATE owners SET sessions = sessions - 1 WHERE owner = ?', owner);
       return true;
     },
 
     titled(owner, query, limit) {
-      return searchGrams(sql, { table: 'title_grams', owner, query, limit }, (place) => {
+      return searchTrigrams(sql, { table: 'title_trigrams', owner, query, limit }, (place) => {
         const row = sql.get('SELECT id, title FROM sessions WHERE place = ? AND owner = ?', place, owner);
         return row && { text: row.title as string, found: row.id as string };
       }).sort((a, b) => (a < b ? 1 : -1));

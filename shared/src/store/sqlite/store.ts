@@ -40,11 +40,8 @@ function startThread(options: ThreadOptions, timeoutMs: number) {
   }
 
   function start(): Worker {
-    const started = new Worker(new URL('./thread.ts', import.meta.url), {
-      workerData: options,
-      // Of this thread alone: early releases of Node 24 still call node:sqlite experimental.
-      execArgv: ['--disable-warning=ExperimentalWarning'],
-    });
+    // Without the program's own flags: some, such as --input-type, are wrong for a file.
+    const started = new Worker(new URL('./thread.ts', import.meta.url), { workerData: options, execArgv: [] });
     let cause: unknown;
     started.on('error', (error) => {
       cause = error;

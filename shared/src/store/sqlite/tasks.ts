@@ -12,15 +12,15 @@ function recordOf(row: Row): TaskRecord {
 export function sqliteTasks(sql: Sql): Sync<TaskStore> {
   return {
     put(tasks) {
-      for (const { record, input, timeoutMs, sessionId, events } of tasks) {
+      for (const { record, input, timeoutMs, events } of tasks) {
         const { output, ...rest } = record;
         const { owner, id, type, status, endedAt, createdAt } = record;
         const row = sql.get(
-          `INSERT INTO tasks (owner, id, type, status, ended_at, session_id, timeout_ms, record)
-           SELECT ?, ?, ?, ?, ?, ?, ?, ?
+          `INSERT INTO tasks (owner, id, type, status, ended_at, timeout_ms, record)
+           SELECT ?, ?, ?, ?, ?, ?, ?
            WHERE NOT EXISTS (SELECT 1 FROM purged_tasks WHERE owner = ? AND id = ?)
            ON CONFLICT DO NOTHING RETURNING number`,
-          ...[owner, id, type, status, endedAt ?? createdAt, sessionId, timeoutMs, JSON.stringify(rest), owner, id],
+          ...[owner, id, type, status, endedAt ?? createdAt, timeoutMs, JSON.stringify(rest), owner, id],
         );
         if (!row) continue;
         const number = row.number as number;

@@ -5,7 +5,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { sqliteMessages, sqliteSettings } from './messages.ts';
 import { type Call, now, type Reply, type ThreadOptions } from './nouns.ts';
-import { isGone, isRefusal, openSql, refusal, type Sql } from './schema.ts';
+import { isRefusal, openSql, refusal, type Sql } from './schema.ts';
 import { sqliteSessions } from './sessions.ts';
 import { sqliteTasks } from './tasks.ts';
 
@@ -13,8 +13,6 @@ import { sqliteTasks } from './tasks.ts';
 const GROUP_MS = 20;
 /** SQLite waits for another writer in steps of this: it can be interrupted only between them, by the end of the program. */
 const STEP_MS = 100;
-/** How long a reader may take to find that the file is another one. */
-const LOOK_MS = 500;
 
 const port = parentPort as MessagePort;
 const { file, busyMs, writes } = workerData as ThreadOptions;
@@ -22,7 +20,6 @@ const { file, busyMs, writes } = workerData as ThreadOptions;
 type Method = (...given: unknown[]) => unknown;
 type Open = { sql: Sql; nouns: Record<string, Record<string, Method>> };
 let opened: Open | undefined;
-let looked = 0;
 let leaving = false;
 const isClose = ({ noun, method }: Call) => noun === 'thread' && method === 'close';
 const late = refusal('The store did not answer in time.');
@@ -42,7 +39,6 @@ function patiently<T>(work: () => T): T {
 function open(): Open {
   if (opened) return opened;
   const sql = patiently(() => openSql(file, STEP_MS));
-  looked = now();
   const nouns = {
     tasks: sqliteTasks(sql),
     sessions: sqliteSessions(sql),
@@ -83,26 +79,14 @@ function giveUp(error: unknown) {
   if (isAway(error) && codeOf(error) !== BUSY) close();
 }
 
-/** What is read from a file that is gone is old, and what is written into it is lost. */
-function look(store: Open) {
-  if (!store.sql.isInPlace()) throw isGone();
-  looked = now();
-}
-
 const run = ({ nouns }: Open, { n, noun, method, given }: Call): Reply => {
   const value = nouns[noun]?.[method]?.(...given);
   return { n, value };
 };
 
-function read(call: Call): Reply {
-  const store = open();
-  if (call.method === 'ping' || now() - looked >= LOOK_MS) look(store);
-  return run(store, call);
-}
-
 function readOne(call: Call) {
   try {
-    port.postMessage(call.until > now() ? patiently(() => read(call)) : failure(call, late));
+    port.postMessage(call.until > now() ? patiently(() => run(open(), call)) : failure(call, late));
   } catch (error) {
     giveUp(error);
     port.postMessage(failure(call, error));
@@ -124,7 +108,6 @@ function writeTogether(first: Call) {
   const replies: Reply[] = [];
   try {
     const store = open();
-    look(store);
     patiently(() => store.sql.run('BEGIN IMMEDIATE'));
     try {
       for (let call: Call | undefined = first; call; call = now() - since < GROUP_MS ? nextCall() : undefined) {
@@ -136,8 +119,6 @@ function writeTogether(first: Call) {
       rollBack(store);
       throw error;
     }
-    // Behind the commit: nothing is said to be written that went into a file which is gone.
-    look(store);
     for (const reply of replies) port.postMessage(reply);
   } catch (error) {
     giveUp(error);

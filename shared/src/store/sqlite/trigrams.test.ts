@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { randomOf, someMessage, someSession, T0 } from '../contract/samples.ts';
-import { MAX_GRAMS, MAX_TURN_GRAMS } from '../search-text.ts';
+import { MAX_TRIGRAMS, MAX_TURN_TRIGRAMS } from '../search-text.ts';
 import { sqliteMessages } from './messages.ts';
 import { openSql } from './schema.ts';
 import { sqliteSessions } from './sessions.ts';
@@ -32,18 +32,18 @@ test('a turn of random letters takes no more of the index than its part, and eac
     t.diagnostic(`${count} messages: ${Math.round(performance.now() - startedAt)} ms`);
     return turn;
   };
-  sql.run("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, message_grams, 'row')");
-  // Of each gram the table has its prefixes too, which are no words of it.
+  sql.run("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, message_trigrams, 'row')");
+  // Of each trigram the table has its prefixes too, which are no words of it.
   const words = () => Number(sql.get('SELECT count(*) AS count FROM temp.words')?.count);
 
   const turn = append(16);
   const kept = words();
-  assert.ok(kept <= MAX_TURN_GRAMS && kept > 0.9 * MAX_TURN_GRAMS, `${kept} grams`);
+  assert.ok(kept <= MAX_TURN_TRIGRAMS && kept > 0.9 * MAX_TURN_TRIGRAMS, `${kept} trigrams`);
   for (const { id, text } of turn) {
     assert.deepEqual(messages.matching('o', text.slice(0, 50), 10), [{ sessionId: session.id, id }]);
     // Beyond its part of the index.
     assert.deepEqual(messages.matching('o', text.slice(-50), 10), []);
   }
   append(1);
-  assert.ok(words() - kept <= MAX_GRAMS, `${words() - kept} grams`);
+  assert.ok(words() - kept <= MAX_TRIGRAMS, `${words() - kept} trigrams`);
 });

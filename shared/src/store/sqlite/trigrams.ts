@@ -1,16 +1,16 @@
 /**
- * The index of letters in SQLite: full-text tables whose words are grams (search-text.ts). A word is the owner's number and the
- * gram's letters, each in digits of a fixed width: any script survives the tokenizer, a prefix of it is a shorter query,
+ * The index of letters in SQLite: full-text tables whose words are trigrams (search-text.ts). A word is the owner's number and the
+ * trigram's letters, each in digits of a fixed width: any script survives the tokenizer, a prefix of it is a shorter query,
  * and what one owner wrote costs another one's search nothing.
  */
 
 import { timeOf } from '../../task-id.ts';
-import { fold, MAX_CANDIDATES, MAX_COMPARED, wantedGrams } from '../search-text.ts';
+import { fold, MAX_CANDIDATES, MAX_COMPARED, wantedTrigrams } from '../search-text.ts';
 import type { Sql } from './schema.ts';
 
-export type GramTable = 'message_grams' | 'title_grams';
+export type TrigramTable = 'message_trigrams' | 'title_trigrams';
 
-/** Of a query, this many grams choose the candidates; all of it is compared with each. */
+/** Of a query, this many trigrams choose the candidates; all of it is compared with each. */
 const MAX_WANTED = 32;
 
 const OWNER_WIDTH = 6;
@@ -24,29 +24,29 @@ function ownerNumber(sql: Sql, owner: string): number | undefined {
 }
 
 /** Of an owner who has had a session. */
-export function addGrams(sql: Sql, table: GramTable, owner: string, place: number, grams: string[]) {
-  if (grams.length === 0) return;
+export function addTrigrams(sql: Sql, table: TrigramTable, owner: string, place: number, trigrams: string[]) {
+  if (trigrams.length === 0) return;
   const number = ownerNumber(sql, owner) as number;
-  const words = grams.map((gram) => wordOf(number, gram));
-  sql.run(`INSERT INTO ${table} (rowid, grams) VALUES (?, ?)`, place, words.join(' '));
+  const words = trigrams.map((trigram) => wordOf(number, trigram));
+  sql.run(`INSERT INTO ${table} (rowid, trigrams) VALUES (?, ?)`, place, words.join(' '));
 }
 
 /** The full-text query: words of digits only. */
 function matchOf(owner: number, query: string): string {
-  const wanted = wantedGrams(query);
+  const wanted = wantedTrigrams(query);
   if ('prefix' in wanted) return `${wordOf(owner, wanted.prefix)}*`;
   const step = Math.max(1, wanted.all.length / MAX_WANTED);
   const some = Array.from(
     { length: Math.min(MAX_WANTED, wanted.all.length) },
     (_, i) => wanted.all[Math.floor(i * step)],
   );
-  return some.map((gram) => wordOf(owner, gram ?? '')).join(' AND ');
+  return some.map((trigram) => wordOf(owner, trigram ?? '')).join(' AND ');
 }
 
 /** What was found where the text contains the query, the highest place first. `look` gives a place's text. */
-export function searchGrams<T>(
+export function searchTrigrams<T>(
   sql: Sql,
-  search: { table: GramTable; owner: string; query: string; limit: number },
+  search: { table: TrigramTable; owner: string; query: string; limit: number },
   look: (place: number) => { text: string; found: T } | undefined,
 ): T[] {
   const { table, owner, query, limit } = search;

@@ -5,7 +5,7 @@ import type { Document } from 'mongodb';
 export const names = new Set(
   [
     '_id id owner session_id task_id kind piece deleting title title_by feature_mode model feature_options created_at',
-    'updated_at total_tokens message_count summary summary.up_to text up_to messages grams counted let_go message_id role',
+    'updated_at total_tokens message_count summary summary.up_to text up_to messages trigrams counted let_go message_id role',
     'content usage input_tokens output_tokens estimated metadata task_status task_turn_of type status ended_at timeout_ms record pieces',
     'input output events data json _id.owner',
     '$in $nin $ne $lt $lte $gt $gte $or $and $expr $literal $ifNull $elemMatch',
