@@ -2,11 +2,13 @@
  * The real programs, which send themselves a signal right after one of their writes, SIGKILL unless told otherwise:
  * `node dying.ts api|runner|relay tasks.finish [SIGSTOP]`, or `store.tasks.put`. Nothing is replaced: the write happens, what follows does not.
  */
+import { readConfig } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { createProviders } from '@beanline/shared/models/create-providers.ts';
 import { runProgram } from '@beanline/shared/program.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { startServer } from '../../apps/api/src/http/server.ts';
+import { HttpVariables } from '../../apps/api/src/http/variables.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
 import { startRunner } from '../../workers/runner/src/runner.ts';
 import { testCatalog } from '../testing/catalog.ts';
@@ -36,6 +38,7 @@ function lastCall(real: Write): Write {
 
 await runProgram({
   name,
+  readConfig: (env) => readConfig(env, HttpVariables),
   async start(config, log) {
     const wired = wire(config, { program: name, log, catalog: testCatalog });
     const deps = lastAt(wired.deps, path) as Deps;

@@ -5,7 +5,8 @@
  */
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ConfigError, type Environment } from '../../shared/src/config.ts';
+import type { ApiEnvironment } from '../../apps/api/src/http/variables.ts';
+import { ConfigError } from '../../shared/src/config.ts';
 import { type PassedLog, passLog } from './child-log.ts';
 import { holdDataDir } from './data-dir.ts';
 import { defaultModel } from './default-model.ts';
@@ -46,7 +47,7 @@ function reachableHost(host: string): string {
   return name.includes(':') ? `[${name}]` : name;
 }
 
-async function choosePort({ PORT, HOST, DRAIN_MS }: Environment, abandoned: boolean): Promise<number> {
+async function choosePort({ PORT, HOST, DRAIN_MS }: ApiEnvironment, abandoned: boolean): Promise<number> {
   if (PORT === 0) return freePort(HOST);
   const patience = performance.now() + (abandoned ? DRAIN_MS + CLOSE_MS : 0);
   for (let said = false; ; said = true) {

@@ -1,6 +1,7 @@
 /** What `npm start` is told: its arguments and the environment, checked together. */
 import { parseArgs } from 'node:util';
-import { ConfigError, type Environment, readConfig } from '../../shared/src/config.ts';
+import { type ApiEnvironment, HttpVariables } from '../../apps/api/src/http/variables.ts';
+import { ConfigError, readConfig } from '../../shared/src/config.ts';
 
 const MAX_RUNNERS = 64;
 
@@ -8,9 +9,9 @@ const MAX_RUNNERS = 64;
 export const USAGE = `Usage: npm start [-- --runners N] [--port P]
   --runners N  how many runner processes do the work, 1 to ${MAX_RUNNERS} (default 1)
   --port P     the port of the API (default: PORT, or 3000); 0 takes a free one
-Everything else is set by environment variables, see the README.`;
+Everything else is set by environment variables, see docs/configuration.md.`;
 
-export type StartOptions = { help: boolean; runners: number; config: Environment };
+export type StartOptions = { help: boolean; runners: number; config: ApiEnvironment };
 
 function parse(argv: string[]) {
   try {
@@ -27,9 +28,9 @@ function parse(argv: string[]) {
 export function startOptions(argv: string[], env: NodeJS.ProcessEnv): StartOptions {
   const { values } = parse(argv);
   const problems: string[] = [];
-  let config: Environment | undefined;
+  let config: ApiEnvironment | undefined;
   try {
-    config = readConfig(values.port === undefined ? env : { ...env, PORT: values.port });
+    config = readConfig(values.port === undefined ? env : { ...env, PORT: values.port }, HttpVariables);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     problems.push(...error.problems);

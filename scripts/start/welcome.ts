@@ -1,10 +1,10 @@
 /** What `npm start` prints when everything is up. */
-import type { Environment } from '../../shared/src/config.ts';
+import type { StoreVariables } from '../../shared/src/store/variables.ts';
 
 /** The lines that say where it is, what answers, and what to try first. */
 export function welcome(facts: {
   url: string;
-  config: Environment;
+  config: Pick<StoreVariables, 'DATA_DIR'>;
   /** The default model and where it is. */
   model: string;
   runners: number;

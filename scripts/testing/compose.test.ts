@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { configVariables } from '../../shared/src/config.ts';
+import { variables } from '../docs/variables.ts';
 import { freePort } from '../start/free-port.ts';
 import { REDIS_IMAGE } from '../start/how-to-get-redis.ts';
 import { findRedisServer, waitForRedis } from '../start/redis-server.ts';
@@ -19,7 +19,7 @@ const SECRETS = { REDIS_PASSWORD: 'secret', API_KEYS: 'me:key' };
 const { services, networks, volumes, service } = compose(SECRETS);
 const PROGRAMS = ['api', 'runner', 'relay'];
 const each = Object.entries(services);
-const known = new Map(configVariables().map(({ name, fallback }) => [name, fallback]));
+const known = new Map(variables.map(({ name, fallback }) => [name, fallback]));
 
 /** `20s`, `1m30s` in milliseconds. */
 function duration(text: string): number {
@@ -92,7 +92,7 @@ test('keys that PROVIDERS names have a file that only runners read, and that get
 
 test('the variables that Compose sets itself, and all that it reads, are named in the page for operators', () => {
   const page = read('docs/operating.md');
-  const [, exceptions = ''] = /README's table may stand in `\.env`, except ([^.]*)\./.exec(page) ?? [];
+  const [, exceptions = ''] = /configuration\.md\) may stand in `\.env`, except ([^.]*)\./.exec(page) ?? [];
   const canaries = Object.fromEntries([...known.keys()].map((name) => [name, 'canary']));
   const fixed = PROGRAMS.flatMap((name) =>
     Object.entries(compose({ ...SECRETS, ...canaries }).service(name).environment ?? {}).flatMap(([variable, value]) =>

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { readConfig } from '@beanline/shared/config.ts';
 import { createLog } from '@beanline/shared/log.ts';
+import { HttpVariables } from '../../apps/api/src/http/variables.ts';
 import { catalogOf } from './catalog.ts';
 import { type SharedRedis, sharedRedis } from './shared-redis.ts';
 import { type ProgramName, startIn } from './start-program.ts';
@@ -39,7 +40,7 @@ export async function startInProcess(options: Options = {}) {
   };
 
   async function start(name: ProgramName, more: Record<string, string> = {}) {
-    const config = readConfig({ ...env, PORT: '0', ...more });
+    const config = readConfig({ ...env, PORT: '0', ...more }, HttpVariables);
     const log = createLog({ level: config.LOG_LEVEL, name, to });
     const program = await startIn(name, config, { log, catalog: catalogOf(env) });
     const stop = once(program.stop);

@@ -1,10 +1,10 @@
 /** One of the three programs with the tests' job types, as its `main.ts` starts it, in whatever process. */
-import type { Environment } from '@beanline/shared/config.ts';
 import type { Catalog } from '@beanline/shared/job-type.ts';
 import type { Log } from '@beanline/shared/log.ts';
 import { createProviders } from '@beanline/shared/models/create-providers.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { startServer } from '../../apps/api/src/http/server.ts';
+import type { ApiEnvironment } from '../../apps/api/src/http/variables.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
 import { startRunner } from '../../workers/runner/src/runner.ts';
 
@@ -15,7 +15,7 @@ type Started = { stop(): Promise<void>; stuck?: Promise<void> | undefined; port?
 /** Resolves when it is ready. An API has the port it listens on. */
 export async function startIn(
   name: ProgramName,
-  config: Environment,
+  config: ApiEnvironment,
   { log, catalog }: { log: Log; catalog?: Catalog | undefined },
 ): Promise<Started> {
   const { deps, queueRedis, close } = wire(config, { program: name, log, ...(catalog ? { catalog } : {}) });

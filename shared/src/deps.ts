@@ -25,7 +25,7 @@ import type { Store } from './store.ts';
 
 export type Tasks = ReturnType<typeof createTaskScripts> & ReturnType<typeof createTaskReads>;
 
-/** Limits of one process; their variables are in the README's table. Milliseconds and bytes. */
+/** Limits of one process; their variables are in docs/configuration.md. Milliseconds and bytes. */
 export type ProcessLimits = {
   maxOutputBytes: number;
   idleTimeoutMs: number;

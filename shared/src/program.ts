@@ -1,5 +1,5 @@
 /** What all programs share: how they start, what makes them give up, and how they are told to stop. */
-import { ConfigError, type Environment, readConfig } from './config.ts';
+import { ConfigError, type Environment } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { RedisSettingsError } from './redis/requirements.ts';
 
@@ -8,18 +8,24 @@ const EXIT_UNFIT = 78;
 /** Exit code of a program that gave itself up after it had stopped in order: a new process is the cure (EX_TEMPFAIL). */
 const EXIT_STUCK = 75;
 
-type Program = {
+type Program<Config extends Environment> = {
   name: 'api' | 'runner' | 'relay';
+  /** What it is configured with, out of an environment. Throws ConfigError. */
+  readConfig(env: NodeJS.ProcessEnv): Config;
   /**
    * Starts the program; gives how to stop it. `stop` must end within the drain time. `stuck` resolves when the
    * program finds itself broken: it is stopped then as by a signal, and exits with a code of its own.
    */
-  start(config: Environment, log: Log): Promise<{ stop(): Promise<void>; stuck?: Promise<void> | undefined }>;
+  start(config: Config, log: Log): Promise<{ stop(): Promise<void>; stuck?: Promise<void> | undefined }>;
 };
 
 /** Runs a program until SIGTERM, SIGINT, or the end of the parent that started it; then stops it and exits 0. */
-export async function runProgram({ name, start }: Program): Promise<void> {
-  let config: Environment;
+export async function runProgram<Config extends Environment>({
+  name,
+  readConfig,
+  start,
+}: Program<Config>): Promise<void> {
+  let config: Config;
   try {
     config = readConfig(process.env);
   } catch (error) {

@@ -87,18 +87,18 @@ export const ProviderList = z
   })
   .default([]);
 
-/** The providers with their keys, which are read from the variables they name; adds what is missing to `problems`. */
+/** The providers with their keys, which are read from the variables they name; `complain` is told of those that are missing. */
 export function withKeys(
   providers: ListedProvider[],
-  env: Record<string, string | undefined>,
-  problems: string[],
+  env: Record<string, unknown>,
+  complain: (message: string) => void,
 ): ListedProvider[] {
   return providers.map((provider) => {
     if (provider.keyVariable === undefined) return provider;
     const value = env[provider.keyVariable];
     const key = ApiKey.safeParse(value);
     const wrong = value === undefined ? 'is not set' : key.error?.issues[0]?.message;
-    if (wrong) problems.push(`PROVIDERS: "${provider.name}" needs ${provider.keyVariable}, which ${wrong}`);
+    if (wrong) complain(`"${provider.name}" needs ${provider.keyVariable}, which ${wrong}`);
     return key.data === undefined ? provider : { ...provider, apiKey: key.data };
   });
 }

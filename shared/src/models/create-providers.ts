@@ -4,12 +4,12 @@
  * OLLAMA_HOST is set or one answers at its default address; of the built-in responder. What is configured is never passed
  * over because it does not answer: it is asked again by the first call that needs it.
  */
-import type { Environment } from '../config.ts';
 import { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Provider } from '../provider.ts';
 import { OLLAMA_DEFAULT_URL } from './addresses.ts';
 import { chooseModel, type Providers } from './llm.ts';
+import type { ModelVariables } from './variables.ts';
 
 /** How long the start waits for a server to name its models. Where none listens it is known at once. */
 const ASK_MS = 3_000;
@@ -25,7 +25,7 @@ function within(ms: number): AbortSignal {
 }
 
 /** Every provider of a configuration, the most preferred first. SDKs are loaded only where they are needed. */
-async function providersOf(config: Environment, ollamaUrl: string): Promise<Provider[]> {
+async function providersOf(config: ModelVariables, ollamaUrl: string): Promise<Provider[]> {
   const { OPENAI_API_KEY, OPENAI_BASE_URL, OLLAMA_HOST, PROVIDERS } = config;
   const providers: Provider[] = [];
   if (OPENAI_API_KEY || OPENAI_BASE_URL || PROVIDERS.length > 0) {
@@ -52,7 +52,7 @@ async function providersOf(config: Environment, ollamaUrl: string): Promise<Prov
 }
 
 /** The provider of DEFAULT_MODEL when that names one, else the most preferred; an Ollama nobody told of must be there. */
-async function preferredOf(providers: Provider[], config: Environment): Promise<Provider> {
+async function preferredOf(providers: Provider[], config: ModelVariables): Promise<Provider> {
   const { DEFAULT_MODEL, OLLAMA_HOST } = config;
   const named = providers.find(({ name }) => DEFAULT_MODEL?.startsWith(`${name}/`));
   if (named) return named;
@@ -70,7 +70,7 @@ async function preferredOf(providers: Provider[], config: Environment): Promise<
  * told of is looked for.
  */
 export async function createProviders(
-  config: Environment,
+  config: ModelVariables,
   log: Log,
   ollamaUrl: string = OLLAMA_DEFAULT_URL,
 ): Promise<Providers> {

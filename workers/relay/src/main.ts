@@ -1,10 +1,12 @@
 /** The relay program. */
+import { readConfig } from '@beanline/shared/config.ts';
 import { runProgram } from '@beanline/shared/program.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { startRelay } from './relay.ts';
 
 await runProgram({
   name: 'relay',
+  readConfig,
   async start(config, log) {
     const { deps, close } = wire(config, { program: 'relay', log });
     await deps.clock.ready();

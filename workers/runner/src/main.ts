@@ -1,5 +1,6 @@
 /** The runner program. */
 
+import { readConfig } from '@beanline/shared/config.ts';
 import { createProviders } from '@beanline/shared/models/create-providers.ts';
 import { runProgram } from '@beanline/shared/program.ts';
 import { wire } from '@beanline/shared/wire.ts';
@@ -7,6 +8,7 @@ import { startRunner } from './runner.ts';
 
 await runProgram({
   name: 'runner',
+  readConfig,
   async start(config, log) {
     const { deps, queueRedis, close } = wire(config, { program: 'runner', log });
     await deps.clock.ready();

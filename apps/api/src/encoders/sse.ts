@@ -1,9 +1,9 @@
 /** SSE as one reader sees it: the headers, its frames on the socket, the heartbeat, and how it is asked to come back. */
 import type { ServerResponse } from 'node:http';
-import type { Environment } from '@beanline/shared/config.ts';
 import type { Frame } from '@beanline/shared/event.ts';
 import type { ApiContext } from '../http/context.ts';
 import { reply } from '../http/reply.ts';
+import type { HttpVariables } from '../http/variables.ts';
 
 export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream',
@@ -53,7 +53,7 @@ function put(outgoing: ServerResponse, frames: readonly Frame[]): boolean {
 export function openReader(
   outgoing: ServerResponse,
   headers: Record<string, string>,
-  { READER_TIMEOUT_MS, HEARTBEAT_MS }: Pick<Environment, 'READER_TIMEOUT_MS' | 'HEARTBEAT_MS'>,
+  { READER_TIMEOUT_MS, HEARTBEAT_MS }: Pick<HttpVariables, 'READER_TIMEOUT_MS' | 'HEARTBEAT_MS'>,
   goOn: () => void,
 ) {
   outgoing.writeHead(200, headers);

@@ -13,6 +13,7 @@ import { silentLog } from '../../../../scripts/testing/task-redis.ts';
 import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
 import { createAccess } from './access.ts';
 import { recent } from './recent.ts';
+import { HttpVariables } from './variables.ts';
 
 let server: TestRedis;
 before(async () => {
@@ -39,7 +40,7 @@ async function setup(t: { after(run: () => void): void }) {
   await redis.config('RESETSTAT');
   return {
     apiKeys,
-    access: createAccess({ apiKeys, clock, log: silentLog }, readConfig({})),
+    access: createAccess({ apiKeys, clock, log: silentLog }, readConfig({}, HttpVariables)),
     async lookUps(): Promise<number> {
       return Number(/cmdstat_hget:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
     },

@@ -6,9 +6,10 @@
  * What Redis said of a key is kept for a short time, found or not. Own code for the cache, because it must tell the two
  * apart: a flood of random keys may push out each other, never the keys in use.
  */
-import { ConfigError, type Environment, isLoopback } from '@beanline/shared/config.ts';
+import { ConfigError } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
+import { isLoopback } from '@beanline/shared/loopback.ts';
 import {
   type ApiKey,
   apiKeyId,
@@ -21,6 +22,7 @@ import {
   scopes,
 } from '@beanline/shared/owner.ts';
 import { recent } from './recent.ts';
+import type { ApiEnvironment } from './variables.ts';
 
 /** How long an answer about a key counts, and that there are no keys. Five seconds after a change everybody knows. */
 const KEY_MS = 2_000;
@@ -47,7 +49,10 @@ type Known = { key: ApiKey | null; until: number };
 
 export type Access = ReturnType<typeof createAccess>;
 
-export function createAccess({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'clock' | 'log'>, config: Environment) {
+export function createAccess(
+  { apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'clock' | 'log'>,
+  config: Pick<ApiEnvironment, 'API_KEYS' | 'HOST'>,
+) {
   const found = recent<Known>(MAX_KNOWN);
   const missing = recent<Known>(MAX_KNOWN);
   const flights = new Map<string, Promise<ApiKey | null>>();

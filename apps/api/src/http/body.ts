@@ -1,12 +1,12 @@
 /** Request bodies: bounded, JSON only, and errors that name the field. */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import type { Environment } from '@beanline/shared/config.ts';
 import { type FieldError, TaskError } from '@beanline/shared/errors.ts';
 import type { z } from 'zod';
+import type { HttpVariables } from './variables.ts';
 
 /** Deeper ones, or more values, are attacks: parsing and checking such a body would hold up every other request. */
-type BodyLimits = Pick<Environment, 'MAX_BODY_BYTES' | 'MAX_BODY_DEPTH' | 'MAX_BODY_VALUES'>;
+type BodyLimits = Pick<HttpVariables, 'MAX_BODY_BYTES' | 'MAX_BODY_DEPTH' | 'MAX_BODY_VALUES'>;
 
 /** Bad fields one answer names, and how much of a field's name it repeats. */
 const MAX_NAMED = 100;

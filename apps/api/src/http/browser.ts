@@ -4,8 +4,8 @@
  * a `Response`, and our streams are written past it.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { isLoopback } from '@beanline/shared/config.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
+import { isLoopback } from '@beanline/shared/loopback.ts';
 
 const HOST = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::\d{1,5})?$/;
 

@@ -1,14 +1,14 @@
 /** What every route of the API works with. */
-import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { Access, Caller } from './access.ts';
 import type { Streams } from './streams.ts';
+import type { ApiEnvironment } from './variables.ts';
 
 export type Api = {
   deps: Deps;
-  config: Environment;
+  config: ApiEnvironment;
   /** Aborts when the API shuts down: streams end at an event boundary, waiting requests get what there is. */
   drain: AbortSignal;
   access: Access;

@@ -2,7 +2,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { createRoster } from '@beanline/shared/active-set.ts';
-import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { createAdaptorServer } from '@hono/node-server';
@@ -10,6 +9,7 @@ import { createApp } from '../app.ts';
 import { createAccess } from './access.ts';
 import { newRequestId, problemBody, problemHeaders } from './problem.ts';
 import { createStreams } from './streams.ts';
+import type { ApiEnvironment } from './variables.ts';
 
 /** What is under way at the end of the drain time may take this much longer. */
 const LAST_CALL_MS = 500;
@@ -38,7 +38,7 @@ function refuse(socket: Socket, error: TaskError, status: string) {
  * boundaries over the drain time; who comes meanwhile is still served, and told to close the connection. It stops listening
  * when nothing is under way, LEAVE_MS have passed at least, and DRAIN_MS at most.
  */
-export async function startServer(deps: Deps, config: Environment) {
+export async function startServer(deps: Deps, config: ApiEnvironment) {
   const draining = new AbortController();
   const access = createAccess(deps, config);
   await access.checkHost();

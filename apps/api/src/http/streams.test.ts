@@ -15,6 +15,7 @@ import { silentLog } from '../../../../scripts/testing/task-redis.ts';
 import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
 import { createAccess } from './access.ts';
 import { createStreams } from './streams.ts';
+import { HttpVariables } from './variables.ts';
 
 const KEYS = 300;
 /** Each way to Redis: one key after the other would take 15 s. */
@@ -48,7 +49,7 @@ test('when hundreds of keys that stream are revoked, each stream ends within 5 s
   await clock.ready();
   assert.ok(redis instanceof Redis);
   const apiKeys = createApiKeys(redis, keys);
-  const config = readConfig({});
+  const config = readConfig({}, HttpVariables);
   const access = createAccess({ apiKeys, clock, log: silentLog }, config);
   const streams = createStreams({ log: silentLog }, access, config);
 

@@ -2,10 +2,10 @@
  * The requests of each owner that stay open, event streams and those that wait: how many there may be in this process, and
  * that none outlives its key.
  */
-import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { type Access, type Caller, OPEN_CALLER } from './access.ts';
+import type { HttpVariables } from './variables.ts';
 
 const CHECK_MS = 2_000;
 /** Keys looked up at once: many, so that the last of thousands is told in time; not all, so that Redis has other work too. */
@@ -16,7 +16,7 @@ export type StreamPlace = { revoked: AbortSignal | null; close(): void };
 
 type OfKey = { caller: Caller; ended: AbortController; streams: number };
 
-export function createStreams({ log }: Pick<Deps, 'log'>, access: Access, { MAX_OWNER_STREAMS }: Environment) {
+export function createStreams({ log }: Pick<Deps, 'log'>, access: Access, { MAX_OWNER_STREAMS }: HttpVariables) {
   const ofOwner = new Map<string, number>();
   const ofKey = new Map<string, OfKey>();
   let watching = false;

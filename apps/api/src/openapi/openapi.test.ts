@@ -14,6 +14,7 @@ import { testRedis } from '../../../../scripts/testing/test-redis.ts';
 import { createApp, describeApi } from '../app.ts';
 import { createAccess } from '../http/access.ts';
 import { createStreams } from '../http/streams.ts';
+import { HttpVariables } from '../http/variables.ts';
 
 let redis: Awaited<ReturnType<typeof testRedis>>;
 before(async () => {
@@ -29,7 +30,7 @@ const describe = (jobTypes: Catalog): Json =>
 
 /** `GET /tasks/{id}` for every route of the application. */
 async function routes(jobTypes: Catalog): Promise<string[]> {
-  const config = readConfig({ REDIS_URL: redis.url });
+  const config = readConfig({ REDIS_URL: redis.url }, HttpVariables);
   const log = createLog({ level: 'silent', name: 'api' });
   const { deps, close } = wire(config, { program: 'api', log, catalog: jobTypes });
   const access = createAccess(deps, config);

@@ -16,6 +16,7 @@ import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../../scripts/te
 import { silentLog } from '../../../../scripts/testing/task-redis.ts';
 import { testRedis } from '../../../../scripts/testing/test-redis.ts';
 import { startServer } from '../http/server.ts';
+import { HttpVariables } from '../http/variables.ts';
 
 const KEYS = { anna: 'anna-key-0123456789', ben: 'ben-key-0123456789' };
 
@@ -34,14 +35,17 @@ const ofSession = (name: string) =>
 async function setup(t: TestContext, jobTypes: Catalog) {
   const redis = await testRedis();
   const dataDir = await mkdtemp(join(tmpdir(), 'beanline-test-'));
-  const config = readConfig({
-    ...PATIENT,
-    REDIS_URL: redis.url,
-    DATA_DIR: dataDir,
-    PORT: '0',
-    API_KEYS: `anna:${KEYS.anna},ben:${KEYS.ben}`,
-    DRAIN_MS: '0',
-  });
+  const config = readConfig(
+    {
+      ...PATIENT,
+      REDIS_URL: redis.url,
+      DATA_DIR: dataDir,
+      PORT: '0',
+      API_KEYS: `anna:${KEYS.anna},ben:${KEYS.ben}`,
+      DRAIN_MS: '0',
+    },
+    HttpVariables,
+  );
   const { deps, close } = wire(config, { program: 'api', log: silentLog, catalog: jobTypes });
   const server = await startServer(deps, config);
   await deps.clock.ready();

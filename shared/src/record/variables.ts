@@ -1,0 +1,29 @@
+/** What the scripts of the task record hold to. */
+import { z } from 'zod';
+import { bytes, count, DAY, MINUTE, MiB, milliseconds } from '../variable.ts';
+
+export const RecordVariables = z
+  .object({
+    MAX_QUEUE_TASKS: count(1, 10_000_000, 100_000).meta({
+      description: 'waiting tasks per queue → 429 (exact with one partition)',
+    }),
+    MAX_QUEUE_BYTES: bytes(1024, 64 * 1024 * MiB, 512 * MiB).meta({
+      description: 'waiting input bytes per queue → 429',
+    }),
+    MAX_OWNER_TASKS: count(1, 10_000_000, 100_000).meta({ description: 'waiting tasks of one owner per queue → 429' }),
+    OWNER_SPREAD_MS: milliseconds(0, 60 * MINUTE, 1_000).meta({
+      description:
+        "rank a waiting task adds to its owner's next: about the time of a task over how many run at once; 0: no fairness",
+    }),
+    CANCEL_GRACE_MS: milliseconds(500, 10 * MINUTE, 10_000).meta({
+      description: 'after which a cancel ends the task without its runner',
+    }),
+    SWEEP_FIRST_CHECK_MS: milliseconds(100, 10 * MINUTE, 5_000).meta({
+      description: 'age at which an open task is first checked; doubles up to 10 min',
+    }),
+    IDEMPOTENCY_RETENTION_MS: milliseconds(1_000, 365 * DAY, DAY).meta({
+      description: 'how long an `Idempotency-Key` lives at least',
+    }),
+  })
+  .meta({ title: 'Waiting and open tasks' });
+export type RecordVariables = z.output<typeof RecordVariables>;

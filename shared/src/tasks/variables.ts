@@ -1,0 +1,19 @@
+/** What one attempt may take, and how long a failed one waits. */
+import { z } from 'zod';
+import { bytes, DAY, MINUTE, MiB, milliseconds } from '../variable.ts';
+
+export const TaskVariables = z
+  .object({
+    TASK_TIMEOUT_MS: milliseconds(100, DAY, 5 * MINUTE).meta({
+      description: 'most that one attempt may take, unless a task says otherwise',
+    }),
+    MAX_OUTPUT_BYTES: bytes(1024, 256 * MiB, 4 * MiB).meta({ description: 'output of a task → `output_too_large`' }),
+    RETRY_BASE_MS: milliseconds(1, MINUTE, 1_000).meta({
+      description: 'first back-off; doubles with each failure, jittered',
+    }),
+    RETRY_MAX_MS: milliseconds(1, 60 * MINUTE, MINUTE).meta({
+      description: "longest back-off of our own; a provider's `Retry-After` may be longer",
+    }),
+  })
+  .meta({ title: 'Attempts' });
+export type TaskVariables = z.output<typeof TaskVariables>;

@@ -1,0 +1,30 @@
+/** The forms of environment variables. Rooms make their slices of the configuration from them (`variables.ts` in each). */
+import { z } from 'zod';
+
+/** A whole number. `min`, `max` and the unit, if it has one, are shown in docs/configuration.md. */
+export const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
+
+export const count = (min: number, max: number, fallback: number) =>
+  whole(min, max).default(fallback).meta({ min, max });
+
+export const milliseconds = (min: number, max: number, fallback: number) =>
+  whole(min, max).default(fallback).meta({ min, max, unit: 'ms' });
+
+export const bytes = (min: number, max: number, fallback: number) =>
+  whole(min, max).default(fallback).meta({ min, max, unit: 'bytes' });
+
+/** The entries of a list with commas. */
+export const listed = (text: string) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+
+export const MiB = 1024 * 1024;
+export const MINUTE = 60_000;
+export const DAY = 24 * 60 * MINUTE;
