@@ -1,9 +1,12 @@
 /** The processes of a bench: started with an IPC channel, ready at their first message, gone with the bench. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../start/free-port.ts';
-import type { Settled } from './settle.ts';
+import type { Settled } from './programs/settle.ts';
 
 const START_MS = 20_000;
 const KEPT_LOG_CHARACTERS = 10_000;
@@ -16,10 +19,12 @@ export type How = {
   profileDir?: string | undefined;
   /** It can be asked to settle. */
   settles?: boolean;
+  /** The checkout whose programs are started, when it is not this one. */
+  root?: string | undefined;
 };
 const nodeArgs = ({ profileDir, settles }: How) => [
   ...(profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`] : []),
-  ...(settles ? ['--expose-gc', '--import', path('settle.ts')] : []),
+  ...(settles ? ['--expose-gc', '--import', path('programs/settle.ts')] : []),
 ];
 
 /** For a load that no limit should stop. */
@@ -50,13 +55,9 @@ async function nextMessage<Message>(child: ChildProcess, name: string): Promise<
   }
 }
 
-/** One of the small programs of this directory. Its first message is the port it listens on, or that it is ready. */
-export async function startBenchProgram(
-  name: 'upstream' | 'proxy' | 'bare' | 'raw-add' | 'sse-bare' | 'sse-hono' | 'sse-clients',
-  args: string[],
-  how: How,
-) {
-  const child = fork(path(`${name}.ts`), args, { execArgv: nodeArgs(how) });
+/** One of the small programs in `programs/`. Its first message is the port it listens on, or that it is ready. */
+export async function startBenchProgram(name: string, args: string[], how: How) {
+  const child = fork(path(`programs/${name}.ts`), args, { execArgv: nodeArgs(how) });
   const next = <Answer>() => nextMessage<Answer>(child, `${name} of the bench`);
   const port = await next<number>();
   return {
@@ -82,8 +83,9 @@ export type BenchProgram = Awaited<ReturnType<typeof startBenchProgram>>;
 
 /** A real program of beanline. It must say on its log that it is ready. */
 async function startReal(main: string, ready: string, env: Record<string, string>, how: How) {
-  const child = spawn(process.execPath, [...nodeArgs(how), path(main)], {
-    env: { PATH: process.env.PATH, ...env, BEANLINE_PARENT: '1' },
+  const dataDir = await mkdtemp(join(tmpdir(), 'beanline-bench-'));
+  const child = spawn(process.execPath, [...nodeArgs(how), join(how.root ?? path('../..'), main)], {
+    env: { PATH: process.env.PATH, DATA_DIR: dataDir, ...env, BEANLINE_PARENT: '1' },
     stdio: ['pipe', 'ignore', 'pipe', 'ipc'],
   });
   let log = '';
@@ -106,25 +108,28 @@ async function startReal(main: string, ready: string, env: Record<string, string
       child.kill('SIGKILL');
       await ended;
     },
-    stop: () => end(child),
+    async stop(): Promise<void> {
+      await end(child);
+      await rm(dataDir, { recursive: true, force: true });
+    },
   };
 }
 
 /** The real API, listening. */
 export async function startApi(env: Record<string, string>, how: How) {
   const port = await freePort();
-  const main = '../../apps/api/src/main.ts';
+  const main = 'apps/api/src/main.ts';
   const api = await startReal(main, 'redis is reachable', { ...env, PORT: String(port) }, how);
   return { ...api, port, url: `http://127.0.0.1:${port}` };
 }
 
 /** The real relay. */
 export function startRelay(env: Record<string, string>, how: How) {
-  return startReal('../../workers/relay/src/main.ts', 'the relay is ready', env, how);
+  return startReal('workers/relay/src/main.ts', 'the relay is ready', env, how);
 }
 
 /** A real runner, taking tasks. It is told its model, so that it asks no server for one. */
 export function startRunner(env: Record<string, string>, how: How) {
-  const main = '../../workers/runner/src/main.ts';
+  const main = 'workers/runner/src/main.ts';
   return startReal(main, 'the runner is ready', { DEFAULT_MODEL: 'openai/bench', ...env }, how);
 }

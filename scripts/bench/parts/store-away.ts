@@ -6,12 +6,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { holdStoreFile, openStoreFile } from '../testing/store-file.ts';
-import { testRedis } from '../testing/test-redis.ts';
-import { type Bench, each, inTurns } from './bench.ts';
-import { chatRequest, httpLatencies } from './http-load.ts';
-import { NO_LIMITS, startApi, startRelay, startRunner } from './program.ts';
-import type { Section } from './report.ts';
+import { holdStoreFile, openStoreFile } from '../../testing/store-file.ts';
+import { testRedis } from '../../testing/test-redis.ts';
+import { type Bench, type BenchPart, each, inTurns } from '../bench.ts';
+import { chatRequest, httpLatencies } from '../http-load.ts';
+import { NO_LIMITS, startApi, startRelay, startRunner } from '../program.ts';
+import type { Section } from '../report.ts';
 
 const ROUNDS = 8;
 const ROUND_MS = 1_500;
@@ -78,7 +78,7 @@ async function system({ open, how }: Bench) {
   };
 }
 
-export async function storeAway(bench: Bench): Promise<Section[]> {
+async function measure(bench: Bench): Promise<Section[]> {
   const there = await system(bench);
   const away = await system(bench);
   const submits = { there: there.submit, away: away.submit };
@@ -109,3 +109,5 @@ export async function storeAway(bench: Bench): Promise<Section[]> {
     },
   ];
 }
+
+export const storeAway: BenchPart = { name: 'store-away', measure };

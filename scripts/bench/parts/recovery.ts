@@ -1,10 +1,10 @@
 /** How long a task is without a runner after its runner was killed: until its next attempt begins, in units of the lock. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { testRedis } from '../testing/test-redis.ts';
-import type { Bench } from './bench.ts';
-import { startBenchProgram, startRunner } from './program.ts';
-import type { Section } from './report.ts';
-import { benchTasks } from './tasks.ts';
+import { testRedis } from '../../testing/test-redis.ts';
+import type { Bench, BenchPart } from '../bench.ts';
+import { startBenchProgram, startRunner } from '../program.ts';
+import type { Section } from '../report.ts';
+import { benchTasks } from '../tasks.ts';
 
 const LOCK_MS = 10_000;
 const KILLS = 8;
@@ -12,7 +12,7 @@ const KILLS = 8;
 const BETWEEN_MS = LOCK_MS / 4 / KILLS;
 const STUCK_MS = 4 * LOCK_MS;
 
-export async function recovery({ open, how }: Bench): Promise<Section[]> {
+async function measure({ open, how }: Bench): Promise<Section[]> {
   const redis = await open(testRedis());
   const upstream = await open(startBenchProgram('upstream', [], how));
   const tasks = await open(benchTasks(redis.url));
@@ -83,3 +83,5 @@ export async function recovery({ open, how }: Bench): Promise<Section[]> {
     },
   ];
 }
+
+export const recovery: BenchPart = { name: 'recovery', measure };

@@ -1,10 +1,10 @@
 /** How the throughput grows with runners when tasks wait for their model: one runner and eight, each with a few slots. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { testRedis } from '../testing/test-redis.ts';
-import { type Bench, each, inTurns } from './bench.ts';
-import { startBenchProgram, startRunner } from './program.ts';
-import type { Section } from './report.ts';
-import { benchTasks } from './tasks.ts';
+import { testRedis } from '../../testing/test-redis.ts';
+import { type Bench, type BenchPart, each, inTurns } from '../bench.ts';
+import { startBenchProgram, startRunner } from '../program.ts';
+import type { Section } from '../report.ts';
+import { benchTasks } from '../tasks.ts';
 
 const RUNNERS = 8;
 /** Few, so that slots are the limit and not the cores they share. */
@@ -14,7 +14,7 @@ const WAVES = 12;
 const ROUNDS = 3;
 const STUCK_MS = 60_000;
 
-export async function runners({ open, how }: Bench): Promise<Section[]> {
+async function measure({ open, how }: Bench): Promise<Section[]> {
   const redis = await open(testRedis());
   const upstream = await open(startBenchProgram('upstream', [], how));
   const env = {
@@ -61,3 +61,5 @@ export async function runners({ open, how }: Bench): Promise<Section[]> {
     },
   ];
 }
+
+export const runners: BenchPart = { name: 'runners', measure };

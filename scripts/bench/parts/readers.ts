@@ -3,12 +3,12 @@
  * in turns, the least a Node server can do (node:http, one write to each response) and what peers do (Hono's streamSSE).
  */
 import { execFileSync } from 'node:child_process';
-import { testRedis } from '../testing/test-redis.ts';
-import { type Bench, each, inTurns } from './bench.ts';
-import { type BenchProgram, startApi, startBenchProgram } from './program.ts';
-import type { Section } from './report.ts';
-import type { Settled } from './settle.ts';
-import { benchTasks } from './tasks.ts';
+import { testRedis } from '../../testing/test-redis.ts';
+import { type Bench, type BenchPart, each, inTurns } from '../bench.ts';
+import { type BenchProgram, startApi, startBenchProgram } from '../program.ts';
+import type { Settled } from '../programs/settle.ts';
+import type { Section } from '../report.ts';
+import { benchTasks } from '../tasks.ts';
 
 const READERS = 10_000;
 const TASKS = 100;
@@ -52,7 +52,7 @@ async function bytesPerReader(server: Server, clients: BenchProgram, paths: stri
   };
 }
 
-export async function readers(bench: Bench): Promise<Section[]> {
+async function measure(bench: Bench): Promise<Section[]> {
   const { open, how } = bench;
   const count = possibleReaders();
   const judged = <Goal>(goal: Goal) => (count === READERS ? { goal } : {});
@@ -135,3 +135,5 @@ export async function readers(bench: Bench): Promise<Section[]> {
     },
   ];
 }
+
+export const readers: BenchPart = { name: 'readers', measure };

@@ -6,12 +6,12 @@ import { readConfig } from '@beanline/shared/config.ts';
 import { createLog } from '@beanline/shared/log.ts';
 import { type Message, makeMessageId, makeSessionId } from '@beanline/shared/session.ts';
 import { openStore } from '@beanline/shared/store/open-store.ts';
-import { testRedis } from '../testing/test-redis.ts';
-import { type Bench, each, inTurns } from './bench.ts';
-import { getRequest, httpLatencies } from './http-load.ts';
-import { startApi } from './program.ts';
-import { median, type Row, type Section } from './report.ts';
-import { OWNER } from './tasks.ts';
+import { testRedis } from '../../testing/test-redis.ts';
+import { type Bench, type BenchPart, each, inTurns } from '../bench.ts';
+import { getRequest, httpLatencies } from '../http-load.ts';
+import { startApi } from '../program.ts';
+import { median, type Row, type Section } from '../report.ts';
+import { OWNER } from '../tasks.ts';
 
 const FEW = 1_000;
 const MANY = 10_000;
@@ -130,7 +130,7 @@ async function system({ open, how }: Bench, count: number) {
   };
 }
 
-export async function sessions(bench: Bench): Promise<Section[]> {
+async function measure(bench: Bench): Promise<Section[]> {
   const few = await system(bench, FEW);
   const many = await system(bench, MANY);
   const rows: Row[] = [];
@@ -155,3 +155,5 @@ export async function sessions(bench: Bench): Promise<Section[]> {
     },
   ];
 }
+
+export const sessions: BenchPart = { name: 'sessions', long: true, measure };
