@@ -27,8 +27,13 @@ const nodeArgs = ({ profileDir, settles }: How) => [
   ...(settles ? ['--expose-gc', '--import', path('programs/settle.ts')] : []),
 ];
 
-/** For a load that no limit should stop. */
-export const NO_LIMITS = { MAX_QUEUE_TASKS: '1000000', MAX_QUEUE_BYTES: '60000000000', MAX_OWNER_TASKS: '1000000' };
+/** For a load that no limit should stop, nor a moment that a busy machine takes from Redis. */
+export const NO_LIMITS = {
+  MAX_QUEUE_TASKS: '1000000',
+  MAX_QUEUE_BYTES: '60000000000',
+  MAX_OWNER_TASKS: '1000000',
+  REDIS_TIMEOUT_MS: '3000',
+};
 
 /** Ends a child and waits until it is gone. */
 async function end(child: ChildProcess): Promise<void> {
