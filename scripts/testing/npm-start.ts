@@ -59,6 +59,8 @@ export async function npmStart(name: string) {
 
   return {
     url: `http://127.0.0.1:${port}`,
+    /** Where it keeps its state. */
+    dataDir,
     /** What it has said since it was started last. */
     output: () => output,
     /** Starts it; gives how long it took until it said that it is ready. */
