@@ -7,6 +7,8 @@ import { openShell } from '../testing/shell.ts';
 
 /** The first key closes the API to everybody without one: this page is the last. */
 const LAST = 'docs/api/keys.md';
+/** What the machine may have of its own: the pages show what is there without it. */
+const NOTHING = { REDIS_URL: undefined, API_KEYS: undefined, OPENAI_API_KEY: undefined, OPENAI_BASE_URL: undefined };
 const DOCUMENTED = /(?:127\.0\.0\.1|localhost):3000/g;
 
 const sessions = pages()
@@ -19,14 +21,14 @@ const sessions = pages()
   .filter(({ commands }) => commands.length > 0);
 
 describe('the commands of the README and of docs/api', async () => {
-  const beanline = await npmStart('docs');
+  const beanline = await npmStart('docs', NOTHING);
   const address = new URL(beanline.url).host;
   before(() => beanline.start());
   after(() => beanline.endAll());
 
   for (const { path, commands } of sessions)
     test(`those of ${path} print what it shows`, async (t) => {
-      const shell = openShell({ cwd: ROOT, env: { ...process.env, REDIS_URL: '', DATA_DIR: beanline.dataDir } });
+      const shell = openShell({ cwd: ROOT, env: { ...process.env, ...NOTHING, DATA_DIR: beanline.dataDir } });
       t.after(shell.close);
       const ids = new Map<string, string>();
       const run = ({ command }: Command) =>

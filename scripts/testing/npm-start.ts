@@ -31,8 +31,8 @@ async function isGone(pid: number, timeoutMs: number): Promise<boolean> {
   return true;
 }
 
-/** Nothing is started yet; `name` is part of that of the directory. */
-export async function npmStart(name: string) {
+/** Nothing is started yet; `name` is part of that of the directory, `env` goes before the environment of this process. */
+export async function npmStart(name: string, env: NodeJS.ProcessEnv = {}) {
   const dataDir = await realpath(await mkdtemp(join(tmpdir(), `beanline-${name}-`)));
   const port = await freePort();
   let child: ChildProcess | undefined;
@@ -77,6 +77,7 @@ export async function npmStart(name: string) {
           DEFAULT_MODEL: 'builtin/extract',
           PORT: String(port),
           DATA_DIR: dataDir,
+          ...env,
         },
         // A terminal's foreground group: Ctrl-C goes to all of it.
         detached: true,
