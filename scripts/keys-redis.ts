@@ -11,8 +11,8 @@ import { createLog, scrub } from '../shared/src/log.ts';
 import { parseRedisUrl } from '../shared/src/redis/address.ts';
 import { connect, type RedisConnection } from '../shared/src/redis/connect.ts';
 import { DirInUseError, holdDataDir } from './start/data-dir.ts';
-import { ownRedis } from './start/own-redis.ts';
-import { waitForRedis } from './start/redis-server.ts';
+import { ownRedis } from './start/redis/own-redis.ts';
+import { waitForRedis } from './start/redis/redis-server.ts';
 
 const ANSWER_MS = 5_000;
 

@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { freePort } from '../start/free-port.ts';
-import { findRedisServer, waitForRedis } from '../start/redis-server.ts';
+import { findRedisServer, waitForRedis } from '../start/redis/redis-server.ts';
 import { type Certificates, noCertificates, testCertificates } from '../testing/certificates.ts';
 import { visibleText } from '../testing/client.ts';
 import { startProgram } from '../testing/system.ts';

@@ -174,6 +174,5 @@ export const exceptions: string[] = [
   'shared/src/tasks/attempt-context.ts nameless',
   'shared/src/tasks/run-task.ts nameless',
   'shared/src/tasks/submit-task.ts nameless',
-  'scripts/start room-files',
   'shared/src/sessions room-files',
 ];

@@ -11,10 +11,11 @@ import { type PassedLog, passLog } from './child-log.ts';
 import { holdDataDir } from './data-dir.ts';
 import { defaultModel } from './default-model.ts';
 import { cannotListen, freePort } from './free-port.ts';
-import { type OwnRedis, ownRedis } from './own-redis.ts';
+import { EXIT_CONFIG, type Program } from './keep-running.ts';
+import { type OwnRedis, ownRedis } from './redis/own-redis.ts';
 import { type StartOptions, startOptions, USAGE } from './start-options.ts';
 import { onStopSignals } from './stop-signals.ts';
-import { EXIT_CONFIG, type Program, supervisor } from './supervisor.ts';
+import { supervisor } from './supervisor.ts';
 import { needsKey, waitUntilReady } from './wait-until-ready.ts';
 import { welcome } from './welcome.ts';
 

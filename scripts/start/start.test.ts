@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { holdDataDir } from './data-dir.ts';
 import { cannotListen, freePort } from './free-port.ts';
-import { findRedisServer } from './redis-server.ts';
+import { findRedisServer } from './redis/redis-server.ts';
 
 /** Only bounds the wait for what never comes: on a busy machine a start takes many seconds. */
 const PATIENCE_MS = 60_000;

@@ -9,8 +9,8 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { redisCli, testRedis } from '../testing/test-redis.ts';
 import { compactLine, passLog } from './child-log.ts';
-import { ownRedis } from './own-redis.ts';
-import { waitForRedis } from './redis-server.ts';
+import { ownRedis } from './redis/own-redis.ts';
+import { waitForRedis } from './redis/redis-server.ts';
 import { type SupervisorOptions, supervisor } from './supervisor.ts';
 
 const RUNS = 'setInterval(() => {}, 1000)';

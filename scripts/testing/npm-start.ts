@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../start/free-port.ts';
-import { endRedisOf } from '../start/own-redis.ts';
+import { endRedisOf } from '../start/redis/own-redis.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const READY_MS = 60_000;

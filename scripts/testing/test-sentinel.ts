@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../start/free-port.ts';
-import { findRedisServer, waitForRedis } from '../start/redis-server.ts';
+import { findRedisServer, waitForRedis } from '../start/redis/redis-server.ts';
 import { offsetIn } from './test-cluster.ts';
 import { redisCli, type TestRedis, testRedis } from './test-redis.ts';
 

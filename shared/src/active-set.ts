@@ -2,7 +2,7 @@
  * Who is here now, where many come and go: requests, mostly. Not a Set: of one that lives long V8 keeps every table it has
  * outgrown, with all that was in it, until a full collection. Under load a fifth of all garbage stayed that way, copied twice.
  */
-export type Roster<Member> = {
+export type ActiveSet<Member> = {
   /** Adds a member. What it gives lets the member leave; called again it does nothing. */
   join(member: Member): () => void;
   /** Those that are here now. They may leave meanwhile. */
@@ -10,7 +10,7 @@ export type Roster<Member> = {
   size(): number;
 };
 
-export function createRoster<Member>(): Roster<Member> {
+export function createActiveSet<Member>(): ActiveSet<Member> {
   const places: { member: Member; at: number }[] = [];
   return {
     join(member) {

@@ -3,7 +3,7 @@
  * one master is away the others go on taking and serving tasks.
  */
 import { Cluster, type Redis } from 'ioredis';
-import { createRoster } from '../active-set.ts';
+import { createActiveSet } from '../active-set.ts';
 import type { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { slotOf } from '../queue/blocking.ts';
@@ -51,7 +51,7 @@ export function createClock(
   const probed = new Map<string, Redis>();
   const slots = Array.from({ length: partitions }, (_, p) => slotOf(keys.open(p)));
   /** Requests under way, and whether what each needs is there. */
-  const waiting = createRoster<{ refuse: (error: TaskError) => void; isMet: () => boolean }>();
+  const waiting = createActiveSet<{ refuse: (error: TaskError) => void; isMet: () => boolean }>();
   const firstAnswer = Promise.withResolvers<void>();
   firstAnswer.promise.catch(() => undefined);
   let admission: 'none' | 'asked' | 'given' = 'none';

@@ -1,7 +1,7 @@
 /** The HTTP server around the application: slow clients answered 408, and a drain that loses no stream. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { createRoster } from '@beanline/shared/active-set.ts';
+import { createActiveSet } from '@beanline/shared/active-set.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { createAdaptorServer } from '@hono/node-server';
@@ -56,7 +56,7 @@ export async function startServer(deps: Deps, config: ApiEnvironment) {
       noDelay: true,
     },
   }) as Server;
-  const underWay = createRoster<ServerResponse>();
+  const underWay = createActiveSet<ServerResponse>();
   // Before the application: a response that is written at once must know already.
   server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
     if (draining.signal.aborted) response.shouldKeepAlive = false;

@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort } from './free-port.ts';
+import { freePort } from '../free-port.ts';
 import type { Machine } from './machine.ts';
 import { findRedisServer, startRedis, waitForRedis } from './redis-server.ts';
 

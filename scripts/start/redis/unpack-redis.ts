@@ -3,7 +3,7 @@
  * this system lacks, and unpacks them beside our data. apt-get keeps its lists with us too, since those of a fresh
  * container are empty and those of a system are not ours to renew.
  */
-import { underLock } from './file-lock.ts';
+import { underLock } from '../file-lock.ts';
 import { findTool, isProgram, type Machine, runTool } from './machine.ts';
 
 /**

@@ -31,7 +31,7 @@ export function thisMachine(): Machine {
     platform: process.platform,
     root: process.getuid?.() === 0,
     folders: [...new Set([...(process.env.PATH ?? '').split(delimiter).filter(Boolean), ...MORE_FOLDERS])],
-    packages: fileURLToPath(new URL('../../.data/redis-packages', import.meta.url)),
+    packages: fileURLToPath(new URL('../../../.data/redis-packages', import.meta.url)),
   };
 }
 

@@ -1,5 +1,5 @@
 /** Installs Redis with Homebrew, where that is in use. */
-import { underLock } from './file-lock.ts';
+import { underLock } from '../file-lock.ts';
 import { findTool, type Machine, runTool } from './machine.ts';
 
 /** Installs it when Homebrew is there (which refuses to work for root); answers with the reason when it could not. */
