@@ -26,6 +26,14 @@ describe('the commands of the README and of docs/api', async () => {
   before(() => beanline.start());
   after(() => beanline.endAll());
 
+  test('the pages name every route there is', async () => {
+    const { paths } = (await (await fetch(`${beanline.url}/openapi.json`)).json()) as { paths: object };
+    const said = pages().map(readPage).join('\n');
+    const named = (path: string) => path.replaceAll(/\{\w+\}/g, '<id>').replace(/^\/api\/chat(?=\/)/, '');
+    const unnamed = Object.keys(paths).filter((path) => !path.startsWith('/docs/') && !said.includes(named(path)));
+    assert.deepEqual(unnamed, []);
+  });
+
   for (const { path, commands } of sessions)
     test(`those of ${path} print what it shows`, async (t) => {
       const shell = openShell({ cwd: ROOT, env: { ...process.env, ...NOTHING, DATA_DIR: beanline.dataDir } });
