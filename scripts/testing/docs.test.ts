@@ -1,6 +1,6 @@
 /** The pages of the documentation hold together. That their commands work is tested in scripts/faults/docs.test.ts. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
 import { errorTable } from '@beanline/shared/errors.ts';
@@ -43,6 +43,17 @@ test('every link between pages leads to a page and a heading that exist', () => 
     }),
   );
   assert.deepEqual(broken, []);
+});
+
+test('every source file that a page names is there', () => {
+  const files = globSync('**/*.{ts,lua}', { cwd: ROOT, exclude: ['**/node_modules'] }).map((path) => `/${path}`);
+  const gone = pages().flatMap((path) =>
+    [...readPage(path).matchAll(/`(?:node )?([\w./-]+\.(?:ts|lua))\b[^`]*`/g)]
+      .map(([, name = '']) => name)
+      .filter((name) => !files.some((file) => file.endsWith(`/${name}`)))
+      .map((name) => `${path}: ${name}`),
+  );
+  assert.deepEqual(gone, []);
 });
 
 test('every page is reached from the README', () => {
