@@ -61,9 +61,9 @@ const TAIL = `## Elsewhere
 
 ${table([
   ['variable', 'default', 'meaning'],
-  ['`OLLAMA_HOST`', '', '`npm test` tests the providers against this Ollama too'],
+  ['`OLLAMA_HOST`', '', '`npm run test:faults` tests the providers against this Ollama too'],
   ['`OLLAMA_TEST_MODEL`', '`smol`', 'the small model it has for that'],
-  ['`MONGODB_URI`', '', '`npm test` tests the store in this MongoDB too, in databases of its own'],
+  ['`MONGODB_URI`', '', '`npm run test:faults` tests the store in this MongoDB too, in databases of its own'],
 ])}`;
 
 /** The page as it is to be. */

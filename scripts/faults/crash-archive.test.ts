@@ -1,85 +1,14 @@
 /** A relay dies between two writes of the archive: the next one finishes what it began, and no task is lost, repeated or dropped early. */
-import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { leftRedis, SHORT_RETENTION } from '../testing/archived.ts';
-import { followToEnd } from '../testing/client.ts';
-import { ask } from '../testing/raw.ts';
-import { storeOf } from '../testing/store.ts';
-import { slowWords } from '../testing/upstream.ts';
-import { checkClean, type Faults, startFaults } from './checks.ts';
-import { startDying } from './start-dying.ts';
+import { describe } from 'node:test';
+import { archiveDeaths } from './archive-deaths.ts';
 
-let system: Faults;
-before(async () => {
-  system = await startFaults({ relays: 0, env: SHORT_RETENTION });
-});
-after(() => system.stop());
-
-/** Tasks that ended while there was no relay, each with all that is read of it. */
-async function endedTasks(count: number) {
-  const tasks = await Promise.all(Array.from({ length: count }, () => system.start([slowWords(5, 0)])));
-  return Promise.all(
-    tasks.map(async ({ id }) => {
-      await followToEnd(system.url, id);
-      return { id, ...(await readings(id)) };
-    }),
-  );
-}
-async function readings(id: string) {
-  const [task, events] = [await ask(`${system.url}/tasks/${id}`), await ask(`${system.url}/tasks/${id}/events`)];
-  assert.deepEqual([task.status, events.status], [200, 200]);
-  return { task: task.text, events: events.text };
-}
+const { diesAfter } = archiveDeaths();
 
 describe('a relay that dies right after', () => {
-  for (const write of [
-    'schedule.registerSink',
-    'schedule.readBus',
-    'endedTasks.load',
-    'store.tasks.put',
-    'schedule.keep',
-    'schedule.confirmBus',
-    'schedule.removeExpired',
-  ]) {
-    test(`${write} leaves nothing that the next one does not finish`, async () => {
-      const tasks = await endedTasks(5);
-      const listed = (await ask(`${system.url}/tasks?limit=200`)).json.tasks.length;
-      const dying = await startDying(system, 'relay', write, 'SIGKILL', SHORT_RETENTION);
-      await dying.died;
-      for (const { id, task, events } of tasks) assert.deepEqual(await readings(id), { task, events });
-      const relay = await system.startRelay();
-      const ids = tasks.map(({ id }) => id);
-      await leftRedis(system, ids);
-      for (const { id, task, events } of tasks) assert.deepEqual(await readings(id), { task, events });
-      assert.equal((await ask(`${system.url}/tasks?limit=200`)).json.tasks.length, listed, 'each once');
-      const store = storeOf(system);
-      const kept = await store.tasks.list('local', { limit: 1_000, before: null });
-      await store.close();
-      assert.equal(kept.length, new Set(kept.map(({ id }) => id)).size);
-      await checkClean(system);
-      await relay.signal('SIGKILL');
-      // The next one shall not wait for this one's lease.
-      await system.redis.cli('del', 'bl:{0}:lease');
-    });
-  }
-});
-
-test('a relay that freezes after the store took its batch, and wakes when another one has done everything, changes nothing', async () => {
-  const tasks = await endedTasks(5);
-  const listed = (await ask(`${system.url}/tasks?limit=200`)).text;
-  const frozen = await startDying(system, 'relay', 'store.tasks.put', 'SIGSTOP', SHORT_RETENTION);
-  const relay = await system.startRelay();
-  const ids = tasks.map(({ id }) => id);
-  await leftRedis(system, ids);
-  frozen.child.kill('SIGCONT');
-  const later = await endedTasks(1);
-  assert.equal(frozen.child.exitCode, null);
-  await leftRedis(system, [...ids, ...later.map(({ id }) => id)]);
-  for (const { id, task, events } of [...tasks, ...later]) assert.deepEqual(await readings(id), { task, events });
-  const all = (await ask(`${system.url}/tasks?limit=200`)).json.tasks;
-  assert.deepEqual(all.slice(later.length), JSON.parse(listed).tasks);
-  await checkClean(system);
-  await relay.signal('SIGTERM');
-  frozen.child.kill('SIGKILL');
-  await frozen.died;
+  diesAfter('schedule.registerSink');
+  diesAfter('schedule.readBus');
+  diesAfter('endedTasks.load');
+  diesAfter('schedule.keep');
+  diesAfter('schedule.confirmBus');
+  diesAfter('schedule.removeExpired');
 });

@@ -1,0 +1,3 @@
+import { onCluster } from './again.ts';
+
+onCluster('api', () => import('../api.test.ts'));

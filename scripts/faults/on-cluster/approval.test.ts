@@ -1,0 +1,3 @@
+import { onCluster } from './again.ts';
+
+onCluster('approval', () => import('../approval.test.ts'));

@@ -1,0 +1,3 @@
+import { onCluster } from './again.ts';
+
+onCluster('cancel', () => import('../cancel.test.ts'));

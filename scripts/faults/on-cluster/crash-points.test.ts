@@ -1,0 +1,3 @@
+import { onCluster } from './again.ts';
+
+onCluster('crash-points', () => import('../crash-points.test.ts'));

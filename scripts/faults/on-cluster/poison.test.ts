@@ -1,0 +1,3 @@
+import { onCluster } from './again.ts';
+
+onCluster('poison', () => import('../poison.test.ts'));

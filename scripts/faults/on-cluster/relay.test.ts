@@ -1,0 +1,3 @@
+import { onCluster } from './again.ts';
+
+onCluster('relay', () => import('../relay.test.ts'));

@@ -1,0 +1,3 @@
+import { onCluster } from './again.ts';
+
+onCluster('shutdown', () => import('../shutdown.test.ts'));

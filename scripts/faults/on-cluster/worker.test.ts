@@ -1,0 +1,3 @@
+import { onCluster } from './again.ts';
+
+onCluster('worker', () => import('../worker.test.ts'));

@@ -1,0 +1,3 @@
+import { onMongo } from './again.ts';
+
+onMongo('session-context', () => import('../session-context.test.ts'));
