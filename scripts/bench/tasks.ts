@@ -2,9 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { createLog } from '@beanline/shared/log.ts';
 import { createQueue } from '@beanline/shared/queue/queue.ts';
-import { createTaskReads } from '@beanline/shared/record/task-reads.ts';
-import { createTaskScripts } from '@beanline/shared/record/task-scripts.ts';
 import type { AttemptRef } from '@beanline/shared/record/task-verdicts.ts';
+import { createTasks } from '@beanline/shared/record/tasks.ts';
 import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { createKeys } from '@beanline/shared/redis/keys.ts';
@@ -25,7 +24,7 @@ export function benchTasks(redisUrl: string, prefix = 'bl') {
   const keys = createKeys(prefix);
   const limits = { maxQueueTasks: 1e6, maxQueueBytes: 1e12, maxOwnerTasks: 1e6, spreadMs: 0 };
   const times = { firstCheckMs: 5_000, cancelGraceMs: 10_000, patienceMs: 10_000 };
-  const scripts = createTaskScripts(redis, keys, 1, { ...limits, ...times });
+  const scripts = createTasks(redis, keys, 1, { ...limits, ...times });
   const queue = createQueue(queueRedis, prefix);
 
   async function create(input: object) {
@@ -48,7 +47,7 @@ export function benchTasks(redisUrl: string, prefix = 'bl') {
       requestId: randomUUID(),
       traceparent: undefined,
       retryOf: undefined,
-      turnOf: undefined,
+      marks: {},
       idempotency: undefined,
       notAfter: Date.now() + 60_000,
     });
@@ -60,7 +59,6 @@ export function benchTasks(redisUrl: string, prefix = 'bl') {
     redis,
     keys,
     scripts,
-    reads: createTaskReads(redis, keys, 1),
     create,
 
     /** A task whose first attempt runs here. `say` appends one text event. */

@@ -5,10 +5,10 @@ import { archiveDeaths } from './archive-deaths.ts';
 const { diesAfter } = archiveDeaths();
 
 describe('a relay that dies right after', () => {
-  diesAfter('schedule.registerSink');
-  diesAfter('schedule.readBus');
+  diesAfter('outbox.registerSink');
+  diesAfter('outbox.read');
   diesAfter('endedTasks.load');
-  diesAfter('schedule.keep');
-  diesAfter('schedule.confirmBus');
-  diesAfter('schedule.removeExpired');
+  diesAfter('retention.keep');
+  diesAfter('outbox.confirm');
+  diesAfter('retention.removeExpired');
 });

@@ -5,6 +5,7 @@
 import { readConfig } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { createProviders } from '@beanline/shared/models/create-providers.ts';
+import { withParts } from '@beanline/shared/parts.ts';
 import { runProgram } from '@beanline/shared/program.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { startServer } from '../../apps/api/src/http/server.ts';
@@ -41,7 +42,7 @@ await runProgram({
   readConfig: (env) => readConfig(env, HttpVariables),
   async start(config, log) {
     const wired = wire(config, { program: name, log, catalog: testCatalog });
-    const deps = lastAt(wired.deps, path) as Deps;
+    const deps = withParts(lastAt(wired.deps, path) as Deps);
     await deps.clock.ready();
     if (name === 'api') return startServer(deps, config);
     if (name === 'relay') return startRelay(deps, config);

@@ -57,6 +57,6 @@ test('when a relay is killed another one takes over its partition', async (t) =>
     assert.equal((await checkCalls(url, orphan)).attempt, 1);
     assert.equal(spare.child.exitCode, null);
   }
-  await until('the bus is drained', async () => Number(await redis.cli('xlen', 'bl:{0}:bus')) <= 1);
+  await until('the outbox is drained', async () => Number(await redis.cli('xlen', 'bl:{0}:outbox')) <= 1);
   await checkClean(system);
 });

@@ -50,8 +50,8 @@ test('a runner that is killed right after its last write: the next call sees the
 relayDiesAfter('sessionCache.changed');
 relayDiesAfter('sessionCache.window');
 relayDiesAfter('turns.remove');
-relayDiesAfter('schedule.keep');
-relayDiesAfter('schedule.confirmBus');
+relayDiesAfter('retention.keep');
+relayDiesAfter('outbox.confirm');
 
 test('cancelled, retried and failed tasks leave what was said: nothing before a start, the question, and what there is of an answer', async () => {
   const system = deaths.system();

@@ -55,7 +55,7 @@ test('200 tasks that end while the store is away are all there, in order, when i
   const away = await readyz(url);
   assert.deepEqual([away.status, away.checks.store], ['ready', 'away']);
   assert.ok(away.bus_backlog >= 2 * order.length && away.bus_lag_ms > 0);
-  const ends = (await system.redis.cli('--raw', 'xrange', 'bl:{0}:bus', '-', '+')).split('\n');
+  const ends = (await system.redis.cli('--raw', 'xrange', 'bl:{0}:outbox', '-', '+')).split('\n');
   const endedOrder = ends.flatMap((line, index) => (line === 'to' && ends[index + 1] === 'completed' ? [index] : []));
 
   system.mend();

@@ -19,10 +19,10 @@ export function taskLive() {
     const subscriber = connect(parseRedisUrl(at.server.url), { name: 'live', for: 'worker', log: silentLog });
     let looks = 0;
     const reads = {
-      ...at.reads,
+      ...at.tasks,
       lastIds(ids: string[]) {
         looks++;
-        return at.reads.lastIds(ids);
+        return at.tasks.lastIds(ids);
       },
     };
     const live = createLive({ subscriber, publisher: at.redis, keys: at.keys, partitions: 1, reads, log: silentLog });

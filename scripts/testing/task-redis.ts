@@ -4,13 +4,16 @@ import { randomUUID } from 'node:crypto';
 import { after, before, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLog } from '@beanline/shared/log.ts';
-import { createSchedule } from '@beanline/shared/record/schedule.ts';
-import { createTaskReads } from '@beanline/shared/record/task-reads.ts';
-import { createTaskScripts } from '@beanline/shared/record/task-scripts.ts';
+import { createDeferred } from '@beanline/shared/outbox/deferred.ts';
+import { createLease } from '@beanline/shared/outbox/lease.ts';
+import { createOutbox } from '@beanline/shared/outbox/outbox.ts';
+import { createRetention } from '@beanline/shared/outbox/retention.ts';
 import type { AttemptRef, Limits, NewTask } from '@beanline/shared/record/task-verdicts.ts';
+import { createTasks } from '@beanline/shared/record/tasks.ts';
 import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { createKeys } from '@beanline/shared/redis/keys.ts';
+import { SESSION } from '@beanline/shared/sessions/marks.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
 import type { Approval } from '@beanline/shared/task-view.ts';
 import { Redis } from 'ioredis';
@@ -29,6 +32,12 @@ const LIMITS: Limits = {
   cancelGraceMs: 10_000,
   patienceMs: 0,
 };
+
+/** As a submit marks the task of a session. */
+function marksOf(input = '{}'): NewTask['marks'] {
+  const sessionId = /"session_id":"([^"]+)"/.exec(input)?.[1];
+  return sessionId === undefined ? {} : { [SESSION]: sessionId };
+}
 
 /** Polls until the condition holds, by default for at most 30 s. */
 export async function until(condition: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
@@ -52,9 +61,7 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
     assert.ok(redis instanceof Redis);
     t.after(() => redis.disconnect());
     const keys = createKeys(prefix);
-    const scripts = createTaskScripts(redis, keys, partitions, { ...LIMITS, ...given.limits });
-    const reads = createTaskReads(redis, keys, partitions);
-    const tasks = { ...scripts, ...reads };
+    const tasks = createTasks(redis, keys, partitions, { ...LIMITS, ...given.limits });
 
     const newTask = (over: Partial<NewTask> = {}): NewTask => ({
       id: makeTaskId(Date.now(), 0),
@@ -74,12 +81,12 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
       requestId: 'request-1',
       traceparent: undefined,
       retryOf: undefined,
-      turnOf: undefined,
+      marks: marksOf(over.input),
       idempotency: undefined,
       notAfter: Date.now() + 60_000,
       ...over,
     });
-    const beginOptions = (over: Partial<Parameters<typeof scripts.begin>[1]> = {}) => ({
+    const beginOptions = (over: Partial<Parameters<typeof tasks.begin>[1]> = {}) => ({
       fence: randomUUID(),
       worker: 'worker-1',
       typeVersion: 1,
@@ -204,8 +211,10 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
       redis,
       keys,
       tasks,
-      reads,
-      schedule: createSchedule(redis, keys),
+      outbox: createOutbox(redis, keys),
+      lease: createLease(redis, keys),
+      retention: createRetention(redis, keys),
+      deferred: createDeferred(redis, keys),
       newTask,
       beginOptions,
       create,
@@ -223,7 +232,7 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
       record: (id: string) => redis.hgetall(keys.task(0, id)),
       counts: () => redis.hgetall(keys.counts(0)),
       bus: async () =>
-        (await redis.xrange(keys.bus(0), '-', '+')).map(([, fields]) => {
+        (await redis.xrange(keys.outbox(0), '-', '+')).map(([, fields]) => {
           const value = (name: string) => fields[fields.indexOf(name) + 1] ?? '';
           return `${value('from')}>${value('to')}`;
         }),

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { readConfig } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
+import type { Part } from '@beanline/shared/part.ts';
+import { withParts } from '@beanline/shared/parts.ts';
 import type { ArchivedTask, TaskStore } from '@beanline/shared/store.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
@@ -57,6 +59,7 @@ export function taskRelay() {
         env: Record<string, string> = {},
         put?: (real: TaskStore['put'], tasks: ArchivedTask[]) => Promise<void>,
         over: (deps: Deps) => Deps = (deps) => deps,
+        parts: ((deps: Deps) => Part)[] = [],
       ) {
         const { deps, config } = await program('relay', env);
         const real = deps.store.tasks.put;
@@ -65,7 +68,7 @@ export function taskRelay() {
           puts.push({ tasks, at: await at.now() });
         };
         const store = { ...deps.store, tasks: { ...deps.store.tasks, put: noting } };
-        const relay = startRelay(over({ ...deps, store }), config);
+        const relay = startRelay(withParts(over({ ...deps, store }), parts), config);
         opened.push(relay.stop);
         return { stop: relay.stop, deps };
       },

@@ -1,8 +1,7 @@
 /** Context: everything a handler may touch. Job types import no SDK; what they need arrives here. */
 import type { EventData, HandlerEventType } from './event-data.ts';
 import type { Log } from './log.ts';
-import type { ChatCall, ChatChunk, ChatMessage, ChatOutcome } from './provider.ts';
-import type { Spoken, Summary } from './session.ts';
+import type { ChatCall, ChatChunk, ChatOutcome } from './provider.ts';
 
 /** Puts events on the task's log. Resolves at once while little is pending, and waits when Redis is slower than the handler. */
 export type Emit = {
@@ -18,24 +17,6 @@ export type Llm = {
   resolve(model: string | undefined): Promise<string>;
   /** What the calls of this attempt amounted to so far; `finish_reason` is `incomplete` until the model said it was done. */
   outcome(): ChatOutcome & { note?: string };
-};
-
-/**
- * The owner's sessions. Throws `not_found` when there is none of this id, and `unavailable` when the store that knows is away:
- * let it pass, and the task waits for it without spending a failure.
- */
-export type SessionContext = {
-  /**
-   * What the model is shown: the owner's preferences and the summary of the older part as one system message, the recent
-   * messages as far as they fit, then the new ones, whole. Without a session the new ones only.
-   */
-  window(sessionId: string | undefined, messages: ChatMessage[]): Promise<ChatMessage[]>;
-  /** The model of calls that name none: the session's, else the owner's; undefined is the default one. */
-  model(sessionId: string | undefined): Promise<string | undefined>;
-  /** How it began, oldest first. */
-  first(sessionId: string): Promise<Spoken[]>;
-  /** The summary so far, and the next messages, oldest first, that it does not cover and that `window` does not show. */
-  older(sessionId: string, after?: string): Promise<{ summary: Summary | null; messages: Spoken[] }>;
 };
 
 /** Answers of requests that allowed to keep them, by whatever decides the answer. */
@@ -57,14 +38,12 @@ export type ApprovalRequest = {
 
 export type ApprovalAnswer = { approval_id: string; action: string; by: string; data?: unknown };
 
-export type Context = {
-  taskId: string;
-  attempt: number;
+/** What the kernel gives a handler; parts add their own by augmenting the interface `Context`. */
+export type KernelContext = {
   emit: Emit;
   /** Aborts on cancel, deadline, shutdown and loss of the task; `reason` is an AttemptStop or a TaskError. */
   signal: AbortSignal;
   llm: Llm;
-  session: SessionContext;
   answers: Answers;
   log: Log;
   /**
@@ -73,6 +52,11 @@ export type Context = {
    */
   approve(request: ApprovalRequest): Promise<ApprovalAnswer>;
 };
+
+export interface Context extends KernelContext {
+  taskId: string;
+  attempt: number;
+}
 
 /** Thrown by `approve`; let it pass. */
 export class ApprovalPending extends Error {

@@ -1,66 +1,55 @@
-/** What the verbs work with: plain objects, made in the one wiring file. */
+/** What programs are made of: plain objects, made in the one wiring file. Verbs name what they need of them themselves. */
 import type { Catalog } from './job-type.ts';
-import type { createLive } from './live/live.ts';
+import type { Live } from './live/live.ts';
 import type { Log } from './log.ts';
 import type { Providers } from './models/llm.ts';
+import type { Deferred } from './outbox/deferred.ts';
+import type { Lease } from './outbox/lease.ts';
+import type { Outbox } from './outbox/outbox.ts';
+import type { createReadiness } from './outbox/readiness.ts';
+import type { Retention } from './outbox/retention.ts';
 import type { ApiKeys } from './owners/api-keys.ts';
-import type { OwnerLines } from './owners/lines.ts';
 import type { RateLimit } from './owners/rate-limit.ts';
-import type { createPresence } from './queue/presence.ts';
+import type { Part } from './part.ts';
+import type { Presence } from './queue/presence.ts';
 import type { TaskQueue } from './queue/queue.ts';
-import type { createQueueState } from './queue/queue-state.ts';
-import type { createEndedTasks } from './record/ended-tasks.ts';
-import type { createSchedule } from './record/schedule.ts';
-import type { createTaskReads } from './record/task-reads.ts';
-import type { createTaskScripts } from './record/task-scripts.ts';
-import type { createAnswerCache } from './redis/answer-cache.ts';
-import type { createClaims } from './redis/claims.ts';
+import type { QueueStates } from './queue/queue-state.ts';
+import type { Checks } from './record/checks.ts';
+import type { EndedTasks } from './record/ended-tasks.ts';
+import type { Tasks } from './record/tasks.ts';
+import type { AnswerCache } from './redis/answer-cache.ts';
 import type { Clock } from './redis/clock.ts';
-import type { createClockCheck } from './redis/clock-check.ts';
-import type { createReadiness } from './redis/readiness.ts';
+import type { ClockCheck } from './redis/clock-check.ts';
 import type { VersionedCache } from './redis/versioned-cache.ts';
-import type { createSessionCache } from './sessions/cache.ts';
-import type { SessionTurns } from './sessions/turns.ts';
+import type { SessionLimits } from './sessions/limits.ts';
+import type { Sessions } from './sessions/sessions.ts';
 import type { Store } from './store.ts';
+import type { AttemptLimits } from './tasks/run-attempt.ts';
 
-export type Tasks = ReturnType<typeof createTaskScripts> & ReturnType<typeof createTaskReads>;
-
-/** Limits of one process; their variables are in docs/configuration.md. Milliseconds and bytes. */
-export type ProcessLimits = {
-  maxOutputBytes: number;
-  idleTimeoutMs: number;
-  taskTimeoutMs: number;
-  retryBaseMs: number;
-  retryMaxMs: number;
-  contextMessages: number;
-  contextTokens: number;
-  summaryAfterMessages: number;
-  autoTitles: boolean;
-};
-
-export type Deps = {
+export type Deps = Sessions & {
   tasks: Tasks;
-  schedule: ReturnType<typeof createSchedule>;
-  endedTasks: ReturnType<typeof createEndedTasks>;
+  checks: Checks;
+  endedTasks: EndedTasks;
   queue: TaskQueue;
-  queueState: ReturnType<typeof createQueueState>;
-  live: ReturnType<typeof createLive>;
-  catalog: Catalog;
-  clock: Clock;
-  clockCheck: Pick<ReturnType<typeof createClockCheck>, 'off'>;
-  presence: ReturnType<typeof createPresence>;
+  queueState: QueueStates;
+  presence: Presence;
+  live: Live;
+  outbox: Outbox;
+  lease: Lease;
+  deferred: Deferred;
+  retention: Retention;
   readiness: ReturnType<typeof createReadiness>;
+  clock: Clock;
+  clockCheck: Pick<ClockCheck, 'off'>;
   apiKeys: ApiKeys;
   rateLimit: RateLimit;
   store: Store;
-  searchLines: OwnerLines;
+  answers: AnswerCache;
   cache: VersionedCache;
-  claims: ReturnType<typeof createClaims>;
-  sessionCache: ReturnType<typeof createSessionCache>;
-  turns: SessionTurns;
-  answers: ReturnType<typeof createAnswerCache>;
+  catalog: Catalog;
+  parts: readonly Part[];
   log: Log;
-  limits: ProcessLimits;
+  limits: AttemptLimits & SessionLimits;
   /** Names this process in `started` events and logs. */
   worker: string;
   partitions: number;

@@ -97,6 +97,12 @@ export const eventData = {
       discard: z.literal(true).meta({ description: 'What the attempt wrote is void' }),
     })
     .meta({ description: "This event's attempt is over without ending the task: drop its text" }),
+  waiting: z
+    .object({
+      reason: z.string().meta({ description: 'Why it is held back' }),
+      until: z.iso.datetime().meta({ description: 'When it is looked at again; it may be earlier' }),
+    })
+    .meta({ description: 'The task is queued and held back; no attempt runs' }),
   error: ErrorView.extend({ tool: tool.optional() }).meta({ description: 'Something failed, the task goes on' }),
   gap: z
     .object({
@@ -126,7 +132,7 @@ export type EventData = { [Type in EventType]: z.infer<(typeof eventData)[Type]>
 /** The events a handler may emit; the others are written by the scripts. */
 export type HandlerEventType = Exclude<
   EventType,
-  'queued' | 'started' | 'human_approval' | 'resumed' | 'retrying' | 'gap' | 'done'
+  'queued' | 'started' | 'human_approval' | 'resumed' | 'retrying' | 'waiting' | 'gap' | 'done'
 >;
 
 const envelope = <Type extends EventType>(type: Type) =>

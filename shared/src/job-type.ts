@@ -6,10 +6,9 @@ import type { SessionChange } from './session.ts';
 import type { EndStatus, TaskRecord } from './task.ts';
 
 /** An ended task, as what it leaves behind is derived from it. Times in ms, Redis TIME. */
-export type EndedTask<Output = unknown> = Pick<
-  TaskRecord,
-  'id' | 'owner' | 'createdAt' | 'startedAt' | 'usage' | 'turnOf'
-> & {
+export type EndedTask<Output = unknown> = Pick<TaskRecord, 'id' | 'owner' | 'createdAt' | 'startedAt' | 'usage'> & {
+  /** The turn whose question it asks again; null when it asks its own. */
+  turnOf: string | null;
   status: EndStatus;
   endedAt: number;
   /** Partial of a task that did not complete; null when it has none. */

@@ -6,10 +6,7 @@ import type { AttemptStop, Context } from './context.ts';
 import type { TaskError } from './errors.ts';
 import type { JobType } from './job-type.ts';
 import type { ArchivedTask } from './store.ts';
-import type { TaskRecord } from './task.ts';
-
-/** What a part wants to know of a task later. Strings; the record keeps them, and every hook and a retry get them back. */
-export type Marks = Readonly<Record<string, string>>;
+import type { Marks, TaskRecord } from './task.ts';
 
 /** A checked submit before its task is created. `inputPath` leads to the input in the request's body, for error messages. */
 export type Admission = { owner: string; type: JobType; input: unknown; inputPath: string[] };

@@ -15,7 +15,6 @@ export type ArchivedTask = {
   record: TaskRecord;
   input: string | null;
   timeoutMs: number;
-  sessionId: string | null;
   /** The event log; an entry whose `prev` is not the entry before it follows events that were cut. */
   events: LogEntry[];
 };

@@ -68,6 +68,13 @@ export const ListedTask = z
     created_at: Time.meta({ description: 'When it was accepted' }),
     run_at: Time.optional().meta({ description: 'The time it was to start, if one was given' }),
     queued_at: Time.optional().meta({ description: 'When it last went back to the queue' }),
+    waiting: z
+      .object({
+        reason: z.string().meta({ description: 'Why: a word of the `waiting` event' }),
+        until: Time.meta({ description: 'When it is looked at again' }),
+      })
+      .optional()
+      .meta({ description: 'While something holds it back in the queue' }),
     started_at: Time.nullable().meta({ description: 'When it first started; null before' }),
     input_required_at: Time.optional().meta({ description: 'When it last began to wait for a person' }),
     cancel_requested_at: Time.optional().meta({ description: 'When a client asked to cancel it' }),

@@ -120,8 +120,8 @@ test('every transition of the table is taken by some step, and nothing follows a
   }
 });
 
-async function read({ reads }: TaskRedis, id: string): Promise<TaskRecord> {
-  const found = await reads.read('anna', id);
+async function read({ tasks }: TaskRedis, id: string): Promise<TaskRecord> {
+  const found = await tasks.read('anna', id);
   assert.ok(found);
   return found;
 }
@@ -208,7 +208,7 @@ test('only a task that waits for an answer shows its approval', async (t) => {
 });
 
 test('a task of another owner reads as none', async (t) => {
-  const { create, reads } = setup(t);
+  const { create, tasks } = setup(t);
   const id = await create();
-  assert.equal(await reads.read('bert', id), null);
+  assert.equal(await tasks.read('bert', id), null);
 });

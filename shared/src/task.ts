@@ -43,6 +43,9 @@ export function isEnd(status: string): status is EndStatus {
   return (endStatuses as readonly string[]).includes(status);
 }
 
+/** What a part wants to know of a task later. Strings; the record keeps them, and every hook and a retry get them back. */
+export type Marks = Readonly<Record<string, string>>;
+
 /** Options of a submit, checked and with defaults. Times are ms since the epoch, by Redis TIME. */
 export type TaskOptions = {
   /** Seconds of head start (negative: of delay), rounded to minutes, −3600…3600. */
@@ -81,8 +84,9 @@ export type TaskRecord = {
   error: ErrorView | null;
   usage: (Usage & { estimated: boolean }) | null;
   retryOf: string | null;
-  /** Of a retry: the turn of the task that asked first, however many retries lie between. In a session they ask one question. */
-  turnOf: string | null;
+  marks: Marks;
+  /** Why it is held back, while it is queued; null when nothing holds it. */
+  waiting: string | null;
 };
 
 const iso = (ms: number) => new Date(ms).toISOString();
@@ -132,6 +136,9 @@ export function taskJson(record: TaskRecord, now: number, place: 'whole' | 'list
     created_at: iso(record.createdAt),
     ...(record.runAt === null ? {} : { run_at: iso(record.runAt) }),
     ...(record.queuedAt === null ? {} : { queued_at: iso(record.queuedAt) }),
+    ...(record.status === 'queued' && record.waiting !== null
+      ? { waiting: { reason: record.waiting, until: iso(record.dueAt) } }
+      : {}),
     started_at: isoOrNull(record.startedAt),
     ...(record.inputRequiredAt === null ? {} : { input_required_at: iso(record.inputRequiredAt) }),
     ...(record.cancelRequestedAt === null ? {} : { cancel_requested_at: iso(record.cancelRequestedAt) }),

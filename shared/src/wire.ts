@@ -6,28 +6,29 @@ import type { Catalog } from './job-type.ts';
 import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import { createLive } from './live/live.ts';
 import type { Log } from './log.ts';
+import { createDeferred } from './outbox/deferred.ts';
+import { createLease } from './outbox/lease.ts';
+import { createOutbox } from './outbox/outbox.ts';
+import { createReadiness } from './outbox/readiness.ts';
+import { createRetention } from './outbox/retention.ts';
 import { createApiKeys } from './owners/api-keys.ts';
-import { createSearchLines } from './owners/lines.ts';
 import { createRateLimit } from './owners/rate-limit.ts';
+import { withParts } from './parts.ts';
 import { createPresence } from './queue/presence.ts';
 import { createQueue } from './queue/queue.ts';
 import { createQueueState } from './queue/queue-state.ts';
+import { createChecks } from './record/checks.ts';
 import { createEndedTasks } from './record/ended-tasks.ts';
-import { createSchedule } from './record/schedule.ts';
-import { createTaskReads } from './record/task-reads.ts';
-import { createTaskScripts } from './record/task-scripts.ts';
+import { createTasks } from './record/tasks.ts';
 import { parseRedisUrl } from './redis/address.ts';
 import { createAnswerCache } from './redis/answer-cache.ts';
-import { createClaims } from './redis/claims.ts';
 import { createClock } from './redis/clock.ts';
 import { createClockCheck } from './redis/clock-check.ts';
 import { type ConnectOptions, connect, connected, onLost } from './redis/connect.ts';
 import { createKeys } from './redis/keys.ts';
-import { createReadiness } from './redis/readiness.ts';
 import { claimRedis } from './redis/requirements.ts';
 import { createVersionedCache } from './redis/versioned-cache.ts';
-import { createSessionCache } from './sessions/cache.ts';
-import { createSessionTurns } from './sessions/turns.ts';
+import { createSessions } from './sessions/sessions.ts';
 import { openStore } from './store/open-store.ts';
 
 /** Silence after which the probe's connection is given up. */
@@ -82,8 +83,7 @@ export function wire(
 
   const clockCheck = createClockCheck(clock, { toleranceMs: config.CLOCK_TOLERANCE_MS, log });
 
-  const reads = createTaskReads(tasksRedis, keys, partitions);
-  const scripts = createTaskScripts(tasksRedis, keys, partitions, {
+  const tasks = createTasks(tasksRedis, keys, partitions, {
     maxQueueTasks: config.MAX_QUEUE_TASKS,
     maxQueueBytes: config.MAX_QUEUE_BYTES,
     maxOwnerTasks: config.MAX_OWNER_TASKS,
@@ -94,7 +94,7 @@ export function wire(
     patienceMs: program === 'api' ? 0 : config.LOCK_DURATION_MS,
   });
   const queue = createQueue(queueRedis, config.KEY_PREFIX);
-  const live = createLive({ subscriber: liveRedis, publisher: tasksRedis, keys, partitions, reads, log });
+  const live = createLive({ subscriber: liveRedis, publisher: tasksRedis, keys, partitions, reads: tasks, log });
 
   const presence = createPresence(tasksRedis, keys);
   const store = openStore(config, log);
@@ -105,10 +105,22 @@ export function wire(
     windowMs: config.CONTEXT_TTL_MS,
     preferencesMs: config.PREFERENCES_TTL_MS,
   };
+  const sessions = createSessions(
+    tasksRedis,
+    keys,
+    { cache, store },
+    { cached, claimsMs: config.IDEMPOTENCY_RETENTION_MS, searchTimeoutMs: config.STORE_TIMEOUT_MS },
+  );
 
-  const deps: Deps = {
-    tasks: { ...scripts, ...reads },
-    schedule: createSchedule(tasksRedis, keys),
+  const deps: Deps = withParts({
+    ...sessions,
+    cache,
+    tasks,
+    checks: createChecks(tasksRedis, keys),
+    outbox: createOutbox(tasksRedis, keys),
+    lease: createLease(tasksRedis, keys),
+    deferred: createDeferred(tasksRedis, keys),
+    retention: createRetention(tasksRedis, keys),
     endedTasks: createEndedTasks(tasksRedis, keys),
     queue,
     queueState: createQueueState(tasksRedis, config.KEY_PREFIX),
@@ -121,11 +133,6 @@ export function wire(
     apiKeys: createApiKeys(tasksRedis, keys),
     rateLimit: createRateLimit(tasksRedis, keys, config.RATE_LIMIT),
     store,
-    searchLines: createSearchLines(store, config.STORE_TIMEOUT_MS),
-    cache,
-    claims: createClaims(tasksRedis, keys, config.IDEMPOTENCY_RETENTION_MS),
-    sessionCache: createSessionCache(cache, keys, cached),
-    turns: createSessionTurns(tasksRedis, keys),
     answers: createAnswerCache(tasksRedis, keys, {
       keepMs: config.ANSWER_CACHE_MS,
       maxBytes: config.ANSWER_CACHE_BYTES,
@@ -138,7 +145,6 @@ export function wire(
     limits: {
       maxOutputBytes: config.MAX_OUTPUT_BYTES,
       idleTimeoutMs: config.IDLE_TIMEOUT_MS,
-      taskTimeoutMs: config.TASK_TIMEOUT_MS,
       retryBaseMs: config.RETRY_BASE_MS,
       retryMaxMs: config.RETRY_MAX_MS,
       contextMessages: config.CONTEXT_MESSAGES,
@@ -146,7 +152,7 @@ export function wire(
       summaryAfterMessages: config.SUMMARY_AFTER_MESSAGES,
       autoTitles: config.AUTO_TITLES === 'on',
     },
-  };
+  });
 
   return {
     deps,

@@ -1,6 +1,6 @@
 /** Whether poll and submit stay as fast when many ended tasks are kept: two systems side by side, with 10 and 200,000. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { createSchedule } from '@beanline/shared/record/schedule.ts';
+import { createRetention } from '@beanline/shared/outbox/retention.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
 import { testRedis } from '../../testing/test-redis.ts';
 import { type Bench, type BenchPart, each, inTurns } from '../bench.ts';
@@ -29,7 +29,7 @@ async function system({ open, how }: Bench, count: number) {
   // A rewrite of the append-only file would fall into the measurement of one of the two.
   const redis = await open(testRedis({ args: ['--auto-aof-rewrite-percentage', '0'] }));
   const tasks = await open(benchTasks(redis.url));
-  const schedule = createSchedule(tasks.redis, tasks.keys);
+  const retention = createRetention(tasks.redis, tasks.keys);
   const originals: string[] = [];
   for (let i = 0; i < FEW; i++) {
     const { ref, say, lastId } = await tasks.running({ messages: [{ role: 'user', content: 'Go on.' }] });
@@ -59,8 +59,9 @@ async function system({ open, how }: Bench, count: number) {
     ids.push(...copies);
   }
   // As the relay does with what has ended.
-  for (let i = 0; i < ids.length; i += COPIES_AT_ONCE) await schedule.keep(0, ids.slice(i, i + COPIES_AT_ONCE), DAY_MS);
-  await tasks.redis.xtrim(tasks.keys.bus(0), 'MAXLEN', 0);
+  for (let i = 0; i < ids.length; i += COPIES_AT_ONCE)
+    await retention.keep(0, ids.slice(i, i + COPIES_AT_ONCE), DAY_MS);
+  await tasks.redis.xtrim(tasks.keys.outbox(0), 'MAXLEN', 0);
 
   const api = await open(startApi({ REDIS_URL: redis.url, ...NO_LIMITS, DRAIN_MS: '0' }, how));
   const any = () => ids[Math.floor(Math.random() * ids.length)] ?? '';

@@ -148,3 +148,5 @@ export function createLive(options: {
     },
   };
 }
+
+export type Live = ReturnType<typeof createLive>;

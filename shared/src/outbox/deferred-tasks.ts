@@ -1,21 +1,21 @@
 /**
- * Ended tasks that failed on their way to the store, alone among those they came with: they are held beside the bus, so that
- * it goes on without them, and are tried again later. Which they are is in Redis; how often each was tried only this relay knows.
+ * Ended tasks that failed on their way to the store, alone among those they came with: they are kept beside the
+ * outbox, so that it goes on without them, and are tried again later. Which they are is in Redis; how often each was tried only this relay knows.
  */
-import type { Environment } from '../config.ts';
-import type { Deps } from '../deps.ts';
-import { TaskError } from '../errors.ts';
 
-/** `what` says, in the log, what was given up. */
-export type Failure = { id: string; what: string; error: unknown };
+import { TaskError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Failure } from '../part.ts';
+import type { Clock } from '../redis/clock.ts';
+import type { Deferred } from './deferred.ts';
 
 /** Tries until a task is given up, which are ever further apart, up to so many rounds. */
 const TRIES = 10;
 const MAX_ROUNDS = 20;
 
-export function createHeldTasks(
-  { schedule, clock, log }: Pick<Deps, 'schedule' | 'clock' | 'log'>,
-  { SWEEP_INTERVAL_MS }: Pick<Environment, 'SWEEP_INTERVAL_MS'>,
+export function createDeferredTasks(
+  { deferred, clock, log }: { deferred: Deferred; clock: Clock; log: Log },
+  { SWEEP_INTERVAL_MS }: { SWEEP_INTERVAL_MS: number },
 ) {
   /** Of each partition. */
   const tries = new Map<number, Map<string, number>>();
@@ -27,7 +27,7 @@ export function createHeldTasks(
   const isRedis = (error: unknown) => error instanceof TaskError && error.code === 'unavailable';
 
   return {
-    /** Whether this relay holds any. */
+    /** Whether this relay knows of any. */
     any: (partition: number): boolean => (tries.get(partition)?.size ?? 0) > 0,
 
     /** The partition is another relay's, which begins to count anew. */
@@ -35,11 +35,11 @@ export function createHeldTasks(
 
     /** Those that are due, the longest first. */
     due: (partition: number, limit: number): Promise<string[]> =>
-      clock.guard(() => schedule.heldDue(partition, clock.now(partition), limit), { partition }),
+      clock.guard(() => deferred.due(partition, clock.now(partition), limit), { partition }),
 
-    /** Holds what failed; gives those that are held now. The others were given up. */
-    async hold(partition: number, failures: Failure[]): Promise<Set<string>> {
-      const held = new Set<string>();
+    /** Defers what failed; gives those that are deferred now. The others were given up. */
+    async defer(partition: number, failures: Failure[]): Promise<Set<string>> {
+      const later = new Set<string>();
       for (const { id, what, error } of failures) {
         // Redis, or a part of it, is away: no fault of the task, however often.
         const tried = triesIn(partition);
@@ -54,18 +54,18 @@ export function createHeldTasks(
           'a task is archived later than the others',
         );
         const at = clock.now(partition) + SWEEP_INTERVAL_MS * Math.min(2 ** count, MAX_ROUNDS);
-        await clock.guard(() => schedule.hold(partition, id, at), { partition });
-        // What Redis does not hold comes by the bus again, and nobody would release it.
+        await clock.guard(() => deferred.add(partition, id, at), { partition });
+        // What Redis did not take comes by the outbox again, and nobody would release it.
         tried.set(id, count);
-        held.add(id);
+        later.add(id);
       }
-      return held;
+      return later;
     },
 
     /** They are done with. */
     async release(partition: number, ids: string[]): Promise<void> {
       for (const id of ids) tries.get(partition)?.delete(id);
-      await clock.guard(() => schedule.unhold(partition, ids), { partition });
+      await clock.guard(() => deferred.remove(partition, ids), { partition });
     },
   };
 }

@@ -68,16 +68,19 @@ test('a removal that fails is tried again in the next round', async (t) => {
   const told: string[] = [];
   await relay({}, undefined, (deps) => ({
     ...deps,
-    schedule: {
-      ...deps.schedule,
+    checks: {
+      ...deps.checks,
       async due(...given) {
         told.push('round');
-        return deps.schedule.due(...given);
+        return deps.checks.due(...given);
       },
+    },
+    retention: {
+      ...deps.retention,
       async removeExpired(...given) {
         told.push('removal');
         if (told.indexOf('removal') === told.length - 1) throw new Error('no');
-        return deps.schedule.removeExpired(...given);
+        return deps.retention.removeExpired(...given);
       },
     },
   }));

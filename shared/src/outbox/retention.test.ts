@@ -29,13 +29,13 @@ test('an ended task is kept for its retention and then leaves nothing but its id
   await until(async () => (await redis.exists(keys.task(0, id))) === 0);
   assert.ok((await now()) >= endedAt + RETENTION_MS - CLOCK_MS);
   await until(async () => (await redis.exists(keys.archived(0))) === 0);
-  const left = [keys.bus(0), keys.cursors(0), idem, keys.lease(0), keys.meta].sort();
+  const left = [keys.outbox(0), keys.cursors(0), idem, keys.lease(0), keys.meta].sort();
   assert.deepEqual(await allKeys(), left);
   assert.equal(await redis.pexpiretime(idem), createdAt + LONG_MS);
 });
 
 test('the retention begins when the store has acknowledged the task, however long ago it ended, and is not prolonged', async (t) => {
-  const { finished, relay, redis, keys, now, schedule, puts } = setup(t);
+  const { finished, relay, redis, keys, now, retention, puts } = setup(t);
   const { id, endedAt } = await finished();
   await until(async () => (await now()) > endedAt + RETENTION_MS);
   const removalAt = async () => Number(await redis.zscore(keys.archived(0), id));
@@ -44,7 +44,7 @@ test('the retention begins when the store has acknowledged the task, however lon
   const at = await removalAt();
   const [put] = puts;
   assert.ok(put && at >= put.at + LONG_MS - 1, `${at} ${put?.at}`);
-  await schedule.keep(0, [id], 2 * LONG_MS);
+  await retention.keep(0, [id], 2 * LONG_MS);
   assert.equal(await removalAt(), at);
   const soon = (await now()) + RETENTION_MS;
   await redis.zadd(keys.archived(0), 'XX', soon, id);
@@ -72,38 +72,38 @@ test('an open task is kept however old it is', async (t) => {
 });
 
 test('the bus is trimmed below the sink that is furthest behind, and each sink goes on where it was', async (t) => {
-  const { create, schedule, redis, keys } = setup(t);
+  const { create, outbox, redis, keys } = setup(t);
   const ids = [await create(), await create(), await create(), await create()];
-  const entries = await schedule.readBus(0, 'one', 10);
+  const entries = await outbox.read(0, 'one', 10);
   assert.deepEqual(
     entries.map(({ task }) => task),
     ids,
   );
   const [first, second, third] = entries;
   assert.ok(first && second && third);
-  await schedule.confirmBus(0, 'two', first.entryId);
-  await schedule.confirmBus(0, 'one', third.entryId);
-  assert.equal(await redis.xlen(keys.bus(0)), 4);
-  await schedule.confirmBus(0, 'two', second.entryId);
-  assert.equal(await redis.xlen(keys.bus(0)), 3);
+  await outbox.confirm(0, 'two', first.entryId);
+  await outbox.confirm(0, 'one', third.entryId);
+  assert.equal(await redis.xlen(keys.outbox(0)), 4);
+  await outbox.confirm(0, 'two', second.entryId);
+  assert.equal(await redis.xlen(keys.outbox(0)), 3);
   assert.deepEqual(
-    (await schedule.readBus(0, 'one', 10)).map(({ task }) => task),
+    (await outbox.read(0, 'one', 10)).map(({ task }) => task),
     ids.slice(3),
   );
   assert.deepEqual(
-    (await schedule.readBus(0, 'two', 10)).map(({ task }) => task),
+    (await outbox.read(0, 'two', 10)).map(({ task }) => task),
     ids.slice(2),
   );
 });
 
 test('of two holders one has the lease until it ends or is given back', async (t) => {
-  const { schedule, redis, keys } = setup(t);
-  assert.deepEqual(await schedule.lease(0, 'a', 60_000), { held: true, fresh: true });
-  assert.deepEqual(await schedule.lease(0, 'b', 60_000), { held: false, fresh: false });
-  assert.deepEqual(await schedule.lease(0, 'a', 60_000), { held: true, fresh: false });
-  await schedule.unlease(0, 'b');
+  const { lease, redis, keys } = setup(t);
+  assert.deepEqual(await lease.take(0, 'a', 60_000), { held: true, fresh: true });
+  assert.deepEqual(await lease.take(0, 'b', 60_000), { held: false, fresh: false });
+  assert.deepEqual(await lease.take(0, 'a', 60_000), { held: true, fresh: false });
+  await lease.give(0, 'b');
   assert.equal(await redis.get(keys.lease(0)), 'a');
-  await schedule.unlease(0, 'a');
-  assert.deepEqual(await schedule.lease(0, 'b', 20), { held: true, fresh: true });
-  await until(async () => (await schedule.lease(0, 'a', 60_000)).held);
+  await lease.give(0, 'a');
+  assert.deepEqual(await lease.take(0, 'b', 20), { held: true, fresh: true });
+  await until(async () => (await lease.take(0, 'a', 60_000)).held);
 });

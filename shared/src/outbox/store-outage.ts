@@ -2,9 +2,11 @@
  * Whether the store is away, for all partitions of a relay: said once an outage, and asked by one of them only. An outage
  * is over when the store has taken something, for a store may answer and yet refuse every write.
  */
+
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Deps } from '../deps.ts';
 import { TaskError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Store } from '../store.ts';
 
 const FIRST_MS = 100;
 const MAX_MS = 2_000;
@@ -26,7 +28,7 @@ export async function inStore<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-export function createStoreOutage({ store, log }: Pick<Deps, 'store' | 'log'>, stop: AbortSignal) {
+export function createStoreOutage({ store, log }: { store: Store; log: Log }, stop: AbortSignal) {
   let since: number | null = null;
   let pauseMs = FIRST_MS;
   let back: Promise<void> | undefined;

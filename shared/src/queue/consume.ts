@@ -6,8 +6,8 @@ import { DelayedError, type Job, Worker } from 'bullmq';
 import { AttemptStop } from '../context.ts';
 import { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { withBlocking } from '../redis/blocking.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import { withBlocking } from './blocking.ts';
 import { NEVER, queueName, type TaskQueue } from './queue.ts';
 
 /**

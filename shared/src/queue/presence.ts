@@ -36,3 +36,5 @@ export function createPresence(redis: RedisConnection, keys: Keys) {
     },
   };
 }
+
+export type Presence = ReturnType<typeof createPresence>;

@@ -31,3 +31,5 @@ export function createQueueState(redis: RedisConnection, prefix: string) {
     return { waiting: listed + ranked, active, held: paused ? 'paused' : limited ? 'limited' : full ? 'full' : null };
   };
 }
+
+export type QueueStates = ReturnType<typeof createQueueState>;

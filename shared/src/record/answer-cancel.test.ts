@@ -108,7 +108,7 @@ test('a withdrawn task leaves nothing but its line on the bus; sent twice it cha
   const id = await create();
   const withdraw = () => tasks.cancel(id, 'anna', { nonce: 'n', withdraw: true });
   assert.deepEqual(await twice(withdraw), { verdict: 'withdrawn' });
-  assert.deepEqual(await allKeys(), [keys.bus(0)]);
+  assert.deepEqual(await allKeys(), [keys.outbox(0)]);
 });
 
 test('a create that arrives after its withdrawal finds its input gone, is refused and leaves no key', async (t) => {

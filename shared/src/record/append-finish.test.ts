@@ -72,12 +72,12 @@ test('finish ends the task with its last events, its output and one done; sent t
 });
 
 test('finish keeps the error and the partial output of a failed task', async (t) => {
-  const { tasks, running, ending, record, reads } = setup(t);
+  const { tasks, running, ending, record } = setup(t);
   const { ref, lastId } = await running();
   const error = { code: 'timed_out', message: 'too "long"' } as const;
   await tasks.finish(ref, { ...ending(lastId), status: 'failed', error });
   assert.equal((await record(ref.id)).error, JSON.stringify(error));
-  assert.deepEqual((await reads.read('anna', ref.id))?.error, error);
+  assert.deepEqual((await tasks.read('anna', ref.id))?.error, error);
 });
 
 test('finish that repeats a flush whose answer was lost writes its events once', async (t) => {

@@ -116,7 +116,7 @@ test('queued: the attempt starts, with its number, its options and its started e
     requestId: 'request-1',
     traceparent: '00-trace',
     owner: 'anna',
-    turnOf: null,
+    marks: {},
     input: '{"messages":[]}',
   });
   const { status, fence, started_at, attempt_started_at } = await record(id);

@@ -94,11 +94,11 @@ test('more than one call takes are all created, each with its own events and its
 });
 
 test('a create that nobody wants any more when its turn comes is not sent', async (t) => {
-  const { tasks, newTask, reads } = setup(t);
+  const { tasks, newTask } = setup(t);
   const [first, second, third] = [newTask(), newTask({ wanted: () => false }), newTask({ wanted: () => true })];
   const [, refused] = await Promise.allSettled([first, second, third].map((task) => tasks.create(task)));
   assert.equal(refused?.status === 'rejected' && refused.reason.code, 'unavailable');
-  const found = await Promise.all([first, second, third].map(({ id }) => reads.read('anna', id)));
+  const found = await Promise.all([first, second, third].map(({ id }) => tasks.read('anna', id)));
   assert.deepEqual(
     found.map((task) => task?.id),
     [first.id, undefined, third.id],

@@ -70,7 +70,7 @@ export function createTaskCreation(
   }
 
   async function send(p: number, batch: Waiting[]): Promise<void> {
-    const batchKeys = [keys.open(p), keys.counts(p), keys.bus(p)];
+    const batchKeys = [keys.open(p), keys.counts(p), keys.outbox(p)];
     const batchArgs: (string | number)[] = [...common];
     for (const { task, inline, keys: taskKeys, args } of batch) {
       batchKeys.push(...taskKeys);

@@ -101,7 +101,7 @@ test('fifty racing creates with one key make one task and leave one input behind
   assert.equal(won.length, 1);
   const [id = ''] = won;
   for (const answer of answers) if (answer.verdict !== 'created') assert.deepEqual(answer, { verdict: 'replay', id });
-  const kinds = [keys.bus(0), keys.counts(0), keys.open(0), keys.owner(0, 'anna')];
+  const kinds = [keys.outbox(0), keys.counts(0), keys.open(0), keys.owner(0, 'anna')];
   const own = [keys.input(0, id), keys.log(0, id), keys.task(0, id), keys.idempotency(0, claim().hash)];
   assert.deepEqual(await allKeys(), [...kinds, ...own].sort());
 });

@@ -1,25 +1,16 @@
 /** What ended tasks leave in Redis, read whole for the store. Of any owner: only the relay reads here. */
 
-import { createTranscript } from '../outbox/transcript.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
-import { isSessionId } from '../session.ts';
 import type { ArchivedTask } from '../store.ts';
 import { isEnd } from '../task.ts';
 import { FIELDS, toLogEntry, toRecord } from './stored-task.ts';
+import { createTranscript } from './transcript.ts';
 
 /** Entries read at once; text comes in pieces of 64 kB at most. */
 const PAGE = 64;
 
 type Bounds = { maxInputBytes: number; maxEventBytes: number };
-
-/** The session that a task speaks in, by its input. */
-export function sessionIdOf(input: string | null): string | null {
-  // An input may be megabytes: only one that may name a session is parsed.
-  if (!input?.includes('"session_id"')) return null;
-  const { session_id } = JSON.parse(input) as { session_id?: unknown };
-  return typeof session_id === 'string' && isSessionId(session_id) ? session_id : null;
-}
 
 export function createEndedTasks(redis: RedisConnection, keys: Keys) {
   async function transcript(p: number, id: string, maxBytes: number) {
@@ -60,7 +51,9 @@ export function createEndedTasks(redis: RedisConnection, keys: Keys) {
       ]);
       // Without its end the log may have gone meanwhile, and the record with it: then the store has the task.
       if (events.at(-1)?.type !== 'done' && (await redis.exists(keys.task(p, id))) === 0) return null;
-      return { record, input, timeoutMs, sessionId: sessionIdOf(input), events };
+      return { record, input, timeoutMs, events };
     },
   };
 }
+
+export type EndedTasks = ReturnType<typeof createEndedTasks>;

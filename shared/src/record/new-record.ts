@@ -29,6 +29,6 @@ export function newRecord(task: NewTask, inputBytes: number): (string | number)[
   if (task.startBy !== undefined) fields.push('start_by', task.startBy);
   if (task.traceparent !== undefined) fields.push('traceparent', task.traceparent);
   if (task.retryOf !== undefined) fields.push('retry_of', task.retryOf);
-  if (task.turnOf !== undefined) fields.push('turn_of', task.turnOf);
+  if (Object.keys(task.marks).length > 0) fields.push('marks', JSON.stringify(task.marks));
   return fields;
 }

@@ -32,7 +32,7 @@ test('a hand-back spends no failure', async (t) => {
 });
 
 test('an approval parks the task until it expires and spends nothing; the check follows the expiry', async (t) => {
-  const { tasks, running, parking, twice, record, reads, events, bus, redis, keys } = setup(t);
+  const { tasks, running, parking, twice, record, events, bus, redis, keys } = setup(t);
   const { ref, lastId } = await running();
   await redis.zadd(keys.open(0), 9e12, ref.id);
   const options = parking(lastId);
@@ -41,7 +41,7 @@ test('an approval parks the task until it expires and spends nothing; the check 
   const { status, failures, due_at, approval_id, on_expiry } = await record(ref.id);
   assert.deepEqual([status, failures, due_at], ['input_required', '0', String(expiresAt)]);
   assert.deepEqual([approval_id, on_expiry], ['appr_1', 'expire']);
-  assert.deepEqual((await reads.read('anna', ref.id))?.approval, view);
+  assert.deepEqual((await tasks.read('anna', ref.id))?.approval, view);
   assert.deepEqual((await events(ref.id)).at(-1)?.data, view);
   assert.equal((await events(ref.id)).at(-1)?.type, 'human_approval');
   assert.equal((await bus()).at(-1), 'in_progress>input_required');

@@ -31,7 +31,8 @@ export const FIELDS = [
   'output_tokens',
   'usage_estimated',
   'retry_of',
-  'turn_of',
+  'marks',
+  'waiting',
   'attempt_started_at',
 ] as const;
 /** The same without the output, which may be megabytes. */
@@ -76,7 +77,8 @@ export function toRecord(id: string, names: readonly string[], values: (string |
         ? null
         : { inputTokens, outputTokens: number('output_tokens') ?? 0, estimated: text('usage_estimated') === '1' },
     retryOf: text('retry_of'),
-    turnOf: text('turn_of'),
+    marks: parsed('marks') ?? {},
+    waiting: text('waiting'),
   };
 }
 

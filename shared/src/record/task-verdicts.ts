@@ -1,4 +1,6 @@
-/** What the seven scripts take and answer. */
+/** What the eight scripts take and answer. */
+import type { ErrorView } from '../errors.ts';
+import type { EndStatus, Marks } from '../task.ts';
 import type { Approval } from '../task-view.ts';
 
 /** An event the runner puts on the log. `data` is JSON text. */
@@ -28,7 +30,7 @@ export type NewTask = {
   requestId: string;
   traceparent: string | undefined;
   retryOf: string | undefined;
-  turnOf: string | undefined;
+  marks: Marks;
   idempotency: { hash: string; fingerprint: string } | undefined;
   /** Redis time after which the task must not come to life. */
   notAfter: number;
@@ -57,7 +59,7 @@ export type BeginVerdict =
       requestId: string;
       traceparent: string;
       owner: string;
-      turnOf: string | null;
+      marks: Marks;
       /** JSON text; null when it is too large to come along, or gone. */
       input: string | null;
     };
@@ -74,7 +76,23 @@ export type ReleaseOptions = {
   approval?: { id: string; view: Approval; expiresAt: number; onExpiry: string } | undefined;
 };
 
+/** How a task ends with an attempt. */
+export type FinishOptions = {
+  after: string;
+  entries: NewEntry[];
+  status: EndStatus;
+  /** JSON text. */
+  output: string | null;
+  error: ErrorView | null;
+  usage: AttemptUsage;
+};
+
 export type ReleaseVerdict = { verdict: 'released'; until: number } | { verdict: 'ended' | 'superseded' };
+/** Holds a queued task back. Times in ms, Redis TIME; a rank of undefined stays as it is. */
+export type AdjustOptions = { nonce: string; dueAt: number; rank?: number | undefined; reason: string };
+/** `superseded`: an attempt runs, or a person is asked. */
+export type AdjustVerdict = { verdict: 'adjusted'; dueAt: number } | { verdict: 'ended' | 'superseded' };
+
 export type CancelVerdict =
   | { verdict: 'cancelled' | 'requested'; at: number }
   | { verdict: 'ended' | 'unknown' | 'withdrawn' };

@@ -47,3 +47,5 @@ export function createAnswerCache(
     },
   };
 }
+
+export type AnswerCache = ReturnType<typeof createAnswerCache>;

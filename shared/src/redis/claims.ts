@@ -11,3 +11,5 @@ export function createClaims(redis: RedisConnection, keys: Keys, ttlMs: number) 
       redis.set(keys.claim(hash), word, 'PX', ttlMs, 'NX', 'GET'),
   };
 }
+
+export type Claims = ReturnType<typeof createClaims>;

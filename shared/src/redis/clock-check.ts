@@ -26,3 +26,5 @@ export function createClockCheck(
   }, INTERVAL_MS);
   return { off: () => off, stop: () => clearInterval(timer) };
 }
+
+export type ClockCheck = ReturnType<typeof createClockCheck>;

@@ -7,31 +7,17 @@ export function createKeys(prefix: string) {
     live: (p: number, id: string) => `${prefix}:{${p}}:live:${id}`,
     open: (p: number) => `${prefix}:{${p}}:open`,
     counts: (p: number) => `${prefix}:{${p}}:counts`,
-    bus: (p: number) => `${prefix}:{${p}}:bus`,
+    outbox: (p: number) => `${prefix}:{${p}}:outbox`,
     cursors: (p: number) => `${prefix}:{${p}}:cursors`,
     lease: (p: number) => `${prefix}:{${p}}:lease`,
     /** Ended tasks that the store has, by the time they may be removed. */
     archived: (p: number) => `${prefix}:{${p}}:archived`,
-    /** Ended tasks that a relay from before the store keeps, by the time it would remove them: the archive takes them over. */
-    kept: (p: number) => `${prefix}:{${p}}:kept`,
     /** Ended tasks whose way to the store failed, by the time of their next try. */
-    held: (p: number) => `${prefix}:{${p}}:held`,
+    deferred: (p: number) => `${prefix}:{${p}}:deferred`,
     owner: (p: number, owner: string) => `${prefix}:{${p}}:owner:${owner}`,
     idempotency: (p: number, hash: string) => `${prefix}:{${p}}:idem:${hash}`,
     /** Never there. */
     nothing: (p: number) => `${prefix}:{${p}}:nothing`,
-    /** Versioned caches of a session: what its owner sees of it, and the recent messages for the next call. */
-    session: (owner: string, id: string) => `${prefix}:{s:${id}}:session:${owner}`,
-    window: (id: string) => `${prefix}:{s:${id}}:window`,
-    /** That a session is an owner's, and is there. */
-    sessionOwner: (owner: string, id: string) => `${prefix}:{s:${id}}:owner:${owner}`,
-    /** Tasks of a session that have begun and whose turn the store may not have yet. */
-    turns: (id: string) => `${prefix}:{s:${id}}:turns`,
-    /** Version that every change of an owner's sessions replaces; lists are cached under it. */
-    sessionLists: (owner: string) => `${prefix}:{o:${owner}}:lists`,
-    sessionList: (owner: string, version: string, hash: string) => `${prefix}:{o:${owner}}:list:${version}:${hash}`,
-    /** An owner's preferences. */
-    context: (owner: string) => `${prefix}:{o:${owner}}:context`,
     /** Answer of a request that allowed to keep it, by the hash of owner and request. */
     answer: (hash: string) => `${prefix}:answer:${hash}`,
     /** How often one was found, and not. */

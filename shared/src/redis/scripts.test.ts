@@ -59,19 +59,19 @@ test('a task lives through a Redis that forgets its scripts before every call', 
 });
 
 test('usage is the sum over all attempts, zero is a value, and one estimate makes it an estimate', async (t) => {
-  const { tasks, running, begin, retry, ending, reads } = setup(t);
+  const { tasks, running, begin, retry, ending } = setup(t);
   const first = await running();
-  assert.equal((await reads.read('anna', first.ref.id))?.usage, null);
+  assert.equal((await tasks.read('anna', first.ref.id))?.usage, null);
   const usage = { inputTokens: 10, outputTokens: 0, estimated: false };
   await tasks.release(first.ref, { ...retry(first.lastId), usage });
-  assert.deepEqual((await reads.read('anna', first.ref.id))?.usage, usage);
+  assert.deepEqual((await tasks.read('anna', first.ref.id))?.usage, usage);
   const second = await begin(first.ref.id);
   await tasks.release(second.ref, retry(second.lastId));
   const third = await begin(first.ref.id);
   const more = { inputTokens: 2 ** 40, outputTokens: 5, estimated: true };
   await tasks.finish(third.ref, { ...ending(third.lastId), usage: more });
   const total = { inputTokens: 2 ** 40 + 10, outputTokens: 5, estimated: true };
-  assert.deepEqual((await reads.read('anna', first.ref.id))?.usage, total);
+  assert.deepEqual((await tasks.read('anna', first.ref.id))?.usage, total);
 });
 
 test('run_ms is the time in attempts: waiting, parked time and the time after a loss are left out', async (t) => {

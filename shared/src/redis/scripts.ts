@@ -1,5 +1,5 @@
 /**
- * Loads the seven scripts. Each `.lua` file but `create` gets the prelude behind its `#!lua` line, which stays first. They are
+ * Loads the eight scripts. Each `.lua` file but `create` gets the prelude behind its `#!lua` line, which stays first. They are
  * called by their hash and sent whole when Redis does not know them (a restart, SCRIPT FLUSH).
  */
 import { createHash } from 'node:crypto';
@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { nodesOf, type RedisConnection } from './connect.ts';
 
-export type ScriptName = 'create' | 'begin' | 'append' | 'release' | 'finish' | 'cancel' | 'answer';
+export type ScriptName = 'create' | 'begin' | 'append' | 'release' | 'finish' | 'cancel' | 'answer' | 'adjust';
 type Reply = (string | number)[];
 
 function load(name: ScriptName) {
@@ -25,7 +25,10 @@ const RETRY_MS = 200;
 /** `patienceMs`: how long a script is sent again while Redis says "not now"; 0 for those whose caller waits. */
 export function createScripts(redis: RedisConnection, patienceMs: number) {
   const scripts = Object.fromEntries(
-    (['create', 'begin', 'append', 'release', 'finish', 'cancel', 'answer'] as const).map((name) => [name, load(name)]),
+    (['create', 'begin', 'append', 'release', 'finish', 'cancel', 'answer', 'adjust'] as const).map((name) => [
+      name,
+      load(name),
+    ]),
   ) as Record<ScriptName, { source: string; sha: string }>;
 
   // Known to Redis before the first request needs them, also after a restart.

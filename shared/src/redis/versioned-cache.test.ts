@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { silentLog, taskRedis, until } from '../../../scripts/testing/task-redis.ts';
 import { createSessionCache } from '../sessions/cache.ts';
+import { createSessionKeys } from '../sessions/keys.ts';
 import { parseRedisUrl } from './address.ts';
 import { createClock } from './clock.ts';
 import { connect } from './connect.ts';
@@ -27,7 +28,7 @@ function setup(t: TestContext) {
     await until(() => redis.status === 'ready');
     const cache = createVersionedCache(redis, { clock, log: silentLog });
     const times = { sessionMs: TTL_MS, listMs: TTL_MS, windowMs: TTL_MS, preferencesMs: TTL_MS };
-    return { cache, clock, sessions: createSessionCache(cache, at.keys, times) };
+    return { cache, clock, sessions: createSessionCache(cache, createSessionKeys(at.keys.prefix), times) };
   }
   return { ...at, key: `${at.keys.prefix}:thing`, process };
 }

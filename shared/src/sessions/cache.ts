@@ -4,9 +4,9 @@
  * writers the one that was first in the store may be the last one here.
  */
 
-import type { Keys } from '../redis/keys.ts';
 import type { VersionedCache } from '../redis/versioned-cache.ts';
 import { sha256 } from '../task-id.ts';
+import type { SessionKeys } from './keys.ts';
 
 /** How long the version of an owner's lists stands without a change. */
 const LISTS_MS = 24 * 60 * 60_000;
@@ -16,10 +16,10 @@ type Loaded = { json: string | null; hit: boolean };
 
 export function createSessionCache(
   cache: VersionedCache,
-  keys: Keys,
+  keys: SessionKeys,
   { sessionMs, listMs, windowMs, preferencesMs }: CacheTimes,
 ) {
-  const changing = (owner: string, id: string) => [keys.session(owner, id), keys.window(id), keys.sessionLists(owner)];
+  const changing = (owner: string, id: string) => [keys.session(owner, id), keys.window(id), keys.lists(owner)];
   async function drop(all: string[]): Promise<boolean> {
     const heard = await Promise.all(all.map((key) => cache.change(key)));
     return heard.every(Boolean);
@@ -32,9 +32,9 @@ export function createSessionCache(
 
     /** A list of an owner, by what was asked. */
     async list(owner: string, asked: string, load: () => Promise<string>): Promise<Loaded> {
-      const version = listMs === 0 ? null : await cache.version(keys.sessionLists(owner), LISTS_MS);
+      const version = listMs === 0 ? null : await cache.version(keys.lists(owner), LISTS_MS);
       if (version === null) return { json: await load(), hit: false };
-      return cache.through(keys.sessionList(owner, version, sha256(asked)), listMs, load);
+      return cache.through(keys.list(owner, version, sha256(asked)), listMs, load);
     },
 
     /** The recent messages of a session (of any owner), cached or loaded; each use lets them live on. */
@@ -55,7 +55,7 @@ export function createSessionCache(
      * but its deletion takes it away. The owner is part of the key here too.
      */
     async owns(owner: string, id: string, load: () => Promise<boolean>): Promise<boolean> {
-      const key = keys.sessionOwner(owner, id);
+      const key = keys.owner(owner, id);
       const { json, version } = await cache.get(key, windowMs);
       if (json !== null) return true;
       const owned = await load();
@@ -70,13 +70,14 @@ export function createSessionCache(
     changed: (owner: string, id: string): Promise<boolean> => drop(changing(owner, id)),
 
     /** To be called, instead, after its deletion: from then on no submit finds it. */
-    deleted: (owner: string, id: string): Promise<boolean> =>
-      drop([...changing(owner, id), keys.sessionOwner(owner, id)]),
+    deleted: (owner: string, id: string): Promise<boolean> => drop([...changing(owner, id), keys.owner(owner, id)]),
 
     /** An owner's preferences. */
     preferences: (owner: string, load: () => Promise<string | null>): Promise<Loaded> =>
-      cache.through(keys.context(owner), preferencesMs, load),
+      cache.through(keys.preferences(owner), preferencesMs, load),
 
-    preferencesChanged: (owner: string): Promise<boolean> => cache.change(keys.context(owner)),
+    preferencesChanged: (owner: string): Promise<boolean> => cache.change(keys.preferences(owner)),
   };
 }
+
+export type SessionCache = ReturnType<typeof createSessionCache>;

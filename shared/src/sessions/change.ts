@@ -2,6 +2,7 @@
 import type { Catalog, EndedTask } from '../job-type.ts';
 import type { SessionChange } from '../session.ts';
 import { isEnd, type TaskRecord } from '../task.ts';
+import { SESSION, TURN_OF } from './marks.ts';
 
 /** The session of a task, and its change; null when it has none, `change` null when it leaves its session as it is. */
 export function sessionChangeOf(
@@ -9,17 +10,14 @@ export function sessionChangeOf(
   { record, input }: { record: TaskRecord; input: string | null },
 ): { sessionId: string; change: SessionChange | null } | null {
   const type = catalog.get(record.type);
-  if (!type?.sessionOf || input === null || !isEnd(record.status)) return null;
-  const raw = parse(input);
-  // Most tasks have none: their inputs, which may be megabytes, need not be checked.
-  if (typeof raw !== 'object' || raw === null || type.sessionOf(raw) === undefined) return null;
-  const parsed = type.input.safeParse(raw);
-  const sessionId = parsed.success ? type.sessionOf(parsed.data) : undefined;
-  if (!parsed.success || sessionId === undefined) return null;
-  const { id, owner, createdAt, startedAt, usage, status, turnOf } = record;
+  const sessionId = record.marks[SESSION];
+  if (sessionId === undefined || !type || input === null || !isEnd(record.status)) return null;
+  const parsed = type.input.safeParse(parse(input));
+  if (!parsed.success) return null;
+  const { id, owner, createdAt, startedAt, usage, status, marks } = record;
   const output = record.output === null ? null : type.output.safeParse(parse(record.output));
   const task: EndedTask = {
-    ...{ id, owner, createdAt, startedAt, usage, status, turnOf },
+    ...{ id, owner, createdAt, startedAt, usage, status, turnOf: marks[TURN_OF] ?? null },
     endedAt: record.endedAt ?? createdAt,
     output: output?.success ? output.data : null,
   };

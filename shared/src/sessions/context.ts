@@ -1,14 +1,15 @@
 /** The sessions of one attempt's owner, as its handler may read them. */
-import type { SessionContext } from '../context.ts';
-import type { Deps } from '../deps.ts';
+
 import { TaskError } from '../errors.ts';
 import { costOf, cutMessage, MESSAGE_TOKENS } from '../models/message-tokens.ts';
 import { countTokens } from '../models/tokens.ts';
 import type { ChatMessage } from '../provider.ts';
 import { type Message, type Session, turnOfMessage, type Window } from '../session.ts';
+import type { Store } from '../store.ts';
+import type { SessionContext } from './part.ts';
 import { type Preferences, readPreferences } from './preferences.ts';
 import { newestFirst, oldestFirst } from './walk-messages.ts';
-import { readWindow } from './window.ts';
+import { readWindow, type WindowDeps } from './window.ts';
 
 /** Messages that tell how a session began, and those that are summarised at once. */
 const FIRST_MESSAGES = 6;
@@ -30,7 +31,7 @@ async function firstSpoken(messages: AsyncIterable<Message>, limit: number) {
 
 /** `turnOf`: the turn whose question is asked again, by a retry. */
 export function createSessionContext(
-  deps: Deps,
+  deps: WindowDeps & { store: Store },
   { owner, turnOf }: { owner: string; turnOf: string | null },
 ): SessionContext {
   const { store, limits } = deps;

@@ -1,13 +1,13 @@
 /** Submits the tasks that a session is due for. Nobody waits for them: what fails is tried again by the session's next turn. */
-import type { Deps } from '../deps.ts';
+import type { Catalog } from '../job-type.ts';
 import { OPEN_OWNER } from '../owner.ts';
-import { submitTask } from '../tasks/submit-task.ts';
+import { type SubmitDeps, submitTask } from '../tasks/submit-task.ts';
 import type { FollowUp } from './keep-change.ts';
 
 /** Seconds of head start of a task with `priority: low`. */
 const LOW = -600;
 
-export async function submitFollowUps(deps: Deps, followUps: FollowUp[]): Promise<void> {
+export async function submitFollowUps(deps: SubmitDeps & { catalog: Catalog }, followUps: FollowUp[]): Promise<void> {
   const { catalog, log } = deps;
   for (const { owner, type: name, input, idempotencyKey } of followUps) {
     const type = catalog.get(name);
@@ -19,7 +19,8 @@ export async function submitFollowUps(deps: Deps, followUps: FollowUp[]): Promis
         spread: owner !== OPEN_OWNER,
         type,
         input: JSON.stringify(input),
-        session: { id: input.session_id, path: 'session_id' },
+        value: input,
+        inputPath: [],
         options: { ...options, runAt: 0, delayMs: 0, startBy: undefined },
         given: {},
         idempotencyKey,

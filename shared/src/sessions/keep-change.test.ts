@@ -5,6 +5,7 @@ import { wired } from '../../../scripts/testing/wired.ts';
 import type { Deps } from '../deps.ts';
 import { someOwner, someSession, someTask, T0 } from '../store/contract/samples.ts';
 import { keepSessionChange } from './keep-change.ts';
+import { SESSION } from './marks.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -18,7 +19,7 @@ async function conversation(deps: Deps) {
     const createdAt = T0 + 1_000 * ++count;
     const output = { role: 'assistant', content: 'Green.', model: 'm', provider: 'p', finish_reason: 'stop' };
     const input = { messages: [{ role: 'user', content: `turn ${count}` }], session_id: session.id };
-    const { record } = someTask(owner, { createdAt, output: JSON.stringify(output) });
+    const { record } = someTask(owner, { createdAt, output: JSON.stringify(output), marks: { [SESSION]: session.id } });
     const due = await keepSessionChange(given, { record, input: JSON.stringify(input) });
     return new Map(due.map(({ type, idempotencyKey }) => [type, idempotencyKey]));
   };

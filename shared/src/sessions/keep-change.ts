@@ -3,18 +3,35 @@
  * leaves the turns. So a reader finds a turn in one of these places at every moment, and whoever is killed between two of
  * the writes repeats them all: each may be done twice. Throws `unavailable` when the store or Redis is away.
  */
-import type { Deps } from '../deps.ts';
+
 import { TaskError } from '../errors.ts';
+import type { Catalog } from '../job-type.ts';
+import type { Log } from '../log.ts';
+import type { Tasks } from '../record/tasks.ts';
+import type { Clock } from '../redis/clock.ts';
 import type { Session, SessionChange } from '../session.ts';
+import type { Store } from '../store.ts';
 import type { TaskRecord } from '../task.ts';
+import type { SessionCache } from './cache.ts';
 import { sessionChangeOf } from './change.ts';
+import type { SessionLimits } from './limits.ts';
 import { ownsSession } from './owner.ts';
+import type { SessionTurns } from './turns.ts';
 import { readKeptWindow } from './window.ts';
 
 /** A task that a session is due for, and what makes it one however often it is asked for. */
 export type FollowUp = { owner: string; type: string; input: { session_id: string }; idempotencyKey: string };
 
-type KeepDeps = Pick<Deps, 'tasks' | 'turns' | 'catalog' | 'store' | 'sessionCache' | 'limits' | 'clock' | 'log'>;
+export type KeepDeps = {
+  tasks: Tasks;
+  turns: SessionTurns;
+  catalog: Catalog;
+  store: Store;
+  sessionCache: SessionCache;
+  limits: SessionLimits;
+  clock: Clock;
+  log: Log;
+};
 
 /** Gives the tasks that the session is due for now. */
 export async function keepSessionChange(

@@ -1,16 +1,18 @@
 /** What archived tasks change in their sessions: a few at a time, since each reads a window, and those of one session in their order. */
-import type { Deps } from '../deps.ts';
+
 import { atMost } from '../outbox/at-most.ts';
-import type { Failure } from '../outbox/deferred-tasks.ts';
 import { inStore, StoreAway } from '../outbox/store-outage.ts';
+import type { Failure } from '../part.ts';
 import type { ArchivedTask, Store } from '../store.ts';
+import type { SubmitDeps } from '../tasks/submit-task.ts';
 import { submitFollowUps } from './follow-ups.ts';
-import { keepSessionChange } from './keep-change.ts';
+import { type KeepDeps, keepSessionChange } from './keep-change.ts';
+import { SESSION } from './marks.ts';
 
 const AT_ONCE = 4;
 
 /** Gives those that failed. Throws StoreAway when the store is away, and only then: what Redis lacks is a failure like another. */
-export function createSessionKeeper(deps: Deps) {
+export function createChangeKeeper(deps: KeepDeps & SubmitDeps) {
   const { clock } = deps;
   const marked = { ...deps, store: sayingAway(deps.store) };
   const inTurn = atMost(AT_ONCE);
@@ -32,8 +34,7 @@ export function createSessionKeeper(deps: Deps) {
   }
 
   return async (tasks: ArchivedTask[]): Promise<Failure[]> => {
-    // Of an input that is not kept nobody knows the session yet: these are large, and go one by one.
-    const sessions = Map.groupBy(tasks, ({ sessionId }) => sessionId ?? '');
+    const sessions = Map.groupBy(tasks, ({ record }) => record.marks[SESSION] ?? '');
     const kept = await Promise.allSettled(sessions.values().map((some) => inTurn(() => keepAll(some))));
     const failures: Failure[] = [];
     for (const one of kept) {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { taskRelay } from '../../../scripts/testing/task-relay.ts';
 import { TaskError } from '../errors.ts';
+import { withParts } from '../parts.ts';
 import { someMessage, someSession, T0 } from '../store/contract/samples.ts';
 import { type SubmitRequest, submitTask } from '../tasks/submit-task.ts';
+import { createSessionKeys } from './keys.ts';
 import { readKeptWindow } from './window.ts';
 
 const base = taskRelay();
@@ -24,7 +26,8 @@ async function setup(t: TestContext) {
       spread: false,
       type,
       input: JSON.stringify(input),
-      session: { id: session.id, path: 'session_id' },
+      value: input,
+      inputPath: [],
       options: {
         ...{ priority: 0, metadata: {}, timeoutMs: 60_000, maxAttempts: 1 },
         ...{ runAt: 0, delayMs: 0, startBy: undefined },
@@ -34,7 +37,7 @@ async function setup(t: TestContext) {
       requestId: 'r',
       traceparent: undefined,
     };
-    return submitTask(of, request);
+    return submitTask(withParts(of), request);
   };
   /** Adds messages of so many characters, each as a turn of its own. */
   async function say(sizes: number[]) {
@@ -97,7 +100,7 @@ test('other changes of a session leave it known whose it is', async (t) => {
   const { deps, submit, session, redis, keys } = await setup(t);
   await submit(deps);
   await deps.sessionCache.changed(OWNER, session.id);
-  assert.equal(await redis.hget(keys.sessionOwner(OWNER, session.id), 'json'), 'true');
+  assert.equal(await redis.hget(createSessionKeys(keys.prefix).owner(OWNER, session.id), 'json'), 'true');
 });
 
 test('a window of large messages is what 12 MB hold, the newest, and not all of them are read', async (t) => {

@@ -3,10 +3,13 @@
  * Whoever joins them with the store's asks for these FIRST: a turn that is on its way is then found in one of the two
  * places, or in both, by the same message ids.
  */
-import type { Deps } from '../deps.ts';
+
+import type { Catalog } from '../job-type.ts';
+import type { Tasks } from '../record/tasks.ts';
 import { orUnavailable } from '../redis/away.ts';
 import { type Message, turnIdOf } from '../session.ts';
 import { sessionChangeOf } from './change.ts';
+import type { SessionTurns } from './turns.ts';
 
 /** Turns that are loaded at once. */
 const PAGE = 10;
@@ -14,7 +17,7 @@ const PAGE = 10;
 const MAX_TURNS = 500;
 const MAX_CHARS = 16 * 1024 * 1024;
 
-type Reads = Pick<Deps, 'turns' | 'tasks' | 'catalog'>;
+type Reads = { turns: SessionTurns; tasks: Tasks; catalog: Catalog };
 
 /** The newest of them, `limit` or a turn more, oldest first. */
 export async function unkeptMessages(

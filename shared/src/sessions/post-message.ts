@@ -2,20 +2,25 @@
  * Adds a message that no task made to a session. With an Idempotency-Key the first request's id and time are claimed
  * before the store is written to: a repeat writes the same message again, which the store passes over.
  */
-import type { Deps } from '../deps.ts';
+
 import { noSession, TaskError } from '../errors.ts';
+import type { Claims } from '../redis/claims.ts';
+import type { Clock } from '../redis/clock.ts';
 import { isSessionId, type Message, makeMessageId, type Session } from '../session.ts';
+import type { Store } from '../store.ts';
 import { canonicalJson, sha256 } from '../task-id.ts';
+import type { SessionCache } from './cache.ts';
 import { ownsSession } from './owner.ts';
 
 /** The message, and what it used, which counts for its session. */
 export type NewMessage = Omit<Message, 'id' | 'createdAt' | 'task'>;
 
+type PostDeps = { clock: Clock; store: Store; sessionCache: SessionCache; claims: Claims };
 type Claim = { id: string; at: number; fingerprint: string };
 
 /** Throws `not_found`, `idempotency_conflict` or `unavailable`. After `unavailable` the message may have been added. */
 export async function postMessage(
-  deps: Deps,
+  deps: PostDeps,
   { owner, sessionId, idempotencyKey }: { owner: string; sessionId: string; idempotencyKey: string | undefined },
   given: NewMessage,
 ): Promise<{ message: Message; session: Session; replayed: boolean }> {
@@ -38,7 +43,7 @@ export async function postMessage(
 }
 
 /** Only of a session that is there, and while Redis has room: a claim stays for a day. */
-async function claim(deps: Deps, name: [string, string, string], fresh: Claim): Promise<Claim | null> {
+async function claim(deps: PostDeps, name: [string, string, string], fresh: Claim): Promise<Claim | null> {
   const { clock, claims } = deps;
   const [owner, sessionId] = name;
   if (!(await ownsSession(deps, owner, sessionId))) throw noSession();

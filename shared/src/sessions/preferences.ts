@@ -1,7 +1,9 @@
 /** An owner's preferences: what every call of his sessions is told beside the conversation. */
+
 import { z } from 'zod';
-import type { Deps } from '../deps.ts';
+import type { Store } from '../store.ts';
 import { textOf } from '../text.ts';
+import type { SessionCache } from './cache.ts';
 
 export const Preferences = z
   .strictObject({
@@ -23,7 +25,7 @@ export type Preferences = z.infer<typeof Preferences>;
 /** Their name among an owner's settings. */
 const NAME = 'preferences';
 
-type Needs = Pick<Deps, 'store' | 'sessionCache'>;
+type Needs = { store: Store; sessionCache: SessionCache };
 
 /** Preferences as JSON text, `{}` where nothing was said, and whether they came from the cache. Throws `unavailable`. */
 export async function cachedPreferences({ store, sessionCache }: Needs, owner: string) {

@@ -2,10 +2,16 @@
  * Reads a session and its messages: from the cache, else from the store, and with them what ended tasks said that the store
  * does not have yet, so that an answer is there as soon as its task is done.
  */
-import type { Deps } from '../deps.ts';
+
 import { noSession, TaskError } from '../errors.ts';
+import type { Catalog } from '../job-type.ts';
+import type { Tasks } from '../record/tasks.ts';
+import type { Clock } from '../redis/clock.ts';
 import { isSessionId, type Message, type Session } from '../session.ts';
+import type { Store } from '../store.ts';
+import type { SessionCache } from './cache.ts';
 import { unkeptMessages } from './pending-messages.ts';
+import type { SessionTurns } from './turns.ts';
 import { type MessageView, messageJson } from './view.ts';
 import { newestFirst } from './walk-messages.ts';
 
@@ -22,15 +28,24 @@ export type MessagePage = { messages: MessageView[]; more: boolean };
 type Asked = { limit: number; before: string | null };
 type Kept = MessagePage & { session: Session };
 
+type SessionReads = {
+  store: Store;
+  sessionCache: SessionCache;
+  clock: Clock;
+  turns: SessionTurns;
+  tasks: Tasks;
+  catalog: Catalog;
+};
+
 /** Throws `not_found` for an unknown session and for another owner's alike, `unavailable` when the store is away. */
 export async function readSession(
-  deps: Deps,
+  deps: SessionReads,
   owner: string,
   id: string,
 ): Promise<{ session: Session; page: MessagePage; hit: boolean }> {
   if (!isSessionId(id)) throw noSession();
   // First: what moves from there to the store meanwhile is then seen twice, and not never.
-  const unkept = await unkeptIfAny(deps, owner, id);
+  const unkept = await pendingIfAny(deps, owner, id);
   const { json, hit } = await deps.sessionCache.read(owner, id, () => loadSession(deps, owner, id));
   if (json === null) throw noSession();
   const { session, ...kept }: Kept = JSON.parse(json);
@@ -40,7 +55,7 @@ export async function readSession(
 
 /** A page of messages, as far as it may be long: those before one id, or the newest. Throws as `readSession` does. */
 export async function readMessages(
-  deps: Deps,
+  deps: SessionReads,
   owner: string,
   id: string,
   asked: Asked,
@@ -51,7 +66,7 @@ export async function readMessages(
     return { page: { messages, more: page.more || messages.length < page.messages.length }, hit };
   }
   if (!isSessionId(id)) throw noSession();
-  const unkept = await unkeptIfAny(deps, owner, id);
+  const unkept = await pendingIfAny(deps, owner, id);
   const kept = await loadPage(deps, owner, id, asked);
   // Whose messages these are, his is the session.
   if (kept.messages.length === 0 && !(await deps.store.sessions.read(owner, id))) throw noSession();
@@ -59,7 +74,7 @@ export async function readMessages(
 }
 
 /** From the store alone, as JSON text: its numbers and its messages of one moment, though a writer may come between the reads. */
-export async function loadSession(deps: Pick<Deps, 'store'>, owner: string, id: string): Promise<string | null> {
+export async function loadSession(deps: { store: Store }, owner: string, id: string): Promise<string | null> {
   const { sessions } = deps.store;
   let session = await sessions.read(owner, id);
   for (let tries = 0; session !== null; tries++) {
@@ -77,7 +92,7 @@ export async function loadSession(deps: Pick<Deps, 'store'>, owner: string, id: 
 }
 
 async function loadPage(
-  { store }: Pick<Deps, 'store'>,
+  { store }: { store: Store },
   owner: string,
   id: string,
   { limit, before }: Asked,
@@ -94,7 +109,7 @@ async function loadPage(
 }
 
 /** Without Redis nobody knows of them; what the store has is read all the same. */
-async function unkeptIfAny(deps: Deps, owner: string, id: string): Promise<Message[]> {
+async function pendingIfAny(deps: SessionReads, owner: string, id: string): Promise<Message[]> {
   return deps.clock
     .guard(() => unkeptMessages(deps, owner, id))
     .catch((error: unknown) => {

@@ -2,8 +2,10 @@
  * Lists an owner's sessions, or searches them: in titles and in what was said, the same over every store. A search looks at a
  * bounded number of matches, the newest first; when there are more it says that its total is not exact.
  */
-import type { Deps } from '../deps.ts';
+
+import type { OwnerLines } from '../owners/lines.ts';
 import type { Session } from '../session.ts';
+import type { Store } from '../store.ts';
 import { MAX_COUNTED, type SessionFilter, type SessionSort } from '../store.ts';
 
 /** Matching messages, and matching titles, that one search looks at. */
@@ -22,7 +24,7 @@ export type SessionSearch = {
 export type FoundSessions = { sessions: Session[]; total: number; isExact: boolean };
 
 export async function searchSessions(
-  { store, searchLines }: Pick<Deps, 'store' | 'searchLines'>,
+  { store, searchLines }: { store: Store; searchLines: OwnerLines },
   owner: string,
   { query, filter, sort, limit, skip }: SessionSearch,
 ): Promise<FoundSessions> {

@@ -5,7 +5,7 @@
  */
 import { orUnavailable } from '../redis/away.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { SessionKeys } from './keys.ts';
 
 /** Longer than any turn waits for the store. What a lost runner puts in late, when its task is kept already, goes with it. */
 const TTL_MS = 30 * 86_400_000;
@@ -15,7 +15,7 @@ const BEGIN = `#!lua flags=allow-oom
 redis.call('ZADD', KEYS[1], 0, ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
-export function createSessionTurns(redis: RedisConnection, keys: Keys) {
+export function createSessionTurns(redis: RedisConnection, keys: SessionKeys) {
   return {
     /** Throws `unavailable` while Redis refuses. */
     async begin(sessionId: string, taskId: string): Promise<void> {

@@ -3,15 +3,28 @@
  * A turn is always in one of the two: it begins among the turns, and leaves them only when the store and the cache have it.
  * So the turns are read first.
  */
-import type { Deps } from '../deps.ts';
+
+import type { Catalog } from '../job-type.ts';
+import type { Tasks } from '../record/tasks.ts';
 import type { Message, Window } from '../session.ts';
+import type { Store } from '../store.ts';
+import type { SessionCache } from './cache.ts';
+import type { SessionLimits } from './limits.ts';
 import { byId, unkeptTurns } from './pending-messages.ts';
+import type { SessionTurns } from './turns.ts';
 import { newestFirst } from './walk-messages.ts';
 
 /** Characters of a window; its last message may bring more, since each may be as large as a request. */
 const MAX_WINDOW_CHARS = 12_000_000;
 
-type WindowDeps = Pick<Deps, 'turns' | 'tasks' | 'catalog' | 'store' | 'sessionCache' | 'limits'>;
+export type WindowDeps = {
+  turns: SessionTurns;
+  tasks: Tasks;
+  catalog: Catalog;
+  store: Store;
+  sessionCache: SessionCache;
+  limits: SessionLimits;
+};
 
 /** Of its owner, else null. Throws `unavailable` when neither the cache nor the store knows. */
 export async function readWindow(deps: WindowDeps, owner: string, sessionId: string): Promise<Window | null> {
@@ -33,7 +46,7 @@ export async function readWindow(deps: WindowDeps, owner: string, sessionId: str
 
 /** What the store has of it, cached or loaded. */
 export async function readKeptWindow(
-  { store, sessionCache, limits }: Pick<Deps, 'store' | 'sessionCache' | 'limits'>,
+  { store, sessionCache, limits }: { store: Store; sessionCache: SessionCache; limits: SessionLimits },
   owner: string,
   sessionId: string,
 ): Promise<Window | null> {
@@ -50,12 +63,7 @@ export async function readKeptWindow(
 }
 
 /** The newest messages, oldest first: as many as asked for, fewer when they are large. */
-async function newest(
-  { messages }: Deps['store'],
-  owner: string,
-  sessionId: string,
-  limit: number,
-): Promise<Message[]> {
+async function newest({ messages }: Store, owner: string, sessionId: string, limit: number): Promise<Message[]> {
   const newest: Message[] = [];
   let chars = 0;
   for await (const message of newestFirst(messages, owner, sessionId, null)) {

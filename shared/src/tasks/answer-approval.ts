@@ -1,13 +1,17 @@
 /** Answers an approval: the right one, once, in time. The task is queued again and its job made to wait no longer. */
+
 import { randomUUID } from 'node:crypto';
-import type { Deps } from '../deps.ts';
 import { TaskError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { TaskQueue } from '../queue/queue.ts';
+import type { Tasks } from '../record/tasks.ts';
+import type { Clock } from '../redis/clock.ts';
 
 export type ApprovalReply = { approvalId: string; action: string; by: string; data?: unknown };
 
 /** Throws `conflict` when the approval was answered, replaced or has expired. */
 export async function answerApproval(
-  deps: Pick<Deps, 'tasks' | 'queue' | 'clock' | 'log'>,
+  deps: { tasks: Tasks; queue: TaskQueue; clock: Clock; log: Log },
   task: { id: string; type: string },
   reply: ApprovalReply,
 ): Promise<void> {

@@ -1,10 +1,15 @@
 /** Cancels a task in any state: ends it when no attempt runs, else marks it and tells its runner. */
+
 import { randomUUID } from 'node:crypto';
-import type { Deps } from '../deps.ts';
+import type { Live } from '../live/live.ts';
+import type { Log } from '../log.ts';
+import type { TaskQueue } from '../queue/queue.ts';
 import type { CancelVerdict } from '../record/task-verdicts.ts';
+import type { Tasks } from '../record/tasks.ts';
+import type { Clock } from '../redis/clock.ts';
 
 export async function cancelTask(
-  deps: Pick<Deps, 'tasks' | 'live' | 'queue' | 'clock' | 'log'>,
+  deps: { tasks: Tasks; live: Live; queue: TaskQueue; clock: Clock; log: Log },
   task: { id: string; type: string; owner: string },
 ): Promise<CancelVerdict> {
   const { tasks, live, queue, clock, log } = deps;

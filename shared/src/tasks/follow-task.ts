@@ -1,6 +1,7 @@
 /** Follows a task: its events after a cursor, in order, without gap or repeat, until the terminal one. */
-import type { Deps } from '../deps.ts';
+
 import type { Frame } from '../event.ts';
+import type { Live } from '../live/live.ts';
 
 /**
  * Gives batches of frames; ends after `done`, when `signal` aborts, or when the task is gone. A `gap` stands where events
@@ -8,7 +9,7 @@ import type { Frame } from '../event.ts';
  * The caller has checked that the task exists and is the owner's.
  */
 export async function* followTask(
-  deps: Pick<Deps, 'live'>,
+  deps: { live: Live },
   task: { id: string },
   after: string,
   signal: AbortSignal,

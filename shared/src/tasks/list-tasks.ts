@@ -2,8 +2,10 @@
  * Lists an owner's tasks, newest first: those in Redis and those in the store as one list, by one cursor. Redis is read
  * first, because a task is in the store before it leaves Redis: so none falls between.
  */
-import type { Deps } from '../deps.ts';
+import type { Tasks } from '../record/tasks.ts';
+import type { Clock } from '../redis/clock.ts';
 import { fromStore, isAway } from '../store/answer.ts';
+import type { Store } from '../store.ts';
 import { endStatuses, type Status, statusAt, type TaskRecord } from '../task.ts';
 
 /** Records of Redis looked at for one page of a filtered list; the page may then be short, with a cursor to go on. */
@@ -22,7 +24,7 @@ export type ListQuery = {
 /** Tasks of one place, newest first: all there are above `down`, or, when it is null, all. */
 type Part = { tasks: TaskRecord[]; down: string | null };
 
-type ListDeps = Pick<Deps, 'tasks' | 'clock' | 'store'>;
+type ListDeps = { tasks: Tasks; clock: Clock; store: Store };
 
 async function inRedis({ tasks, clock }: ListDeps, owner: string, query: ListQuery, now: number): Promise<Part> {
   const { type, status, limit } = query;

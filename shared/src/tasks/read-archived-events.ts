@@ -1,12 +1,13 @@
 /** Reads the events of a task out of the store, as its readers had them from Redis. */
-import type { Deps } from '../deps.ts';
+
 import { compareIds, encodeFrame, type Frame, gapFrame } from '../event.ts';
 import { fromStore } from '../store/answer.ts';
+import type { Store } from '../store.ts';
 import { doneData } from '../task.ts';
 
 /** All frames after a cursor, with a `gap` where events were cut; null when the store does not have the task. */
 export async function readArchivedEvents(
-  { store }: Pick<Deps, 'store'>,
+  { store }: { store: Store },
   owner: string,
   id: string,
   after: string,

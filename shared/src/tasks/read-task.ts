@@ -2,9 +2,12 @@
  * Reads a task of an owner wherever it is: in Redis, and after its retention there in the store. In this order, because a
  * task is in the store before it leaves Redis: whoever finds it in neither has found that it does not exist.
  */
-import type { Deps } from '../deps.ts';
+
 import { TaskError } from '../errors.ts';
+import type { Tasks } from '../record/tasks.ts';
+import type { Clock } from '../redis/clock.ts';
 import { fromStore } from '../store/answer.ts';
+import type { Store } from '../store.ts';
 import type { TaskRecord } from '../task.ts';
 import { partitionOf } from '../task-id.ts';
 
@@ -16,7 +19,7 @@ export type FoundTask = TaskRecord & { archived: boolean };
  * `unavailable` when it may be where nobody can look now. `listed` leaves out the output.
  */
 export async function readTask(
-  { tasks, clock, store, partitions }: Pick<Deps, 'tasks' | 'clock' | 'store' | 'partitions'>,
+  { tasks, clock, store, partitions }: { tasks: Tasks; clock: Clock; store: Store; partitions: number },
   owner: string,
   id: string,
   place: 'whole' | 'listed' = 'whole',

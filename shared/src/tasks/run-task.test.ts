@@ -6,6 +6,7 @@ import { silentLog } from '../../../scripts/testing/task-redis.ts';
 import { wiredTo } from '../../../scripts/testing/wired.ts';
 import { chatRequest } from '../jobs/chat/chat-request.ts';
 import { createProviders } from '../models/create-providers.ts';
+import { withParts } from '../parts.ts';
 import { someOwner, talk } from '../store/contract/samples.ts';
 import { runTask } from './run-task.ts';
 import { submitTask } from './submit-task.ts';
@@ -14,11 +15,14 @@ async function setup(t: TestContext) {
   const { deps, redis, config } = await wiredTo(t, { OLLAMA_HOST: 'off' });
   const owner = someOwner();
   const { sessionId } = await talk(deps.store, owner, ['one', 'two']);
+  const value = { messages: [{ role: 'user', content: 'three' }], session_id: sessionId };
   const { id } = await submitTask(deps, {
     owner,
     spread: false,
     type: chatRequest,
-    input: JSON.stringify({ messages: [{ role: 'user', content: 'three' }], session_id: sessionId }),
+    input: JSON.stringify(value),
+    value,
+    inputPath: [],
     options: { priority: 0, metadata: {}, timeoutMs: 60_000, maxAttempts: 3, runAt: 0, delayMs: 0, startBy: undefined },
     given: {},
     idempotencyKey: undefined,
@@ -46,7 +50,7 @@ async function setup(t: TestContext) {
   };
   const run = (over: object) =>
     runTask(
-      { ...deps, providers, ...over },
+      { ...withParts({ ...deps, ...over }), providers },
       { taskId: id, type: chatRequest.name, signal: new AbortController().signal, fence: randomUUID() },
     );
   const read = () => deps.tasks.read(owner, id);

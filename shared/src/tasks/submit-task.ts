@@ -3,31 +3,42 @@
  * commit point is repaired by the sweep; what is unknown before it is withdrawn, so that a request answered 503 never runs.
  */
 import { randomUUID } from 'node:crypto';
-import type { Deps } from '../deps.ts';
 import { TaskError } from '../errors.ts';
 import type { JobType } from '../job-type.ts';
-import { ownsSession } from '../sessions/owner.ts';
-import type { TaskOptions } from '../task.ts';
+import type { Log } from '../log.ts';
+import type { Part } from '../part.ts';
+import type { TaskQueue } from '../queue/queue.ts';
+import type { Tasks } from '../record/tasks.ts';
+import type { Clock } from '../redis/clock.ts';
+import type { Marks, TaskOptions, TaskRecord } from '../task.ts';
 import { canonicalJson, makeTaskId, partitionOfKey, sha256 } from '../task-id.ts';
+
+export type SubmitDeps = {
+  tasks: Tasks;
+  clock: Clock;
+  queue: TaskQueue;
+  parts: readonly Part[];
+  partitions: number;
+  log: Log;
+};
 
 export type SubmitRequest = {
   owner: string;
   /** Whether there may be other owners to be fair to. */
   spread: boolean;
   type: JobType;
-  /** The parsed input, as JSON text. */
+  /** The parsed input, as JSON text and as a value. */
   input: string;
-  /** The session it belongs to, and which field of the request says so. */
-  session?: { id: string; path: string } | undefined;
+  value: unknown;
+  /** Where it stands in the request's body. */
+  inputPath: string[];
   options: TaskOptions & { runAt: number; delayMs: number; startBy: number | undefined };
   /** The options as the client gave them, for the fingerprint: our defaults may change between a request and its replay. */
   given: unknown;
   idempotencyKey: string | undefined;
   requestId: string;
   traceparent: string | undefined;
-  retryOf?: string | undefined;
-  /** The turn of the first task of a chain of retries that began. */
-  turnOf?: string | undefined;
+  retryOf?: TaskRecord | undefined;
 };
 
 export type Submitted =
@@ -39,15 +50,15 @@ export type Submitted =
 const CREATE_MS_PER_MB = 100;
 const WITHDRAW_RETRY_MS = 250;
 
-/** Throws `queue_full`, `idempotency_conflict`, `not_found` (the session) or `unavailable`; then nothing was accepted. */
-export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Submitted> {
+/** Throws `queue_full`, `idempotency_conflict`, `unavailable` or what a part refuses it by; then nothing was accepted. */
+export async function submitTask(deps: SubmitDeps, request: SubmitRequest): Promise<Submitted> {
   const { tasks, clock, queue, log } = deps;
   const { owner, type, options, idempotencyKey } = request;
   if (clock.full()) {
     throw new TaskError('unavailable', 'Redis is nearly full. Nothing was accepted.', { retryAfterMs: 5_000 });
   }
   const keyHash = idempotencyKey === undefined ? undefined : sha256(`${owner}\n${idempotencyKey}`);
-  await checkSession(deps, request, keyHash);
+  const marks = await admit(deps, request, keyHash);
   const partition = keyHash === undefined ? clock.pickPartition() : partitionOfKey(keyHash, deps.partitions);
   const id = makeTaskId(clock.now(partition), partition);
   const windowMs = clock.timeoutMs + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
@@ -74,8 +85,8 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
           metadata: options.metadata,
           requestId: request.requestId,
           traceparent: request.traceparent,
-          retryOf: request.retryOf,
-          turnOf: request.turnOf,
+          retryOf: request.retryOf?.id,
+          marks,
           idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
           notAfter: clock.now(partition) + windowMs,
           wanted: () => !refused,
@@ -117,28 +128,28 @@ export async function submitTask(deps: Deps, request: SubmitRequest): Promise<Su
 }
 
 /**
- * The session must be there, and be the owner's. An Idempotency-Key that has made a task already asks for no other one: it is
- * answered as before, whatever became of the session, and while the store is away.
+ * Asks the parts, which mark the task. An Idempotency-Key that has made a task already asks for no other one: it is answered
+ * as before, whatever a part says now.
  */
-async function checkSession(
-  deps: Deps,
-  { owner, session: wanted }: SubmitRequest,
+async function admit(
+  { parts, clock, tasks }: SubmitDeps,
+  { owner, type, value, inputPath, retryOf }: SubmitRequest,
   keyHash: string | undefined,
-): Promise<void> {
-  if (wanted === undefined) return;
+): Promise<Marks> {
   try {
-    if (await ownsSession(deps, owner, wanted.id)) return;
-    throw new TaskError('not_found', `There is no session of yours that ${wanted.path} names.`, {
-      fields: [{ path: wanted.path, message: 'is not the id of a session' }],
-    });
+    const marks: Record<string, string> = {};
+    for (const part of parts) {
+      if (part.admit) Object.assign(marks, await part.admit({ owner, type, input: value, inputPath }, retryOf));
+    }
+    return marks;
   } catch (error) {
-    if (keyHash !== undefined && (await deps.clock.guard(() => deps.tasks.hasIdempotencyKey(keyHash)))) return;
+    if (keyHash !== undefined && (await clock.guard(() => tasks.hasIdempotencyKey(keyHash)))) return {};
     throw error;
   }
 }
 
 function fingerprint({ type, input, given, retryOf }: SubmitRequest): string {
-  return sha256(canonicalJson({ type: type.name, input: JSON.parse(input), options: given, retryOf }));
+  return sha256(canonicalJson({ type: type.name, input: JSON.parse(input), options: given, retryOf: retryOf?.id }));
 }
 
 /**
@@ -146,7 +157,7 @@ function fingerprint({ type, input, given, retryOf }: SubmitRequest): string {
  * until Redis has taken it after the time from which create refuses.
  */
 async function withdraw(
-  deps: Deps,
+  deps: SubmitDeps,
   { id, partition, owner, windowMs }: { id: string; partition: number; owner: string; windowMs: number },
 ): Promise<void> {
   const { tasks, clock, log } = deps;

@@ -3,13 +3,17 @@
  * missing is added, one that sleeps beyond its time is promoted, what is overdue is ended. What cannot be repaired (a full
  * Redis takes no job) is looked at again soon, and holds up no other.
  */
-import type { Deps } from '../deps.ts';
-import type { DueTask } from '../record/schedule.ts';
+
+import type { Log } from '../log.ts';
+import type { TaskQueue } from '../queue/queue.ts';
+import type { Check, Checks, DueTask } from '../record/checks.ts';
+import type { Tasks } from '../record/tasks.ts';
+import type { Clock } from '../redis/clock.ts';
 import { isEnd } from '../task.ts';
 
 const PAGE = 200;
 
-type SweepDeps = Pick<Deps, 'tasks' | 'schedule' | 'queue' | 'clock' | 'log'>;
+type SweepDeps = { tasks: Tasks; checks: Checks; queue: TaskQueue; clock: Clock; log: Log };
 type SweepLimits = { firstCheckMs: number; maxCheckMs: number; cancelGraceMs: number };
 
 /** Every open task when `everything` (a lease was just taken), else those that are due. Gives how many it looked at. */
@@ -21,12 +25,12 @@ export async function sweepPartition(
   /** Called between pages; false when the partition is another relay's now. */
   holds: () => Promise<boolean> = async () => true,
 ): Promise<number> {
-  const { schedule, clock, log } = deps;
+  const { checks, clock, log } = deps;
   let looked = 0;
 
-  async function look(checks: Parameters<typeof schedule.load>[1]) {
+  async function look(due: Check[]) {
     const now = clock.now(partition);
-    const found = await schedule.load(partition, checks);
+    const found = await checks.load(partition, due);
     const failure = await repair(deps, partition, found, now, limits).then(
       () => null,
       (error: unknown) => ({ error }),
@@ -35,29 +39,29 @@ export async function sweepPartition(
     const next = found.map((task) => {
       return { id: task.id, seen: task.checkAt, at: Math.min(nextCheck(task, now, limits), latest) };
     });
-    await schedule.recheck(partition, next);
+    await checks.recheck(partition, next);
     if (failure) log.warn({ ...failure, partition }, 'a sweep could not repair what it found, and tries again soon');
     looked += found.length;
   }
 
   if (everything) {
     let first = true;
-    for await (const checks of schedule.open(partition)) {
+    for await (const some of checks.open(partition)) {
       if (!first && !(await holds())) break;
       first = false;
-      await look(checks);
+      await look(some);
     }
     return looked;
   }
   for (;;) {
-    const checks = await schedule.due(partition, clock.now(partition), PAGE);
-    await look(checks);
-    if (checks.length < PAGE || !(await holds())) return looked;
+    const due = await checks.due(partition, clock.now(partition), PAGE);
+    await look(due);
+    if (due.length < PAGE || !(await holds())) return looked;
   }
 }
 
 async function repair(
-  { tasks, schedule, queue, clock, log }: SweepDeps,
+  { tasks, checks, queue, clock, log }: SweepDeps,
   partition: number,
   found: DueTask[],
   now: number,
@@ -79,7 +83,7 @@ async function repair(
   await Promise.all(open.map(async (task) => isLate(task, now) && queue.promote(task.type, task.id)));
   // Those that went on since they were read (an answer came) had a job then, and it may be gone: the one added here would
   // sleep until a time that counts no more, perhaps that of a task that has ended.
-  const asleep = await schedule.load(
+  const asleep = await checks.load(
     partition,
     open.filter(({ dueAt }) => dueAt > now).map(({ id, checkAt }) => ({ id, at: checkAt })),
   );

@@ -18,7 +18,7 @@ test('a relay without work asks Redis seven things a round at most', async (t) =
   const { id } = await ended();
   await relay({ ...LONG, SWEEP_INTERVAL_MS: String(ROUND_MS) });
   await until(async () => (await redis.zscore(keys.archived(0), id)) !== null);
-  await until(async () => (await redis.xlen(keys.bus(0))) <= 1);
+  await until(async () => (await redis.xlen(keys.outbox(0))) <= 1);
   /** Without the probe's and our own. */
   async function calls() {
     const lines = (await redis.info('commandstats')).matchAll(/^cmdstat_([a-z|]+):calls=(\d+)/gm);
@@ -44,15 +44,15 @@ test('what comes after a failover that lost the end of the bus is archived, thou
   const { ended, relay, redis, keys } = setup(t);
   const { id } = await ended();
   // The new master's clock is behind: so early does that task's end come on its bus.
-  const entries = await redis.xrange(keys.bus(0), '-', '+');
-  await redis.del(keys.bus(0));
+  const entries = await redis.xrange(keys.outbox(0), '-', '+');
+  await redis.del(keys.outbox(0));
   const { id: seen } = await ended();
   await relay(LONG);
   await until(async () => (await redis.zscore(keys.archived(0), seen)) !== null);
   // The trim is its last word on them: one that came after the failover would take what is on the new bus.
-  await until(async () => (await redis.xlen(keys.bus(0))) <= 1);
-  const failover = redis.multi().del(keys.bus(0)).hset(keys.cursors(0), 'store', '0-0');
-  for (const [entryId, fields] of entries) failover.xadd(keys.bus(0), entryId, ...fields);
+  await until(async () => (await redis.xlen(keys.outbox(0))) <= 1);
+  const failover = redis.multi().del(keys.outbox(0)).hset(keys.cursors(0), 'store', '0-0');
+  for (const [entryId, fields] of entries) failover.xadd(keys.outbox(0), entryId, ...fields);
   await failover.exec();
   await until(async () => (await redis.zscore(keys.archived(0), id)) !== null);
 });
@@ -61,12 +61,12 @@ test('more held tasks than a batch takes are all tried by a relay that comes, an
   const { ended, relay, redis, keys, puts, putIds, now } = setup(t);
   const ids: string[] = [];
   for (let i = 0; i < 250; i++) ids.push((await ended()).id);
-  await redis.del(keys.bus(0));
-  await redis.zadd(keys.held(0), ...ids.flatMap((id, index) => [index, id]));
+  await redis.del(keys.outbox(0));
+  await redis.zadd(keys.deferred(0), ...ids.flatMap((id, index) => [index, id]));
   await relay({ ...LONG, SWEEP_INTERVAL_MS: String(LONG_ROUND_MS), DRAIN_MS: '0' });
   await until(async () => (await redis.zcard(keys.archived(0))) === ids.length);
   assert.deepEqual(putIds(), ids);
   const tookMs = (await now()) - (puts[0]?.at ?? 0);
   assert.ok(tookMs < LONG_ROUND_MS, `no round lies between the batches, which took ${tookMs} ms`);
-  assert.equal(await redis.exists(keys.held(0)), 0);
+  assert.equal(await redis.exists(keys.deferred(0)), 0);
 });

@@ -6,8 +6,9 @@ import { randomUUID } from 'node:crypto';
 import type { Environment } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { keepHealthFile } from '@beanline/shared/health-file.ts';
+import { purgeStore } from '@beanline/shared/outbox/purge-store.ts';
+import { createStoreSink } from '@beanline/shared/outbox/sinks/store.ts';
 import { sweepPartition } from '@beanline/shared/tasks/sweep-partition.ts';
-import { createArchive } from '../../../shared/src/outbox/sinks/store.ts';
 
 const BATCH = 500;
 const MAX_CHECK_MS = 600_000;
@@ -18,7 +19,7 @@ const UNLEASE_MS = 200;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function startRelay(deps: Deps, config: Environment) {
-  const { schedule, clock, log, partitions } = deps;
+  const { clock, log, partitions } = deps;
   const holder = randomUUID();
   const leaseMs = Math.max(5 * config.SWEEP_INTERVAL_MS, 3_000);
   const limits = {
@@ -34,11 +35,11 @@ export function startRelay(deps: Deps, config: Environment) {
   /** Until when each partition is ours as far as we know, which may be wrong: two relays at once do no harm. */
   const leasedUntil = new Map<number, number>();
   const holds = (partition: number) => performance.now() < (leasedUntil.get(partition) ?? 0);
-  const archive = createArchive(deps, config, holds, stop.signal);
+  const archive = createStoreSink(deps, config, holds, stop.signal);
 
   async function lease(partition: number) {
     const until = performance.now() + leaseMs;
-    const { held, fresh } = await schedule.lease(partition, holder, leaseMs);
+    const { held, fresh } = await deps.lease.take(partition, holder, leaseMs);
     leasedUntil.set(partition, held ? until : 0);
     return { held, fresh };
   }
@@ -46,7 +47,7 @@ export function startRelay(deps: Deps, config: Environment) {
   /** Only what the store has acknowledged is among them. */
   async function removeExpired(partition: number) {
     const now = () => clock.now(partition);
-    while ((await schedule.removeExpired(partition, now(), BATCH, config.IDEMPOTENCY_RETENTION_MS)) === BATCH);
+    while ((await deps.retention.removeExpired(partition, now(), BATCH, config.IDEMPOTENCY_RETENTION_MS)) === BATCH);
   }
 
   async function sweep(partition: number, fresh: boolean) {
@@ -85,7 +86,7 @@ export function startRelay(deps: Deps, config: Environment) {
   }
 
   const all = Array.from({ length: partitions }, (_, partition) => partition);
-  const ended = Promise.all([...all.map(loop), ...all.map(archive.loop), archive.purge()]);
+  const ended = Promise.all([...all.map(loop), ...all.map(archive), purgeStore(deps, config, holds, stop.signal)]);
   const endHealth = keepHealthFile(config.HEALTH_FILE, () => clock.available(), log);
   log.info('the relay is ready');
   return {
@@ -94,7 +95,7 @@ export function startRelay(deps: Deps, config: Environment) {
       endHealth();
       // The store may take longer; what it then has not acknowledged stays in Redis.
       await Promise.race([ended, sleep(Math.min(config.SWEEP_INTERVAL_MS + 2_000, config.DRAIN_MS))]);
-      const given = all.map((partition) => schedule.unlease(partition, holder).catch(() => undefined));
+      const given = all.map((partition) => deps.lease.give(partition, holder).catch(() => undefined));
       await Promise.race([Promise.all(given), sleep(UNLEASE_MS)]);
     },
   };

@@ -2,7 +2,7 @@
  * `/healthz`: the process lives. `/readyz`: it can accept work now. Anyone may ask, so it says nothing of owners and tasks;
  * and often, so that what costs Redis something is asked for once a second.
  */
-import type { Readiness as Known } from '@beanline/shared/redis/readiness.ts';
+import type { Readiness as Known } from '@beanline/shared/outbox/readiness.ts';
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import type { Api, ApiEnv } from '../http/context.ts';

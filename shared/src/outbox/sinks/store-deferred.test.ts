@@ -5,6 +5,7 @@ import { silentLog, until as untilWithin } from '../../../../scripts/testing/tas
 import { taskRelay } from '../../../../scripts/testing/task-relay.ts';
 import type { Deps } from '../../deps.ts';
 import { TaskError } from '../../errors.ts';
+import { createSessionKeys } from '../../sessions/keys.ts';
 import { someSession } from '../../store/contract/samples.ts';
 import type { MessageStore } from '../../store.ts';
 
@@ -48,12 +49,12 @@ test('a task that cannot be read is tried again by itself, and stays in Redis wh
   await relay(LONG);
   const after = (await ended()).id;
   for (const id of [...others, after]) await until(() => isArchived(id));
-  await until(async () => (await redis.xlen(keys.bus(0))) <= 1);
-  assert.deepEqual((await redis.zrange(keys.held(0), '0', '-1')).sort(), [mended, broken].sort());
+  await until(async () => (await redis.xlen(keys.outbox(0))) <= 1);
+  assert.deepEqual((await redis.zrange(keys.deferred(0), '0', '-1')).sort(), [mended, broken].sort());
   await redis.set(keys.input(0, mended), input);
   await until(() => isArchived(mended));
   assert.equal((await store.tasks.readRequest('anna', mended))?.input, input);
-  await until(async () => (await redis.exists(keys.held(0))) === 0);
+  await until(async () => (await redis.exists(keys.deferred(0))) === 0);
   assert.ok(!(await isArchived(broken)));
   assert.equal(await redis.exists(keys.task(0, broken), keys.log(0, broken), keys.input(0, broken)), 3);
   for (const id of [...others, after]) {
@@ -80,7 +81,7 @@ test('a session that takes no turn is tried again by itself, and given up; every
   const isGivenUp = () => (tries.get(bad) ?? 0) >= 10;
   assert.ok(!(await isArchived(refused)) || isGivenUp(), 'it does not leave Redis while it is tried');
   await until(() => isArchived(refused));
-  await until(async () => (await redis.exists(keys.held(0))) === 0);
+  await until(async () => (await redis.exists(keys.deferred(0))) === 0);
   assert.ok(isGivenUp());
   for (const session of good) {
     assert.equal(tries.get(session), 1);
@@ -92,7 +93,7 @@ test('a session whose keys Redis does not take is tried until it does, and nobod
   const { relay, redis, keys, newSession, said, store, isArchived } = await setup(t);
   const session = await newSession();
   const id = await said(session);
-  await redis.zadd(keys.turns(session), 0, id);
+  await redis.zadd(createSessionKeys(keys.prefix).turns(session), 0, id);
   const lines: string[] = [];
   let failures = 0;
   await relay(LONG, undefined, (deps) => ({
@@ -105,7 +106,7 @@ test('a session whose keys Redis does not take is tried until it does, and nobod
   }));
   await until(() => isArchived(id));
   assert.ok(failures > 15, `${failures} tries`);
-  assert.equal(await redis.exists(keys.turns(session)), 0);
+  assert.equal(await redis.exists(createSessionKeys(keys.prefix).turns(session)), 0);
   assert.equal((await store.sessions.read('anna', session))?.messageCount, 1);
   assert.ok(!lines.join('').includes('the store is away'));
 });

@@ -54,7 +54,7 @@ test('tasks come to the store in the order in which they ended, a hundred at a t
   await tasks.finish(early.ref, ending(early.lastId));
   order.push(early.ref.id);
   await relay(LONG);
-  await until(async () => (await redis.xlen(keys.bus(0))) <= 1);
+  await until(async () => (await redis.xlen(keys.outbox(0))) <= 1);
   assert.deepEqual(putIds(), order);
   assert.ok(puts.every((put) => put.tasks.length <= 100) && puts.some((put) => put.tasks.length === 100));
   assert.equal(await redis.zcard(keys.archived(0)), order.length);
@@ -103,7 +103,7 @@ test('a task that the store refuses stays in Redis for good, and holds up no oth
     await put(tasks);
   });
   await until(async () => (await redis.exists(...ids.map((id) => keys.task(0, id)))) === 1);
-  await until(async () => (await redis.xlen(keys.bus(0))) <= 1);
+  await until(async () => (await redis.xlen(keys.outbox(0))) <= 1);
   assert.equal(await redis.exists(keys.task(0, bad), keys.log(0, bad), keys.input(0, bad)), 3);
 });
 
@@ -118,46 +118,6 @@ test('a task whose record went with its Redis is passed over, and so is one whos
   await until(async () => (await redis.exists(keys.task(0, last))) === 0);
   assert.deepEqual(putIds(), [last]);
   assert.equal(await redis.hget(keys.task(0, open), 'status'), 'in_progress');
-});
-
-test('what a relay from before the store keeps is archived before it is removed, also what is on the bus no more', async (t) => {
-  const { ended, relay, redis, keys, now, putIds } = setup(t);
-  // As that relay left it: kept until a time, some of them past it, confirmed, and gone from the bus.
-  const kept: string[] = [];
-  for (let i = 0; i < 150; i++) kept.push((await ended()).id);
-  await redis.zadd(keys.kept(0), ...kept.flatMap((id, index) => [index, id]));
-  const tail = (await redis.xrevrange(keys.bus(0), '+', '-', 'COUNT', 1))[0]?.[0] ?? '';
-  await redis.hset(keys.cursors(0), 'retention', tail);
-  await redis.xtrim(keys.bus(0), 'MINID', tail);
-  const after = (await ended()).id;
-  const startedAt = await now();
-  await relay();
-  await until(async () => (await redis.exists(...[...kept, after].map((id) => keys.task(0, id)))) === 0);
-  assert.ok((await now()) - startedAt >= 1_000);
-  assert.deepEqual(putIds().sort(), [...kept, after].sort());
-  assert.equal(await redis.exists(keys.kept(0)), 0);
-  assert.deepEqual(Object.keys(await redis.hgetall(keys.cursors(0))), ['store']);
-});
-
-test('a relay from before the store that goes on beside a new one takes nothing from the archive, and does not hold the bus', async (t) => {
-  const { ended, relay, program, schedule, redis, keys } = setup(t);
-  const { deps } = await program('api');
-  await relay();
-  const ids: string[] = [];
-  for (let i = 0; i < 20; i++) {
-    ids.push((await ended()).id);
-    // What that relay does: its own cursor, its own index, and trims below the slowest.
-    const entries = await schedule.readBus(0, 'retention', 500);
-    for (const { task, to, at } of entries) if (to === 'completed') await redis.zadd(keys.kept(0), at + 600_000, task);
-    const last = entries.at(-1);
-    if (last) await redis.hset(keys.cursors(0), 'retention', last.entryId);
-  }
-  await until(async () => (await redis.exists(...ids.map((id) => keys.task(0, id)))) === 0);
-  for (const id of ids) assert.equal((await readTask(deps, 'anna', id)).archived, true);
-  const { id } = await ended();
-  await until(async () => (await redis.hget(keys.cursors(0), 'retention')) === null);
-  await until(async () => (await redis.exists(keys.task(0, id))) === 0);
-  assert.ok((await redis.xlen(keys.bus(0))) <= 1);
 });
 
 test('a full Redis is made room in: what ends is archived and removed', async (t) => {
@@ -192,7 +152,6 @@ test('what is past STORE_RETENTION_DAYS is purged, in batches, and nothing else'
     record: { ...task.record, id: `${id.slice(0, -4)}${String(index).padStart(4, '0')}`, endedAt: 1_000 + index },
     input: null,
     timeoutMs: 1,
-    sessionId: null,
     events: [],
   })) as unknown as Parameters<typeof deps.store.tasks.put>[0];
   await deps.store.tasks.put(old);

@@ -16,7 +16,7 @@ end
 
 local function started()
   local names = { 'attempt', 'last_id', 'failures', 'max_attempts', 'timeout_ms', 'request_id', 'traceparent',
-    'owner', 'turn_of' }
+    'owner', 'marks' }
   local fits = redis.call('STRLEN', KEYS[7]) <= tonumber(ARGV[10])
   local answer = { 'start', fits and redis.call('GET', KEYS[7]) or '' }
   for _, value in ipairs(redis.call('HMGET', task, unpack(names))) do answer[#answer + 1] = value or '' end
@@ -28,7 +28,7 @@ local function start()
   redis.call('HINCRBY', task, 'attempt', 1)
   redis.call('HSETNX', task, 'started_at', now)
   redis.call('HSET', task, 'fence', fence, 'attempt_started_at', now)
-  redis.call('HDEL', task, 'progress')
+  redis.call('HDEL', task, 'progress', 'waiting')
   move('in_progress')
   emit('started', ARGV[3])
   return started()

@@ -67,18 +67,26 @@ local function check_by(at)
   redis.call('ZADD', open, 'XX', 'LT', at, task_id)
 end
 
--- The task no longer waits for its first start: gives back its place in the queue's limits.
-local function uncount()
-  local record = redis.call('HMGET', task, 'counted', 'type', 'input_bytes', 'owner')
-  if record[1] ~= '1' then return end
-  redis.call('HDEL', task, 'counted')
-  local queue = record[2]
-  local function subtract(name, amount)
-    if redis.call('HINCRBY', counts, name, -amount) <= 0 then redis.call('HDEL', counts, name) end
+-- What a waiting task takes of its queue's limits: `amount` 1 takes it, -1 gives it back.
+local function count_in(amount)
+  local record = redis.call('HMGET', task, 'type', 'input_bytes', 'owner')
+  local queue = record[1]
+  local function add(name, number)
+    if redis.call('HINCRBY', counts, name, amount * number) <= 0 then redis.call('HDEL', counts, name) end
   end
-  subtract(queue .. ':tasks', 1)
-  subtract(queue .. ':bytes', tonumber(record[3]))
-  subtract(queue .. ':owner:' .. record[4], 1)
+  add(queue .. ':tasks', 1)
+  add(queue .. ':bytes', tonumber(record[2]))
+  add(queue .. ':owner:' .. record[3], 1)
+end
+
+-- The task waits again.
+local function count_again()
+  if redis.call('HSETNX', task, 'counted', '1') == 1 then count_in(1) end
+end
+
+-- The task no longer waits.
+local function uncount()
+  if redis.call('HDEL', task, 'counted') == 1 then count_in(-1) end
 end
 
 local function stop_clock(until_ms)

@@ -30,12 +30,12 @@ export function hostileContract(stores: () => Pair) {
           output: JSON.stringify({ [text]: text }),
           error: { code: 'internal', message: text },
           retryOf: text,
-          turnOf: text,
+          marks: { [text]: text },
+          waiting: text,
           lastId: text,
         },
         {
           input: JSON.stringify(text),
-          sessionId: text.slice(0, 500),
           events: [{ ...someEvents(1)[0], data: text } as never],
         },
       );

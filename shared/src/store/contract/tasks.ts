@@ -13,7 +13,7 @@ export function tasksContract(stores: () => Pair) {
       error: { code: 'timed_out', message: 'It took too long.' },
       progress: { progress: 0.5 },
       retryOf: 'task_before',
-      turnOf: 'task_first',
+      marks: { turn_of: 'task_first' },
     });
     await one.tasks.put([task]);
     const { id } = task.record;

@@ -41,7 +41,7 @@ describe('what MongoDB is asked', { skip: withoutMongo }, () => {
     const task = someTask(
       owner,
       { type: text, metadata: { [text]: text }, error: { code: 'internal', message: text } },
-      { input: JSON.stringify({ [text]: text }), sessionId: session.id, events: someEvents(2) },
+      { input: JSON.stringify({ [text]: text }), events: someEvents(2) },
     );
     const { id } = task.record;
     await store.tasks.put([task]);

@@ -1,6 +1,5 @@
 /** `POST /tasks/<id>/retry`: a new task of the same input. */
 import { TaskError } from '@beanline/shared/errors.ts';
-import { turnIdOf } from '@beanline/shared/session.ts';
 import { isEnd } from '@beanline/shared/task.ts';
 import { readRequest } from '@beanline/shared/tasks/read-request.ts';
 import type { FoundTask } from '@beanline/shared/tasks/read-task.ts';
@@ -9,10 +8,6 @@ import type { Hono } from 'hono';
 import type { Api, ApiContext, ApiEnv } from '../../http/context.ts';
 import { findTask } from '../tasks/tasks.ts';
 import { accept, submitRequest } from './accept.ts';
-
-/** The turn in which a task asked its question; undefined when it never began: its retry is the first to ask. */
-const askedTurn = ({ id, startedAt, endedAt }: FoundTask) =>
-  startedAt === null || endedAt === null ? undefined : turnIdOf({ id, endedAt });
 
 /** The submit of an ended task once more, with the options it had. */
 async function retryRequest(api: Api, c: ApiContext, task: FoundTask): Promise<SubmitRequest> {
@@ -24,8 +19,7 @@ async function retryRequest(api: Api, c: ApiContext, task: FoundTask): Promise<S
   const { priority, metadata, maxAttempts } = task;
   return {
     ...request,
-    retryOf: task.id,
-    turnOf: task.turnOf ?? askedTurn(task),
+    retryOf: task,
     options: { ...request.options, priority, metadata, timeoutMs: stored.timeoutMs, maxAttempts },
   };
 }

@@ -147,7 +147,8 @@ export function parseSubmit(
     spread: context.spread,
     type,
     input: JSON.stringify(input.data),
-    session: sessionOf(type, input.data, inputPath),
+    value: input.data,
+    inputPath,
     options: {
       priority,
       metadata,
@@ -164,11 +165,6 @@ export function parseSubmit(
     traceparent:
       traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? traceparent : undefined,
   };
-}
-
-function sessionOf(type: JobType, input: unknown, inputPath: string[]): SubmitRequest['session'] {
-  const id = type.sessionOf?.(input);
-  return id === undefined ? undefined : { id, path: [...inputPath, 'session_id'].join('.') };
 }
 
 /**

@@ -5,7 +5,7 @@
  * such state, and follows that master by the map of the Cluster.
  */
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis';
-import type { RedisConnection } from '../redis/connect.ts';
+import type { RedisConnection } from './connect.ts';
 
 export const slotOf = (key: string): number => new Command('type', [key]).getSlot() ?? 0;
 

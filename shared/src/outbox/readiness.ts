@@ -1,9 +1,9 @@
 /** What `/readyz` tells of Redis beyond its being there: in two batches, whatever the number of tasks, readers and owners. */
 
 import type { createPresence } from '../queue/presence.ts';
-import { lowestCursor } from '../record/schedule.ts';
-import type { RedisConnection } from './connect.ts';
-import type { Keys } from './keys.ts';
+import type { RedisConnection } from '../redis/connect.ts';
+import type { Keys } from '../redis/keys.ts';
+import { lowestCursor } from './outbox.ts';
 
 export type Readiness = {
   /** False when Redis answers but takes no writes: a replica, a full disk, too few replicas. */
@@ -39,7 +39,7 @@ export function createReadiness(
 
   async function oldestUnread(p: number): Promise<number | null> {
     const cursor = lowestCursor(Object.values(await redis.hgetall(keys.cursors(p)))) ?? '0-0';
-    const [entry] = await redis.xrange(keys.bus(p), `(${cursor}`, '+', 'COUNT', 1);
+    const [entry] = await redis.xrange(keys.outbox(p), `(${cursor}`, '+', 'COUNT', 1);
     return entry ? Number.parseInt(entry[0], 10) : null;
   }
 
@@ -54,7 +54,7 @@ export function createReadiness(
           const [writable, held, backlog, oldest, counts] = await Promise.all([
             takesWrites(p),
             redis.exists(keys.lease(p)),
-            redis.xlen(keys.bus(p)),
+            redis.xlen(keys.outbox(p)),
             oldestUnread(p),
             redis.hmget(keys.counts(p), ...names),
           ]);

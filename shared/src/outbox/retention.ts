@@ -1,0 +1,39 @@
+/** How long ended tasks stay in Redis once the store has them. */
+import type { RedisConnection } from '../redis/connect.ts';
+import type { Keys } from '../redis/keys.ts';
+
+/** Ended tasks may be removed so long after now (ARGV 1, ms); a repeat leaves the time it had. A full Redis takes it: it makes room. */
+const KEEP = `#!lua flags=allow-oom
+local clock = redis.call('TIME')
+local at = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[1]
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'NX', at, ARGV[i]) end`;
+
+export function createRetention(redis: RedisConnection, keys: Keys) {
+  return {
+    /** Marks ended tasks, which the store has, for removal after the retention, counted from now by Redis TIME. */
+    async keep(p: number, ids: string[], retentionMs: number): Promise<void> {
+      if (ids.length > 0) await redis.eval(KEEP, 1, keys.archived(p), String(retentionMs), ...ids);
+    },
+
+    /**
+     * Removes ended tasks that the store has, when their retention is over; their idempotency keys live for
+     * `idempotencyMs` at least. Gives how many.
+     */
+    async removeExpired(p: number, now: number, limit: number, idempotencyMs: number): Promise<number> {
+      const ids = await redis.zrange(keys.archived(p), '-inf', String(now), 'BYSCORE', 'LIMIT', 0, limit);
+      await Promise.all(
+        ids.map(async (id) => {
+          const [owner, idemKey, createdAt] = await redis.hmget(keys.task(p, id), 'owner', 'idem_key', 'created_at');
+          // A time that is over removes the key at once.
+          if (idemKey) await redis.pexpireat(idemKey, Number(createdAt) + idempotencyMs);
+          if (owner) await redis.zrem(keys.owner(p, owner), id);
+          await redis.unlink(keys.task(p, id), keys.log(p, id), keys.input(p, id));
+          await redis.zrem(keys.archived(p), id);
+        }),
+      );
+      return ids.length;
+    },
+  };
+}
+
+export type Retention = ReturnType<typeof createRetention>;

@@ -1,0 +1,137 @@
+/** Runs one attempt: handler → finish or release. Whether its writes count is decided by the record. */
+import { ApprovalPending, AttemptStop, type Context } from '../context.ts';
+import { TaskError, toTaskError } from '../errors.ts';
+import type { JobType } from '../job-type.ts';
+import type { Log } from '../log.ts';
+import type { Attempt, Part } from '../part.ts';
+import type { AttemptRef } from '../record/task-verdicts.ts';
+import { orUnavailable } from '../redis/away.ts';
+import { type ContextDeps, createAttemptContext } from './attempt-context.ts';
+import { createAttemptLog } from './attempt-log.ts';
+import { type After, type Ended, type SettleDeps, type Started, settle } from './settle-attempt.ts';
+
+/** Limits of attempts; docs/configuration.md has their variables. Milliseconds and bytes. */
+export type AttemptLimits = {
+  maxOutputBytes: number;
+  /** How long a model may be silent. */
+  idleTimeoutMs: number;
+  retryBaseMs: number;
+  retryMaxMs: number;
+};
+
+export type AttemptDeps = ContextDeps & SettleDeps & { parts: readonly Part[]; log: Log; limits: AttemptLimits };
+
+/** JSON of an output that was not emitted piece by piece may be this much longer than its text: escapes and its own fields. */
+const OUTPUT_OVERHEAD = 6;
+
+/** One signal for whatever stops the attempt from outside, and its deadline. */
+function createStop(signal: AbortSignal, timeoutMs: number) {
+  const stopped = new AbortController();
+  const abort = () => stopped.abort(signal.reason);
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
+  const deadline = setTimeout(
+    () => stopped.abort(new TaskError('timed_out', `The attempt took longer than ${timeoutMs} ms.`)),
+    timeoutMs,
+  );
+  return {
+    signal: stopped.signal,
+    stop: (reason: Error) => stopped.abort(reason),
+    release() {
+      clearTimeout(deadline);
+      signal.removeEventListener('abort', abort);
+    },
+  };
+}
+
+export async function runAttempt(
+  deps: AttemptDeps,
+  type: JobType,
+  ref: AttemptRef,
+  begun: Started,
+  signal: AbortSignal,
+): Promise<After> {
+  const log = deps.log.child({ task_id: ref.id, attempt: ref.attempt, request_id: begun.requestId });
+  const stop = createStop(signal, begun.timeoutMs);
+  const events = createAttemptLog({
+    append: deps.tasks.append,
+    ref,
+    lastId: begun.lastId,
+    maxOutputBytes: deps.limits.maxOutputBytes,
+    stop: stop.stop,
+  });
+  const { id, attempt: number } = ref;
+  const { owner, marks } = begun;
+  const attempt: Attempt = { id, attempt: number, owner, type, marks, signal: stop.signal };
+  const { context, usage } = createAttemptContext(deps, attempt, { emit: events.emit, log });
+
+  try {
+    const outcome = await execute(deps, attempt, begun.input, context);
+    if (outcome.kind === 'failed') log.warn({ error: outcome.error }, 'the attempt failed');
+    const unflushed = await events.close();
+    const kept = type.partial?.(events.text(), context.llm.outcome()) ?? null;
+    const partial = kept === null ? null : JSON.stringify(kept);
+    const after = await settle(deps, ref, begun, outcome, { ...unflushed, usage: usage(), partial });
+    await leave(deps.parts, attempt, outcome, log);
+    return after;
+  } finally {
+    stop.release();
+  }
+}
+
+/** The attempt is over and its end is written: no part can change that any more. */
+async function leave(parts: readonly Part[], attempt: Attempt, outcome: Ended, log: Log): Promise<void> {
+  for (const part of parts) {
+    await part.left?.(attempt, outcome)?.catch((error: unknown) => {
+      log.warn({ error, part: part.name }, 'a part could not give back what the attempt had of it');
+    });
+  }
+}
+
+/** Runs the handler to its end, or to the moment it is stopped, whichever comes first. */
+async function execute(
+  { tasks, parts, limits }: AttemptDeps,
+  attempt: Attempt,
+  stored: string | null,
+  context: Context,
+): Promise<Ended> {
+  const { type, signal } = attempt;
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => undefined);
+  const reject = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', reject, { once: true });
+  const orAborted = <T>(work: Promise<T>) => Promise.race([work, aborted.promise]);
+  try {
+    signal.throwIfAborted();
+    const text = stored ?? (await orAborted(orUnavailable(tasks.readInput(attempt.id))));
+    if (text === null) throw new TaskError('internal', 'The input of this task is gone.');
+    const input = JSON.parse(text);
+    for (const part of parts) if (part.begin) await orAborted(part.begin(attempt, input));
+    const result = await orAborted(type.run(input, context));
+    // A provider's loop may simply end when it is aborted: what it gave is not an answer.
+    signal.throwIfAborted();
+    return { kind: 'completed', output: checkedOutput(type, result, limits.maxOutputBytes) };
+  } catch (thrown) {
+    const cause = signal.aborted ? signal.reason : thrown;
+    if (cause instanceof AttemptStop) return { kind: 'stopped', by: cause.kind };
+    if (cause instanceof ApprovalPending) return { kind: 'parked', request: cause.request };
+    return { kind: 'failed', error: toTaskError(cause) };
+  } finally {
+    signal.removeEventListener('abort', reject);
+  }
+}
+
+/** The output as JSON text. */
+function checkedOutput(type: JobType, result: unknown, maxOutputBytes: number): string {
+  const output = type.output.safeParse(result);
+  if (!output.success) {
+    throw new TaskError('invalid_output', 'The output does not have the shape of its job type.', {
+      cause: output.error,
+    });
+  }
+  const json = JSON.stringify(output.data);
+  if (json.length > OUTPUT_OVERHEAD * maxOutputBytes) {
+    throw new TaskError('output_too_large', `The output is larger than ${maxOutputBytes} bytes.`);
+  }
+  return json;
+}

@@ -1,0 +1,115 @@
+/** What the ending of an attempt means for its task: it ends, is retried, handed back, or waits for a person. */
+import type { ApprovalRequest, AttemptStop } from '../context.ts';
+import { TaskError } from '../errors.ts';
+import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry, ReleaseVerdict } from '../record/task-verdicts.ts';
+import type { Tasks } from '../record/tasks.ts';
+import type { Clock } from '../redis/clock.ts';
+import { canonicalJson, sha256 } from '../task-id.ts';
+import { approvalIdOf } from './attempt-context.ts';
+
+export type Started = Extract<BeginVerdict, { verdict: 'start' }>;
+/**
+ * `until` (ms, Redis TIME): the task goes on then; without it the job is done. `dueAt`: the record says so itself, and an
+ * answer may have moved it earlier by the time the job is parked.
+ */
+export type After = { until?: number; dueAt?: number };
+
+/** How an attempt ended. */
+export type Ended =
+  | { kind: 'completed'; output: string }
+  | { kind: 'parked'; request: ApprovalRequest }
+  | { kind: 'stopped'; by: AttemptStop['kind'] }
+  | { kind: 'failed'; error: TaskError };
+
+/** What every ending still has to write. */
+type Unwritten = { after: string; entries: NewEntry[]; usage: AttemptUsage; partial: string | null };
+
+export type SettleDeps = { tasks: Tasks; clock: Clock; limits: { retryBaseMs: number; retryMaxMs: number } };
+
+/** The shortest sleep of a task that is handed back to the queue as it is. */
+const HAND_BACK_MS = 1_000;
+/** How long a task sleeps that needs what is away: at first, and at most. */
+const AWAY_MS = 5_000;
+const MAX_AWAY_MS = 60_000;
+const ACTIONS = ['run', 'cancel', 'change_tool'];
+
+/** One switch decides what the outcome of an attempt means for its task. */
+export async function settle(
+  deps: SettleDeps,
+  ref: AttemptRef,
+  begun: Started,
+  outcome: Ended,
+  unwritten: Unwritten,
+): Promise<After> {
+  const { tasks, clock } = deps;
+  const { after, entries, usage, partial } = unwritten;
+
+  const finish = async (
+    status: 'completed' | 'failed' | 'cancelled',
+    output: string | null,
+    error: TaskError | null,
+  ) => {
+    const verdict = await tasks.finish(ref, { after, entries, status, output, error: error?.view ?? null, usage });
+    if (verdict === 'finished') return {};
+    if (verdict === 'superseded') return handBack(clock);
+    return release(new TaskError('worker_lost', 'Redis lost part of this attempt in a failover.'), 0, true);
+  };
+  const release = async (error: { code: string }, delayMs: number, failure: boolean) => {
+    const event = { reason: error.code, delay_ms: delayMs, discard: true };
+    return released(clock, await tasks.release(ref, { ...unwritten, failure, delayMs, event }));
+  };
+
+  switch (outcome.kind) {
+    case 'completed':
+      return finish('completed', outcome.output, null);
+    case 'parked':
+      return park(deps, ref, outcome.request, unwritten);
+    case 'stopped':
+      if (outcome.by === 'cancelled') return finish('cancelled', partial, null);
+      if (outcome.by === 'shutting_down') return release({ code: 'shutting_down' }, 0, false);
+      return handBack(clock);
+    case 'failed': {
+      const { error } = outcome;
+      // Not the task's failure: it waits for what it needs, however long that is away.
+      if (error.code === 'unavailable') return release(error, awayMs(begun), false);
+      const again = error.retry && begun.failures + 1 < begun.maxAttempts;
+      return again ? release(error, backOff(deps, begun.failures, error), true) : finish('failed', partial, error);
+    }
+  }
+}
+
+/** Another attempt holds the task, or it has ended: begin will say which. Our job must not vanish on a guess. */
+const handBack = (clock: Clock): After => ({ until: clock.now() + HAND_BACK_MS });
+
+function released(clock: Clock, reply: ReleaseVerdict): After {
+  if (reply.verdict === 'released') return { until: reply.until, dueAt: reply.until };
+  return reply.verdict === 'ended' ? {} : handBack(clock);
+}
+
+/** Doubles with each attempt before that spent no failure: each leaves entries in the log and in the outbox. */
+const awayMs = ({ attempt, failures }: Started) => Math.min(AWAY_MS * 2 ** (attempt - 1 - failures), MAX_AWAY_MS);
+
+/** Doubles with each failure, jittered, never shorter than the provider asked for. */
+function backOff({ limits }: SettleDeps, failures: number, error: TaskError): number {
+  const ceiling = Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** failures);
+  return Math.round(Math.max(error.retryAfterMs ?? 0, ceiling * (0.5 + Math.random() / 2)));
+}
+
+async function park(
+  { tasks, clock }: SettleDeps,
+  ref: AttemptRef,
+  request: ApprovalRequest,
+  unwritten: Unwritten,
+): Promise<After> {
+  const expiresAt = clock.now() + request.expiresInMs;
+  const view = {
+    approval_id: approvalIdOf(ref.id, request.key),
+    tool: request.tool,
+    arguments: request.arguments,
+    arguments_hash: sha256(canonicalJson({ tool: request.tool, arguments: request.arguments })),
+    actions: ACTIONS,
+    expires_at: new Date(expiresAt).toISOString(),
+  };
+  const approval = { id: view.approval_id, view, expiresAt, onExpiry: request.onExpiry ?? 'expire' };
+  return released(clock, await tasks.release(ref, { ...unwritten, failure: false, delayMs: 0, event: view, approval }));
+}
