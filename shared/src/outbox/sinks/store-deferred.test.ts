@@ -45,7 +45,8 @@ test('a task that cannot be read is tried again by itself, and stays in Redis wh
   const ids: string[] = [];
   for (let i = 0; i < 5; i++) ids.push((await ended({ input })).id);
   const [mended = '', broken = '', ...others] = ids;
-  for (const id of [mended, broken]) await redis.set(keys.input(0, id), '{"session_id"');
+  for (const id of [mended, broken])
+    await redis.multi().del(keys.input(0, id)).lpush(keys.input(0, id), 'no text').exec();
   await relay(LONG);
   const after = (await ended()).id;
   for (const id of [...others, after]) await until(() => isArchived(id));
