@@ -24,7 +24,7 @@ import type { VersionedCache } from './redis/versioned-cache.ts';
 import type { SessionLimits } from './sessions/limits.ts';
 import type { Sessions } from './sessions/sessions.ts';
 import type { Store } from './store.ts';
-import type { AttemptLimits } from './tasks/run-attempt.ts';
+import type { AttemptLimits } from './tasks/attempt.ts';
 
 export type Deps = Sessions & {
   tasks: Tasks;

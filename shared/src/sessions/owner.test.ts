@@ -6,7 +6,7 @@ import { withParts } from '../parts.ts';
 import { someMessage, someSession, T0 } from '../store/contract/samples.ts';
 import { type SubmitRequest, submitTask } from '../tasks/submit-task.ts';
 import { createSessionKeys } from './keys.ts';
-import { readKeptWindow } from './window.ts';
+import { readKeptWindow } from './window/window.ts';
 
 const base = taskRelay();
 const OWNER = 'anna';

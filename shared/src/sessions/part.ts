@@ -5,34 +5,15 @@
 import { TaskError } from '../errors.ts';
 import type { Catalog } from '../job-type.ts';
 import type { Part } from '../part.ts';
-import type { ChatMessage } from '../provider.ts';
-import { type Spoken, type Summary, turnIdOf } from '../session.ts';
+import { turnIdOf } from '../session.ts';
 import type { Store } from '../store.ts';
 import type { Marks, TaskRecord } from '../task.ts';
 import type { SubmitDeps } from '../tasks/submit-task.ts';
-import { createSessionContext } from './context.ts';
-import type { KeepDeps } from './keep-change.ts';
-import { createChangeKeeper } from './keep-changes.ts';
 import { SESSION, TURN_OF } from './marks.ts';
 import { ownsSession } from './owner.ts';
-
-/**
- * The owner's sessions. Throws `not_found` when there is none of this id, and `unavailable` when the store that knows is away:
- * let it pass, and the task waits for it without spending a failure.
- */
-export type SessionContext = {
-  /**
-   * What the model is shown: the owner's preferences and the summary of the older part as one system message, the recent
-   * messages as far as they fit, then the new ones, whole. Without a session the new ones only.
-   */
-  window(sessionId: string | undefined, messages: ChatMessage[]): Promise<ChatMessage[]>;
-  /** The model of calls that name none: the session's, else the owner's; undefined is the default one. */
-  model(sessionId: string | undefined): Promise<string | undefined>;
-  /** How it began, oldest first. */
-  first(sessionId: string): Promise<Spoken[]>;
-  /** The summary so far, and the next messages, oldest first, that it does not cover and that `window` does not show. */
-  older(sessionId: string, after?: string): Promise<{ summary: Summary | null; messages: Spoken[] }>;
-};
+import type { KeepDeps } from './turn/keep-change.ts';
+import { createChangeKeeper } from './turn/keep-changes.ts';
+import { createSessionContext, type SessionContext } from './window/context.ts';
 
 declare module '../context.ts' {
   interface Context {

@@ -10,10 +10,10 @@ import type { Clock } from '../redis/clock.ts';
 import { isSessionId, type Message, type Session } from '../session.ts';
 import type { Store } from '../store.ts';
 import type { SessionCache } from './cache.ts';
-import { unkeptMessages } from './pending-messages.ts';
-import type { SessionTurns } from './turns.ts';
+import { unkeptMessages } from './turn/pending-messages.ts';
+import type { SessionTurns } from './turn/turns.ts';
 import { type MessageView, messageJson } from './view.ts';
-import { newestFirst } from './walk-messages.ts';
+import { newestFirst } from './window/walk-messages.ts';
 
 /** Messages that are read, and cached, with a session. */
 export const NEWEST_MESSAGES = 50;

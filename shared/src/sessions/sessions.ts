@@ -7,7 +7,7 @@ import type { VersionedCache } from '../redis/versioned-cache.ts';
 import type { Store } from '../store.ts';
 import { type CacheTimes, createSessionCache } from './cache.ts';
 import { createSessionKeys } from './keys.ts';
-import { createSessionTurns } from './turns.ts';
+import { createSessionTurns } from './turn/turns.ts';
 
 export function createSessions(
   redis: RedisConnection,

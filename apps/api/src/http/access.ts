@@ -9,7 +9,6 @@
 import { ConfigError } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
-import { isLoopback } from '@beanline/shared/loopback.ts';
 import {
   type ApiKey,
   apiKeyId,
@@ -21,6 +20,7 @@ import {
   type Scope,
   scopes,
 } from '@beanline/shared/owner.ts';
+import { isLoopback } from './loopback.ts';
 import { recent } from './recent.ts';
 import type { ApiEnvironment } from './variables.ts';
 

@@ -1,7 +1,7 @@
 /** Submits the tasks that a session is due for. Nobody waits for them: what fails is tried again by the session's next turn. */
-import type { Catalog } from '../job-type.ts';
-import { OPEN_OWNER } from '../owner.ts';
-import { type SubmitDeps, submitTask } from '../tasks/submit-task.ts';
+import type { Catalog } from '../../job-type.ts';
+import { OPEN_OWNER } from '../../owner.ts';
+import { type SubmitDeps, submitTask } from '../../tasks/submit-task.ts';
 import type { FollowUp } from './keep-change.ts';
 
 /** Seconds of head start of a task with `priority: low`. */

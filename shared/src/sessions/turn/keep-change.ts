@@ -4,20 +4,20 @@
  * the writes repeats them all: each may be done twice. Throws `unavailable` when the store or Redis is away.
  */
 
-import { TaskError } from '../errors.ts';
-import type { Catalog } from '../job-type.ts';
-import type { Log } from '../log.ts';
-import type { Tasks } from '../record/tasks.ts';
-import type { Clock } from '../redis/clock.ts';
-import type { Session, SessionChange } from '../session.ts';
-import type { Store } from '../store.ts';
-import type { TaskRecord } from '../task.ts';
-import type { SessionCache } from './cache.ts';
+import { TaskError } from '../../errors.ts';
+import type { Catalog } from '../../job-type.ts';
+import type { Log } from '../../log.ts';
+import type { Tasks } from '../../record/tasks.ts';
+import type { Clock } from '../../redis/clock.ts';
+import type { Session, SessionChange } from '../../session.ts';
+import type { Store } from '../../store.ts';
+import type { TaskRecord } from '../../task.ts';
+import type { SessionCache } from '../cache.ts';
+import type { SessionLimits } from '../limits.ts';
+import { ownsSession } from '../owner.ts';
+import { readKeptWindow } from '../window/window.ts';
 import { sessionChangeOf } from './change.ts';
-import type { SessionLimits } from './limits.ts';
-import { ownsSession } from './owner.ts';
 import type { SessionTurns } from './turns.ts';
-import { readKeptWindow } from './window.ts';
 
 /** A task that a session is due for, and what makes it one however often it is asked for. */
 export type FollowUp = { owner: string; type: string; input: { session_id: string }; idempotencyKey: string };

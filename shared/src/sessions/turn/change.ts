@@ -1,8 +1,8 @@
 /** What an ended task changes in its session, derived from its record and input. A type or an input that is not known: nothing. */
-import type { Catalog, EndedTask } from '../job-type.ts';
-import type { SessionChange } from '../session.ts';
-import { isEnd, type TaskRecord } from '../task.ts';
-import { SESSION, TURN_OF } from './marks.ts';
+import type { Catalog, EndedTask } from '../../job-type.ts';
+import type { SessionChange } from '../../session.ts';
+import { isEnd, type TaskRecord } from '../../task.ts';
+import { SESSION, TURN_OF } from '../marks.ts';
 
 /** The session of a task, and its change; null when it has none, `change` null when it leaves its session as it is. */
 export function sessionChangeOf(

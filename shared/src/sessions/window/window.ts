@@ -4,14 +4,14 @@
  * So the turns are read first.
  */
 
-import type { Catalog } from '../job-type.ts';
-import type { Tasks } from '../record/tasks.ts';
-import type { Message, Window } from '../session.ts';
-import type { Store } from '../store.ts';
-import type { SessionCache } from './cache.ts';
-import type { SessionLimits } from './limits.ts';
-import { byId, unkeptTurns } from './pending-messages.ts';
-import type { SessionTurns } from './turns.ts';
+import type { Catalog } from '../../job-type.ts';
+import type { Tasks } from '../../record/tasks.ts';
+import type { Message, Window } from '../../session.ts';
+import type { Store } from '../../store.ts';
+import type { SessionCache } from '../cache.ts';
+import type { SessionLimits } from '../limits.ts';
+import { byId, unkeptTurns } from '../turn/pending-messages.ts';
+import type { SessionTurns } from '../turn/turns.ts';
 import { newestFirst } from './walk-messages.ts';
 
 /** Characters of a window; its last message may bring more, since each may be as large as a request. */

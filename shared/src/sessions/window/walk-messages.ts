@@ -2,8 +2,8 @@
  * Walks a conversation a few messages at a time: each may be as large as a request, so that what is in memory at once is
  * bounded by letters, whatever the number of messages.
  */
-import type { Message } from '../session.ts';
-import type { MessageStore } from '../store.ts';
+import type { Message } from '../../session.ts';
+import type { MessageStore } from '../../store.ts';
 
 /** Messages read at first, and at most at once; then as many as seem to have room. */
 const FIRST_CHUNK = 4;

@@ -4,10 +4,10 @@
  * places, or in both, by the same message ids.
  */
 
-import type { Catalog } from '../job-type.ts';
-import type { Tasks } from '../record/tasks.ts';
-import { orUnavailable } from '../redis/away.ts';
-import { type Message, turnIdOf } from '../session.ts';
+import type { Catalog } from '../../job-type.ts';
+import type { Tasks } from '../../record/tasks.ts';
+import { orUnavailable } from '../../redis/away.ts';
+import { type Message, turnIdOf } from '../../session.ts';
 import { sessionChangeOf } from './change.ts';
 import type { SessionTurns } from './turns.ts';
 

@@ -1,11 +1,11 @@
 /** When a session is due for a title and a summary, and when it is asked for again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wired } from '../../../scripts/testing/wired.ts';
-import type { Deps } from '../deps.ts';
-import { someOwner, someSession, someTask, T0 } from '../store/contract/samples.ts';
+import { wired } from '../../../../scripts/testing/wired.ts';
+import type { Deps } from '../../deps.ts';
+import { someOwner, someSession, someTask, T0 } from '../../store/contract/samples.ts';
+import { SESSION } from '../marks.ts';
 import { keepSessionChange } from './keep-change.ts';
-import { SESSION } from './marks.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -1,13 +1,13 @@
 /** What archived tasks change in their sessions: a few at a time, since each reads a window, and those of one session in their order. */
 
-import { atMost } from '../outbox/at-most.ts';
-import { inStore, StoreAway } from '../outbox/store-outage.ts';
-import type { Failure } from '../part.ts';
-import type { ArchivedTask, Store } from '../store.ts';
-import type { SubmitDeps } from '../tasks/submit-task.ts';
+import { atMost } from '../../outbox/at-most.ts';
+import { inStore, StoreAway } from '../../outbox/store-outage.ts';
+import type { Failure } from '../../part.ts';
+import type { ArchivedTask, Store } from '../../store.ts';
+import type { SubmitDeps } from '../../tasks/submit-task.ts';
+import { SESSION } from '../marks.ts';
 import { submitFollowUps } from './follow-ups.ts';
 import { type KeepDeps, keepSessionChange } from './keep-change.ts';
-import { SESSION } from './marks.ts';
 
 const AT_ONCE = 4;
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wired } from '../../../scripts/testing/wired.ts';
-import { someOwner, T0, talk } from '../store/contract/samples.ts';
-import { makeTaskId } from '../task-id.ts';
+import { wired } from '../../../../scripts/testing/wired.ts';
+import { someOwner, T0, talk } from '../../store/contract/samples.ts';
+import { makeTaskId } from '../../task-id.ts';
 import { readWindow } from './window.ts';
 
 test("whoever asks for another one's recent messages gets none, and mends nothing", async (t) => {

@@ -1,15 +1,32 @@
 /** The sessions of one attempt's owner, as its handler may read them. */
 
-import { TaskError } from '../errors.ts';
-import { costOf, cutMessage, MESSAGE_TOKENS } from '../models/message-tokens.ts';
-import { countTokens } from '../models/tokens.ts';
-import type { ChatMessage } from '../provider.ts';
-import { type Message, type Session, turnOfMessage, type Window } from '../session.ts';
-import type { Store } from '../store.ts';
-import type { SessionContext } from './part.ts';
-import { type Preferences, readPreferences } from './preferences.ts';
+import { TaskError } from '../../errors.ts';
+import { costOf, cutMessage, MESSAGE_TOKENS } from '../../models/message-tokens.ts';
+import { countTokens } from '../../models/tokens.ts';
+import type { ChatMessage } from '../../provider.ts';
+import { type Message, type Session, type Spoken, type Summary, turnOfMessage, type Window } from '../../session.ts';
+import type { Store } from '../../store.ts';
+import { type Preferences, readPreferences } from '../preferences.ts';
 import { newestFirst, oldestFirst } from './walk-messages.ts';
 import { readWindow, type WindowDeps } from './window.ts';
+
+/**
+ * The owner's sessions. Throws `not_found` when there is none of this id, and `unavailable` when the store that knows is away:
+ * let it pass, and the task waits for it without spending a failure.
+ */
+export type SessionContext = {
+  /**
+   * What the model is shown: the owner's preferences and the summary of the older part as one system message, the recent
+   * messages as far as they fit, then the new ones, whole. Without a session the new ones only.
+   */
+  window(sessionId: string | undefined, messages: ChatMessage[]): Promise<ChatMessage[]>;
+  /** The model of calls that name none: the session's, else the owner's; undefined is the default one. */
+  model(sessionId: string | undefined): Promise<string | undefined>;
+  /** How it began, oldest first. */
+  first(sessionId: string): Promise<Spoken[]>;
+  /** The summary so far, and the next messages, oldest first, that it does not cover and that `window` does not show. */
+  older(sessionId: string, after?: string): Promise<{ summary: Summary | null; messages: Spoken[] }>;
+};
 
 /** Messages that tell how a session began, and those that are summarised at once. */
 const FIRST_MESSAGES = 6;

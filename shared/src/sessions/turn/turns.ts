@@ -3,9 +3,9 @@
  * ids, in the order of their ids. A task is put in before its model is called, and goes when the store and the caches
  * have its turn.
  */
-import { orUnavailable } from '../redis/away.ts';
-import type { RedisConnection } from '../redis/connect.ts';
-import type { SessionKeys } from './keys.ts';
+import { orUnavailable } from '../../redis/away.ts';
+import type { RedisConnection } from '../../redis/connect.ts';
+import type { SessionKeys } from '../keys.ts';
 
 /** Longer than any turn waits for the store. What a lost runner puts in late, when its task is kept already, goes with it. */
 const TTL_MS = 30 * 86_400_000;
