@@ -30,7 +30,7 @@ const tree = {
   'workers/runner/src/runner.ts': `import type { Deps } from '@beanline/shared/deps.ts';`,
   'scripts/keys.ts': `import { Redis } from 'ioredis';`,
   'scripts/testing/system.ts': `import assert from 'node:assert/strict';\nimport '@beanline/shared/wire.ts';`,
-  'shared/src/text.test.ts': `import { test } from 'node:test';\nimport '../testing/system.ts';`,
+  'shared/src/text.test.ts': `import { test } from 'node:test';\nimport '../../scripts/testing/system.ts';`,
 };
 
 const problems = (change: Record<string, string>, exceptions: string[] = []) =>
@@ -76,7 +76,7 @@ const violations: [problem: string, file: string, text: string][] = [
   [':1 program', 'workers/relay/src/new.ts', `import '../../runner/src/runner.ts';`],
   [':1 wiring', 'apps/api/src/new.ts', `import { wire } from '@beanline/shared/wire.ts';`],
   [':1 wiring', 'workers/runner/src/new.ts', `import { wire } from '@beanline/shared/wire.ts';`],
-  [':1 script', 'shared/src/new.ts', `import '../keys.ts';`],
+  [':1 script', 'shared/src/new.ts', `import '../../scripts/keys.ts';`],
   [':1 test-code', 'shared/src/new.ts', `import './text.test.ts';`],
   [':1 test-code', 'scripts/new.ts', `import './testing/system.ts';`],
   [':1 test-code', 'shared/src/store/new.ts', `import './contract/tasks.ts';`],
