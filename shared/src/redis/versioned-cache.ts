@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto';
 import type { Log } from '../log.ts';
 import type { Clock } from './clock.ts';
 import type { RedisConnection } from './connect.ts';
+import { createRemovals } from './removals.ts';
 
 /** The version that stands, else a new one; ARGV new version, ttl. */
 const MINT = `
@@ -27,24 +28,25 @@ return 1`;
 const MINT_MS = 60_000;
 /** Larger values are not worth the memory. */
 const MAX_CACHED = 1024 * 1024;
-/** How often removals are tried again that Redis did not take, how long they matter at least, and how many are remembered. */
-const OWED_RETRY_MS = 200;
-const OWED_MS = 10 * 60_000;
-const MAX_OWED = 10_000;
 
 export type Cached = { json: string | null; version: string | null };
+
+/** Gives a function that loads what is being loaded under a name once, for all who ask meanwhile. */
+function shareLoads() {
+  const loads = new Map<string, Promise<string | null>>();
+  return (name: string, load: () => Promise<string | null>): Promise<string | null> => {
+    const begun = loads.get(name) ?? load().finally(() => loads.delete(name));
+    loads.set(name, begun);
+    return begun;
+  };
+}
 
 export function createVersionedCache(
   redis: RedisConnection,
   { clock, log }: { clock: Pick<Clock, 'guard' | 'crowded' | 'available' | 'stopped'>; log: Log },
 ) {
   const tally = { hits: 0, misses: 0 };
-  /** Loads under way, by key and version: whoever comes meanwhile waits for the same one. */
-  const flights = new Map<string, Promise<string | null>>();
-  /** Keys whose removal Redis has yet to take, and until when that matters. */
-  const owed = new Map<string, number>();
-  let collector: NodeJS.Timeout | undefined;
-
+  const shared = shareLoads();
   const guarded = <T>(key: string, work: () => Promise<T>) => clock.guard(work, { key });
   function ignore<T>(fallback: T) {
     return (error: unknown) => {
@@ -53,24 +55,7 @@ export function createVersionedCache(
     };
   }
 
-  function owe(key: string): void {
-    if (owed.size >= MAX_OWED) {
-      log.warn({ key }, 'too many caches are to be dropped; one may be stale until its time is over');
-      return;
-    }
-    owed.set(key, performance.now() + OWED_MS);
-    collector ??= setInterval(() => void collect(), OWED_RETRY_MS).unref();
-  }
-
-  async function collect(): Promise<void> {
-    for (const [key, until] of owed) {
-      if (clock.stopped() || performance.now() > until) owed.delete(key);
-      else if (clock.available()) await guarded(key, () => redis.del(key)).then(() => owed.delete(key), ignore(false));
-    }
-    if (owed.size > 0) return;
-    clearInterval(collector);
-    collector = undefined;
-  }
+  const removals = createRemovals((key) => guarded(key, () => redis.del(key)), { clock, log });
 
   async function mint(key: string, ttlMs: number): Promise<string | null> {
     if (clock.crowded()) return null;
@@ -78,7 +63,7 @@ export function createVersionedCache(
   }
 
   async function get(key: string, refreshMs?: number): Promise<Cached> {
-    const found = owed.has(key) ? null : await look(key, refreshMs).catch(ignore(null));
+    const found = removals.isOwed(key) ? null : await look(key, refreshMs).catch(ignore(null));
     tally[found?.json ? 'hits' : 'misses']++;
     return found ?? { json: null, version: null };
   }
@@ -94,20 +79,14 @@ export function createVersionedCache(
     return guarded(key, () => redis.eval(FILL, 1, key, version, json, ttlMs)).then((kept) => kept === 1, ignore(false));
   }
 
+  /** Loads, once for all who ask meanwhile, and fills what comes while the version stands. */
   async function loadOnce(key: string, version: string | null, load: () => Promise<string | null>, ttlMs: number) {
     if (version === null) return load();
-    const name = `${version} ${key}`;
-    let flight = flights.get(name);
-    if (!flight) {
-      flight = load()
-        .then(async (json) => {
-          if (json !== null) await fill(key, version, json, ttlMs);
-          return json;
-        })
-        .finally(() => flights.delete(name));
-      flights.set(name, flight);
-    }
-    return flight;
+    return shared(`${version} ${key}`, async () => {
+      const json = await load();
+      if (json !== null) await fill(key, version, json, ttlMs);
+      return json;
+    });
   }
 
   return {
@@ -131,25 +110,14 @@ export function createVersionedCache(
 
     /** A version alone, under which other keys are cached; null when Redis cannot say. */
     async version(key: string, ttlMs: number): Promise<string | null> {
-      if (owed.has(key)) return null;
+      if (removals.isOwed(key)) return null;
       const known = await guarded(key, () => redis.hget(key, 'version')).catch(ignore(undefined));
       if (known === undefined) return null;
       return known ?? mint(key, ttlMs).catch(ignore(null));
     },
 
     /** To be called after every write of the truth. False when Redis did not hear: it is told again, as long as this process lives. */
-    async change(key: string): Promise<boolean> {
-      return guarded(key, () => redis.del(key)).then(
-        () => {
-          owed.delete(key);
-          return true;
-        },
-        (error: unknown) => {
-          owe(key);
-          return ignore(false)(error);
-        },
-      );
-    },
+    change: removals.remove,
 
     /** Hits and misses of this process so far. */
     tally: () => ({ ...tally }),

@@ -3,7 +3,7 @@
  * is away: a request then gets its 503 at once, while a large submit on a healthy Redis takes the time it needs.
  */
 import type { Redis } from 'ioredis';
-import { readMemory } from './requirements.ts';
+import { readMemory } from '../requirements.ts';
 
 const INTERVAL_MS = 100;
 const LOOK_MS = 25;
