@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { makeMessageId, messageIdOf, type Summary, turnIdOf } from '@beanline/shared/session.ts';
+import { PREFERENCES_ID, preferences } from '@beanline/shared/sessions/preferences.ts';
 import { makeTaskId } from '@beanline/shared/task-id.ts';
 import { followToEnd, getTask } from '../testing/client.ts';
 import { ask } from '../testing/raw.ts';
@@ -98,8 +99,8 @@ test('system messages and several new ones: the model gets them all, the session
 
 test('preferences and the summary come first as one system message, and the model of the session, else of the owner, answers', async () => {
   const summary: Summary = { text: 'We spoke of beans.', upTo: makeMessageId(1_000), messages: 9, createdAt: 1_000 };
-  const preferences = { instructions: 'Rhyme.', language: 'ko-KR', model: 'openai/of-owner' };
-  await system.store.settings.put(OWNER, 'preferences', JSON.stringify(preferences));
+  const kept = system.store.collection(preferences);
+  await kept.put(OWNER, PREFERENCES_ID, { instructions: 'Rhyme.', language: 'ko-KR', model: 'openai/of-owner' });
   try {
     await system.redis.cli('del', `bl:{o:${OWNER}}:context`);
     const session = await system.newSession({ summary, model: 'openai/of-session' });
@@ -117,7 +118,7 @@ test('preferences and the summary come first as one system message, and the mode
     await system.ask(await system.newSession(), 'unnamed');
     assert.equal(system.callsOf('unnamed')[0]?.body.model, 'of-owner');
   } finally {
-    await system.store.settings.delete(OWNER, 'preferences');
+    await kept.delete(OWNER, PREFERENCES_ID);
     await system.redis.cli('del', `bl:{o:${OWNER}}:context`);
   }
 });

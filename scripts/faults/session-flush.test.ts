@@ -1,6 +1,7 @@
 /** Redis loses all it has: sessions live in the store. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PREFERENCES_ID, preferences } from '@beanline/shared/sessions/preferences.ts';
 import { keptLines, lines, OWNER, startSessions } from '../testing/session-chats.ts';
 
 test('after FLUSHALL a session goes on with the messages, the summary and the instructions that the store has, and is kept on', async (t) => {
@@ -11,7 +12,7 @@ test('after FLUSHALL a session goes on with the messages, the summary and the in
   const session = await system.newSession();
   for (const text of before) await system.ask(session, text);
   const messages = await system.kept(session, 12);
-  await system.store.settings.put(OWNER, 'preferences', JSON.stringify({ instructions: 'Rhyme.' }));
+  await system.store.collection(preferences).put(OWNER, PREFERENCES_ID, { instructions: 'Rhyme.' });
   const upTo = messages[1]?.id ?? '';
   await system.store.sessions.setSummary(OWNER, session, { text: 'It began.', upTo, messages: 2, createdAt: 1_000 });
   await system.redis.cli('flushall');

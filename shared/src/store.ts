@@ -1,11 +1,12 @@
 /**
  * The store: where ended tasks live after Redis, and conversations always. MongoDB, or an embedded SQLite file; one
- * contract suite (`store/contract.ts`) says what both do. Every read and write takes the owner, and what is another one's
+ * contract suite (`store/contract/`) says what both do. Every read and write takes the owner, and what is another one's
  * reads as none. All writes may be sent twice. Client values are values, never operators or patterns.
  *
  * Whoever calls it may meet `unavailable` (a TaskError): the store is away or slower than STORE_TIMEOUT_MS. Opening one
  * never waits and never fails: it connects, and makes its tables or indexes, when it is first used.
  */
+import type { z } from 'zod';
 import type { LogEntry } from './event.ts';
 import type { FeatureMode, Message, Session, Summary } from './session.ts';
 import type { Status, TaskRecord } from './task.ts';
@@ -95,11 +96,74 @@ export type MessageStore = {
   matching(owner: string, text: string, limit: number): Promise<{ sessionId: string; id: string }[]>;
 };
 
-/** Small documents of an owner by name, as JSON text. */
-export type SettingStore = {
-  get(owner: string, name: string): Promise<string | null>;
-  put(owner: string, name: string, json: string): Promise<void>;
-  delete(owner: string, name: string): Promise<void>;
+/** What a document is found by. */
+export type IndexValue = string | number | boolean;
+type Indexable = IndexValue | null | undefined;
+type IndexableField<Document> = {
+  [Name in keyof Document & string]-?: Document[Name] extends Indexable ? Name : never;
+}[keyof Document & string];
+type NestedField<Document> = {
+  [Name in keyof Document & string]-?: NonNullable<Document[Name]> extends IndexValue | readonly unknown[]
+    ? never
+    : NonNullable<Document[Name]> extends object
+      ? `${Name}.${IndexableField<NonNullable<Document[Name]>>}`
+      : never;
+}[keyof Document & string];
+/** The fields of a document that an index may hold: `state`, or one level deeper `source.name`. */
+export type Field<Document> = Document extends object ? IndexableField<Document> | NestedField<Document> : never;
+
+/** A stored noun as `defineCollection` declares it. */
+export type CollectionDefinition<Schema extends z.ZodType<object>, Owner extends 'required' | 'none'> = {
+  name: string;
+  /** Documents are checked by it when they are written, and parsed by it when they are read. They are JSON. */
+  schema: Schema;
+  /** A document is in those indexes in whose every field it has a value. */
+  indexes: readonly (readonly Field<z.output<Schema>>[])[];
+  /** Documents are removed so many days after the time (ms) in this field; never those that have none there. */
+  retention: { field: Field<z.output<Schema>>; days: number } | null;
+  /** `none`: it is the operator's, and no call of it takes an owner. */
+  owner: Owner;
+};
+
+export type DocumentFilter<Document> = {
+  /** Fields and what they are. */
+  where?: { [Name in Field<Document>]?: IndexValue };
+  /** The field whose order the list has; without one, that of the ids. With the fields of `where` it is an index. */
+  by?: Field<Document>;
+  /** Bounds of `by`: inclusive, and exclusive. */
+  from?: IndexValue;
+  below?: IndexValue;
+};
+export type DocumentPage<Document> = DocumentFilter<Document> & {
+  limit: number;
+  cursor?: string | null;
+  descending?: boolean;
+};
+
+type Scope<Owner> = Owner extends 'required' ? [owner: string] : [];
+
+/** Documents of one kind by their ids. All of it may be repeated; ids have at most MAX_ID_LENGTH characters. */
+export type Collection<Given, Document, Owner> = {
+  /** The last one stands. */
+  put(...given: [...Scope<Owner>, id: string, document: Given]): Promise<void>;
+  /** Puts it where there is none. `document` is the one that is there then: of many that insert one at once one wins. */
+  insert(...given: [...Scope<Owner>, id: string, document: Given]): Promise<{ inserted: boolean; document: Document }>;
+  get(...given: [...Scope<Owner>, id: string]): Promise<Document | null>;
+  /**
+   * Replaces the document by what `change` makes of it, if nobody else changed it meanwhile; else `change` is asked again.
+   * Null leaves it as it is. Null when there is no document.
+   */
+  update(
+    ...given: [...Scope<Owner>, id: string, change: (document: Document) => Given | null]
+  ): Promise<{ changed: boolean; document: Document } | null>;
+  /** False when there was none. */
+  delete(...given: [...Scope<Owner>, id: string]): Promise<boolean>;
+  /** In one order for every page: by the field asked for, then by id. `next` is the cursor of the page after it. */
+  list(
+    ...given: [...Scope<Owner>, page: DocumentPage<Document>]
+  ): Promise<{ found: { id: string; document: Document }[]; next: string | null }>;
+  /** Up to MAX_COUNTED. */
+  count(...given: [...Scope<Owner>, filter: DocumentFilter<Document>]): Promise<number>;
 };
 
 export type Store = {
@@ -107,7 +171,12 @@ export type Store = {
   tasks: TaskStore;
   sessions: SessionStore;
   messages: MessageStore;
-  settings: SettingStore;
+  /** A stored noun that is declared in one place. What it needs in the store is made when it is first used. */
+  collection<Schema extends z.ZodType<object>, Owner extends 'required' | 'none'>(
+    definition: CollectionDefinition<Schema, Owner>,
+  ): Collection<z.input<Schema>, z.output<Schema>, Owner>;
+  /** Removes documents that are past the retention of their collection (`now` in ms). Gives how many. */
+  purgeDocuments(now: number, limit: number): Promise<number>;
   /** Resolves when it answers now; throws `unavailable`. */
   ping(): Promise<void>;
   close(): Promise<void>;

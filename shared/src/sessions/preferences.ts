@@ -1,6 +1,7 @@
 /** An owner's preferences: what every call of his sessions is told beside the conversation. */
 
 import { z } from 'zod';
+import { defineCollection } from '../store/collection.ts';
 import type { Store } from '../store.ts';
 import { textOf } from '../text.ts';
 import type { SessionCache } from './cache.ts';
@@ -22,16 +23,22 @@ export const Preferences = z
   });
 export type Preferences = z.infer<typeof Preferences>;
 
-/** Their name among an owner's settings. */
-const NAME = 'preferences';
+/** One of each owner. */
+export const preferences = defineCollection({
+  name: 'preferences',
+  schema: Preferences,
+  indexes: [],
+  retention: null,
+  owner: 'required',
+});
+export const PREFERENCES_ID = 'own';
 
 type Needs = { store: Store; sessionCache: SessionCache };
 
 /** Preferences as JSON text, `{}` where nothing was said, and whether they came from the cache. Throws `unavailable`. */
 export async function cachedPreferences({ store, sessionCache }: Needs, owner: string) {
-  const { json, hit } = await sessionCache.preferences(
-    owner,
-    async () => (await store.settings.get(owner, NAME)) ?? '{}',
+  const { json, hit } = await sessionCache.preferences(owner, async () =>
+    JSON.stringify((await store.collection(preferences).get(owner, PREFERENCES_ID)) ?? {}),
   );
   return { json: json ?? '{}', hit };
 }
@@ -44,9 +51,9 @@ export async function readPreferences(deps: Needs, owner: string): Promise<Prefe
 export async function writePreferences(
   { store, sessionCache }: Needs,
   owner: string,
-  preferences: Preferences | null,
+  wanted: Preferences | null,
 ): Promise<void> {
-  if (preferences === null) await store.settings.delete(owner, NAME);
-  else await store.settings.put(owner, NAME, JSON.stringify(preferences));
+  if (wanted === null) await store.collection(preferences).delete(owner, PREFERENCES_ID);
+  else await store.collection(preferences).put(owner, PREFERENCES_ID, wanted);
   await sessionCache.preferencesChanged(owner);
 }

@@ -1,6 +1,7 @@
 /** The contract of values: whatever a client sends is a value, in every field, id, name and owner. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { notes } from './notes.ts';
 import {
   hostile,
   type Pair,
@@ -57,7 +58,7 @@ export function hostileContract(stores: () => Pair) {
     const session = someSession(owner, { title: 'Mine', titleBy: 'client' });
     await one.tasks.put([task]);
     await one.sessions.create(session);
-    await one.settings.put(owner, 'name', '"mine"');
+    await notes(one).put(owner, 'name', '"mine"');
     const list = { sort: 'updated_at', limit: 10, skip: 0 } as const;
     const turn = { id: 'msg_1', messages: [someMessage('intruder')], tokens: 1, now: T0 };
     for (const name of names) {
@@ -90,13 +91,15 @@ export function hostileContract(stores: () => Pair) {
         sessions: [],
         total: 0,
       });
-      assert.equal(await one.settings.get(name, 'name'), null);
-      assert.equal(await one.settings.get(owner, name), null);
-      await one.settings.delete(owner, name);
-      await one.settings.delete(name, 'name');
+      assert.equal(await notes(one).get(name, 'name'), null);
+      assert.equal(await notes(one).get(owner, name), null);
+      assert.deepEqual(await notes(one).withText(name, '"mine"'), []);
+      assert.deepEqual(await notes(one).withText(owner, name), []);
+      assert.equal(await notes(one).delete(owner, name), false);
+      assert.equal(await notes(one).delete(name, 'name'), false);
     }
     assert.deepEqual(await one.sessions.list(owner, {}, list), { sessions: [session], total: 1 });
-    assert.equal(await one.settings.get(owner, 'name'), '"mine"');
+    assert.equal(await notes(one).get(owner, 'name'), '"mine"');
   });
 
   test('hostile owners, ids, titles, texts and names can be used as such', async () => {
@@ -132,8 +135,9 @@ export function hostileContract(stores: () => Pair) {
       );
       const list = await one.sessions.list(name, { ids: [id] }, { sort: 'created_at', limit: 2, skip: 0 });
       assert.equal(list.total, 1);
-      await one.settings.put(name, id, JSON.stringify(text));
-      assert.equal(await two.settings.get(name, id), JSON.stringify(text));
+      await notes(one).put(name, id, text);
+      assert.equal(await notes(two).get(name, id), text.toWellFormed());
+      assert.deepEqual(await notes(two).withText(name, text), [id.toWellFormed()]);
       assert.equal(await two.sessions.delete(name, id), true);
     }
   });

@@ -4,13 +4,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Store } from '../../store.ts';
+import { collectionListsContract } from './collection-lists.ts';
+import { collectionsContract } from './collections.ts';
 import { deletionContract } from './deletion.ts';
 import { hostileContract } from './hostile.ts';
 import { messagesContract } from './messages.ts';
+import { notes } from './notes.ts';
 import type { Pair } from './samples.ts';
 import { searchContract } from './search.ts';
 import { sessionsContract } from './sessions.ts';
-import { settingsContract } from './settings.ts';
+import { storedNounContract } from './stored-noun.ts';
 import { tasksContract } from './tasks.ts';
 
 /** Defines the tests. `open` gives a further instance on the same data, which is empty at first. */
@@ -30,7 +33,9 @@ export function storeContract(name: string, open: () => Promise<Store>) {
     tasksContract(stores);
     sessionsContract(stores);
     deletionContract(stores);
-    settingsContract(stores);
+    collectionsContract(stores);
+    collectionListsContract(stores);
+    storedNounContract(stores);
     messagesContract(stores);
     searchContract(stores);
     hostileContract(stores);
@@ -40,7 +45,7 @@ export function storeContract(name: string, open: () => Promise<Store>) {
       await store.close();
       await store.close();
       await assert.rejects(store.ping(), { code: 'unavailable' });
-      await assert.rejects(store.settings.get('owner', 'name'), { code: 'unavailable' });
+      await assert.rejects(notes(store).get('owner', 'name'), { code: 'unavailable' });
     });
   });
 }

@@ -11,6 +11,7 @@ import { mongoNetwork } from '../../../../scripts/testing/mongo-network.ts';
 import { TaskError } from '../../errors.ts';
 import { errorFields, type Log } from '../../log.ts';
 import type { Store } from '../../store.ts';
+import { notes } from '../contract/notes.ts';
 import { someTask } from '../contract/samples.ts';
 import { mongoStore } from './store.ts';
 import { eventually, testDatabase, withoutMongo } from './testing/test-database.ts';
@@ -45,7 +46,7 @@ describe('where no MongoDB answers', () => {
       () => store.tasks.put([someTask('owner')]),
       () => store.sessions.list('owner', {}, { sort: 'updated_at', limit: 1, skip: 0 }),
       () => store.messages.matching('owner', 'bean', 1),
-      () => store.settings.get('owner', 'name'),
+      () => notes(store).get('owner', 'name'),
     ];
     await Promise.all(calls.map((call) => assertAway(call)));
     await store.close();
@@ -106,7 +107,7 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
   let network: Awaited<ReturnType<typeof mongoNetwork>>;
   let store: Store;
   before(async () => {
-    await patient.settings.put('owner', 'name', '1');
+    await notes(patient).put('owner', 'name', '1');
     network = await mongoNetwork(uri);
   });
   afterEach(async () => {
@@ -124,19 +125,19 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
   test('calls say so in time, and succeed by themselves when it is back', async () => {
     store = open(TIMEOUT_MS);
     for (const leave of [network.goAway, network.fallSilent]) {
-      await eventually(() => store.settings.get('owner', 'name'));
+      await eventually(() => notes(store).get('owner', 'name'));
       leave();
-      for (let i = 0; i < 3; i++) await assertAway(() => store.settings.get('owner', 'name'));
+      for (let i = 0; i < 3; i++) await assertAway(() => notes(store).get('owner', 'name'));
       await Promise.all(Array.from({ length: 20 }, () => assertAway(() => store.ping())));
       network.comeBack();
-      assert.equal(await eventually(() => store.settings.get('owner', 'name')), '1');
+      assert.equal(await eventually(() => notes(store).get('owner', 'name')), '1');
       await eventually(() => store.ping());
     }
   });
 
   test('when one call has found out, the others say so at once, until it is back', async () => {
     store = open(TIMEOUT_MS);
-    const read = () => store.settings.get('owner', 'name');
+    const read = () => notes(store).get('owner', 'name');
     for (const leave of [network.goAway, network.fallSilent]) {
       await eventually(read);
       leave();
@@ -159,9 +160,9 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
     network.goAway();
     store = open(TIMEOUT_MS);
     await assertAway(() => store.ping());
-    await assertAway(() => store.settings.get('owner', 'name'));
+    await assertAway(() => notes(store).get('owner', 'name'));
     network.comeBack();
-    assert.equal(await eventually(() => store.settings.get('owner', 'name')), '1');
+    assert.equal(await eventually(() => notes(store).get('owner', 'name')), '1');
   });
 
   test('indexes that could not be made are made later, and nothing waits for them', async (t) => {
@@ -172,13 +173,13 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
     store = fresh.store({ uri: network.uri, timeoutMs: TIMEOUT_MS, log });
     await eventually(() => store.ping());
     network.goAway();
-    await assertAway(() => store.settings.get('owner', 'name'));
+    await assertAway(() => notes(store).get('owner', 'name'));
     network.comeBack();
-    await eventually(() => store.settings.put('owner', 'name', '1'));
+    await eventually(() => notes(store).put('owner', 'name', '1'));
     const until = performance.now() + 60_000;
     const made = () => fresh.stored.messages.indexes().catch(() => []);
     while ((await made()).length < 4 && performance.now() < until) {
-      await eventually(() => store.settings.get('owner', 'name'));
+      await eventually(() => notes(store).get('owner', 'name'));
     }
     assert.equal((await made()).length, 4);
     assert.ok(told.length > 0);
@@ -187,20 +188,20 @@ describe('a MongoDB that goes away', { skip: withoutMongo }, () => {
   test('one that takes two seconds for an answer is slow within the timeout and away behind it', async (t) => {
     store = open(20_000);
     await store.ping();
-    await store.settings.get('owner', 'name');
+    await notes(store).get('owner', 'name');
     const hasty = open(1_000);
     t.after(() => hasty.close());
-    await eventually(() => hasty.settings.get('owner', 'name'));
+    await eventually(() => notes(hasty).get('owner', 'name'));
     // A timer may be a millisecond early.
     network.slowDown(1_005);
     const begun = performance.now();
     const [slow] = await Promise.all([
-      store.settings.get('owner', 'name'),
-      assertAway(() => hasty.settings.get('owner', 'name'), 1_000),
+      notes(store).get('owner', 'name'),
+      assertAway(() => notes(hasty).get('owner', 'name'), 1_000),
     ]);
     assert.equal(slow, '1');
     assert.ok(performance.now() - begun >= 2_000);
     network.slowDown(0);
-    await eventually(() => hasty.settings.get('owner', 'name'));
+    await eventually(() => notes(hasty).get('owner', 'name'));
   });
 });

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { mongoNetwork } from '../../../../scripts/testing/mongo-network.ts';
 import { TaskError } from '../../errors.ts';
 import type { Store } from '../../store.ts';
+import { notes } from '../contract/notes.ts';
 import { eventually, testDatabase, withoutMongo } from './testing/test-database.ts';
 
 const TIMEOUT_MS = 1_500;
@@ -16,7 +17,7 @@ describe('a MongoDB that is busy', { skip: withoutMongo }, () => {
   let store: Store;
   let letGo: (() => void)[] = [];
   before(async () => {
-    await patient.settings.put('owner', 'name', '1');
+    await notes(patient).put('owner', 'name', '1');
   });
   afterEach(async () => {
     for (const each of letGo) each();
@@ -34,7 +35,7 @@ describe('a MongoDB that is busy', { skip: withoutMongo }, () => {
     store = openOn({ uri: network.uri, timeoutMs: TIMEOUT_MS, pool });
     await eventually(() => read());
   }
-  const read = () => store.settings.get('owner', 'name');
+  const read = () => notes(store).get('owner', 'name');
   function keepBack(name: string) {
     const release = network.keepBack(name);
     letGo.push(release);

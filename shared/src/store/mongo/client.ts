@@ -29,6 +29,9 @@ export type MongoOptions = {
 
 export type Call = <T>(work: (collections: Collections, signal: AbortSignal) => Promise<T>) => Promise<T>;
 
+/** Makes indexes when it is first asked for those of this name, and again after a while where it failed. Never fails itself. */
+export type MakeOnce = (of: string, make: () => Promise<unknown>) => Promise<void>;
+
 const RETRY_AFTER_MS = 1_000;
 const MAX_CONNECT_MS = 3_000;
 /** Whoever stops has little time. */
@@ -72,7 +75,7 @@ function clientOptions({ pool, timeoutMs, watch }: MongoOptions) {
 export function mongoConnection(options: MongoOptions) {
   const { timeoutMs, log } = options;
   let made: Promise<MongoClient> | undefined;
-  let indexes: Promise<void> | undefined;
+  const indexes = new Map<string, Promise<void>>();
   let closed = false;
   /** Why the server is known to be away. */
   let knownAway: unknown;
@@ -95,15 +98,19 @@ export function mongoConnection(options: MongoOptions) {
     return client;
   }
 
-  function ensureIndexes(db: Db): Promise<void> {
-    indexes ??= makeIndexes(db).catch((error: unknown) => {
-      log.warn({ error: errorFields(error) }, 'indexes of the store were not made; searches and lists may be slow');
-      setTimeout(() => {
-        indexes = undefined;
-      }, INDEXES_AGAIN_MS).unref();
-    });
-    return indexes;
-  }
+  const makeOnce: MakeOnce = (of, make) => {
+    const known = indexes.get(of);
+    if (known) return known;
+    const making = make().then(
+      () => undefined,
+      (error: unknown) => {
+        log.warn({ error: errorFields(error) }, 'indexes of the store were not made; searches and lists may be slow');
+        setTimeout(() => indexes.delete(of), INDEXES_AGAIN_MS).unref();
+      },
+    );
+    indexes.set(of, making);
+    return making;
+  };
 
   async function connected(): Promise<Db> {
     if (closed) throw away('The store is closed.');
@@ -175,7 +182,7 @@ export function mongoConnection(options: MongoOptions) {
     try {
       return await bounded(async (signal) => {
         const db = await connected();
-        await ensureIndexes(db);
+        await makeOnce('', () => makeIndexes(db));
         signal.throwIfAborted();
         const result = await work(collectionsOf(db, timeoutMs), signal);
         answered();
@@ -189,6 +196,7 @@ export function mongoConnection(options: MongoOptions) {
 
   return {
     call,
+    makeOnce,
     ping: () => ping(),
     /** Ends what still runs. */
     async close() {

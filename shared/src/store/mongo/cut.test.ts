@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { type Cut, mongoNetwork } from '../../../../scripts/testing/mongo-network.ts';
 import type { Store } from '../../store.ts';
+import { notes } from '../contract/notes.ts';
 import { someMessage, someOwner, someSession, someTask, T0 } from '../contract/samples.ts';
 import { testDatabase, withoutMongo } from './testing/test-database.ts';
 
@@ -34,7 +35,7 @@ describe('what is cut off is whole once it is repeated', { skip: withoutMongo },
   async function cutOff(at: Cut, work: (on: Store) => Promise<unknown>): Promise<unknown> {
     const victim = open({ uri: network.uri });
     // Connected, with its indexes, so that the cut is in the work.
-    await victim.settings.get('nobody', 'nothing');
+    await notes(victim).get('nobody', 'nothing');
     const reached = network.cutAt(at);
     const outcome = work(victim).catch((error: unknown) => error);
     await Promise.race([reached, outcome]);
@@ -116,7 +117,7 @@ describe('what is cut off is whole once it is repeated', { skip: withoutMongo },
     const message = someMessage('early');
     const turn = { id: message.id, messages: [message], tokens: 1, now: T0 };
     const slow = open({ uri: network.uri });
-    await slow.settings.get('nobody', 'nothing');
+    await notes(slow).get('nobody', 'nothing');
     const held = network.holdAt(3);
     const append = slow.messages.append(owner, session.id, turn);
     await held.reached;

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
 import { mongoNetwork } from '../../../../scripts/testing/mongo-network.ts';
 import type { Store } from '../../store.ts';
+import { notes } from '../contract/notes.ts';
 import { someMessage, someOwner, someSession, someTask, T0 } from '../contract/samples.ts';
 import { eventually, testDatabase, withoutMongo } from './testing/test-database.ts';
 
@@ -18,7 +19,7 @@ describe('a MongoDB whose connections are cut', { skip: withoutMongo }, () => {
   let network: Awaited<ReturnType<typeof mongoNetwork>>;
   let store: Store;
   before(async () => {
-    await patient.settings.put('owner', 'name', '1');
+    await notes(patient).put('owner', 'name', '1');
     network = await mongoNetwork(uri);
   });
   afterEach(async () => {
@@ -40,7 +41,7 @@ describe('a MongoDB whose connections are cut', { skip: withoutMongo }, () => {
     store = open({ uri: network.uri, timeoutMs: TIMEOUT_MS, watch });
     for (let round = 0; round < 3; round++) {
       const held = network.holdAt(1);
-      const call = store.settings.get('owner', 'name');
+      const call = notes(store).get('owner', 'name');
       await held.reached;
       // Of a server it looked at just now, the driver plans its look for later, when it knows what was cut.
       await setTimeout(Math.max(0, watchedAt + LOOKS_AGAIN_AFTER_MS - performance.now()));

@@ -6,6 +6,7 @@
  * was purged, has lost it. Client texts are values only: what has names of a client's own is kept as JSON text.
  */
 import type { Collection, Db, IndexDescription } from 'mongodb';
+import type { IndexValue } from '../../store.ts';
 import type { Packed } from './bodies.ts';
 
 /** A document by its owner and its own id. The order of the fields is part of its identity. */
@@ -77,14 +78,27 @@ export type TaskDocument = {
 };
 
 export type BodyDocument = { _id: BodyKey; data: Packed };
-export type SettingDocument = { _id: Key; owner: string; json: Packed };
+/** `value0` and so on are what it has in the fields of an index. */
+export type DocumentEntry = { owner: string; [value: `value${number}`]: IndexValue };
+export type DocumentDocument = {
+  _id: Key;
+  owner: string;
+  revision: string;
+  purge_at?: number;
+  /** By index. */
+  entries: Record<string, DocumentEntry>;
+  json: Packed;
+};
 
 export type Collections = {
   sessions: Collection<SessionDocument>;
   messages: Collection<MessageDocument>;
   tasks: Collection<TaskDocument>;
   bodies: Collection<BodyDocument>;
-  settings: Collection<SettingDocument>;
+  /** Those of a stored noun. */
+  documents(noun: string): Collection<DocumentDocument>;
+  /** The stored nouns of which there are documents. */
+  documentNames(): Promise<string[]>;
   /** Of every read: the server gives up when nobody waits any more. */
   read: { maxTimeMS: number };
 };
@@ -94,15 +108,20 @@ const names = {
   messages: 'messages',
   tasks: 'tasks',
   bodies: 'task_bodies',
-  settings: 'settings',
 } as const;
+/** Before the name of a stored noun. */
+const DOCUMENTS = 'documents_';
 
 export const collectionsOf = (db: Db, timeoutMs: number): Collections => ({
   sessions: db.collection(names.sessions),
   messages: db.collection(names.messages),
   tasks: db.collection(names.tasks),
   bodies: db.collection(names.bodies),
-  settings: db.collection(names.settings),
+  documents: (noun) => db.collection(DOCUMENTS + noun),
+  async documentNames() {
+    const found = await db.listCollections({}, { nameOnly: true }).toArray();
+    return found.flatMap(({ name }) => (name.startsWith(DOCUMENTS) ? [name.slice(DOCUMENTS.length)] : []));
+  },
   read: { maxTimeMS: timeoutMs },
 });
 

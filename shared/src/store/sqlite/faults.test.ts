@@ -5,6 +5,7 @@ import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { holdStoreFile, openStoreFile } from '../../../../scripts/testing/store-file.ts';
+import { notes } from '../contract/notes.ts';
 import { someOwner, someTask } from '../contract/samples.ts';
 import { open, someFile, started, startProcess } from './testing/process.ts';
 
@@ -16,18 +17,18 @@ test('a file that another program holds is unavailable to writers within the tim
   // For calls that must succeed, also on a busy machine.
   const patient = open(file);
   const owner = someOwner();
-  await patient.settings.put(owner, 'n', '1');
+  await notes(patient).put(owner, 'n', '1');
   const holder = holdStoreFile(file);
   const since = performance.now();
-  await assert.rejects(store.settings.put(owner, 'n', '2'), unavailable);
+  await assert.rejects(notes(store).put(owner, 'n', '2'), unavailable);
   await assert.rejects(store.ping(), unavailable);
   assert.ok(performance.now() - since < 15_000);
-  assert.equal(await patient.settings.get(owner, 'n'), '1');
+  assert.equal(await notes(patient).get(owner, 'n'), '1');
   holder.exec('ROLLBACK');
   holder.close();
   await started(store);
-  await patient.settings.put(owner, 'n', '3');
-  assert.equal(await patient.settings.get(owner, 'n'), '3');
+  await notes(patient).put(owner, 'n', '3');
+  assert.equal(await notes(patient).get(owner, 'n'), '3');
   await Promise.all([store.close(), patient.close()]);
 });
 
@@ -36,13 +37,13 @@ test('a write that was refused for the time it waited does not come to life late
   const store = await started(open(file, 2_000));
   const owner = someOwner();
   const holder = holdStoreFile(file);
-  const refused = Array.from({ length: 30 }, (_, i) => store.settings.put(owner, `refused${i}`, '2'));
+  const refused = Array.from({ length: 30 }, (_, i) => notes(store).put(owner, `refused${i}`, '2'));
   for (const result of await Promise.allSettled(refused)) assert.equal(result.status, 'rejected');
   holder.exec('ROLLBACK');
   holder.close();
   await store.close();
   const later = open(file);
-  for (let i = 0; i < refused.length; i++) assert.equal(await later.settings.get(owner, `refused${i}`), null);
+  for (let i = 0; i < refused.length; i++) assert.equal(await notes(later).get(owner, `refused${i}`), null);
   await later.close();
 });
 
@@ -76,7 +77,7 @@ test('a file or directory that cannot be written is unavailable until it can be'
     for await (const line of { [Symbol.asyncIterator]: () => lines }) {
       if (line === 'leave') break;
       if (line === 'drop' && process.getuid() === 0) { process.setgid(65534); process.setuid(65534); }
-      const done = line === 'drop' ? Promise.resolve() : store.settings.put('o', 'n', line);
+      const done = line === 'drop' ? Promise.resolve() : notes(store).put('o', 'n', line);
       await done.then(() => say('ok'), (error) => say(error.code));
     }
     await store.close();
@@ -99,7 +100,7 @@ test('a file or directory that cannot be written is unavailable until it can be'
   assert.equal(await ask('2'), 'unavailable');
   await chmod(directory, 0o755);
   const before = open(file);
-  await before.settings.put('o', 'n', '"before"');
+  await notes(before).put('o', 'n', '"before"');
   await before.close();
   await mine(file);
   await chmod(file, 0o444);
@@ -112,7 +113,7 @@ test('a file or directory that cannot be written is unavailable until it can be'
   other.tell('leave');
   await other.exited;
   const store = open(file);
-  assert.equal(await store.settings.get('o', 'n'), '5');
+  assert.equal(await notes(store).get('o', 'n'), '5');
   await store.close();
 });
 
@@ -124,10 +125,10 @@ test('a full disk is unavailable to writers until there is room, and what was wr
     file,
     `
     let n = 0;
-    const put = () => store.settings.put('o', 'n' + n, JSON.stringify('x'.repeat(20_000))).then(() => n++);
+    const put = () => notes(store).put('o', 'n' + n, JSON.stringify('x'.repeat(20_000))).then(() => n++);
     try { while (true) await put(); } catch (error) { say(error.code); }
     say(String(n));
-    say(await store.settings.get('o', 'n0') === null ? 'lost' : 'kept');
+    say(await notes(store).get('o', 'n0') === null ? 'lost' : 'kept');
     await lines.next();
     await put();
     say(String(n));
@@ -146,6 +147,6 @@ test('a full disk is unavailable to writers until there is room, and what was wr
   assert.equal(await other.next(), String(written + 1));
   await other.exited;
   const store = open(file);
-  for (let n = 0; n <= written; n++) assert.notEqual(await store.settings.get('o', `n${n}`), null);
+  for (let n = 0; n <= written; n++) assert.notEqual(await notes(store).get('o', `n${n}`), null);
   await store.close();
 });

@@ -1,7 +1,7 @@
-/** Messages in SQLite, and the settings. */
+/** Messages in SQLite. */
 
 import type { Message } from '../../session.ts';
-import type { MessageStore, SettingStore } from '../../store.ts';
+import type { MessageStore } from '../../store.ts';
 import { turnTrigrams } from '../search-text.ts';
 import type { Sync } from './nouns.ts';
 import type { Row, Sql, SqlValue } from './schema.ts';
@@ -91,26 +91,6 @@ export function sqliteMessages(sql: Sql): Sync<MessageStore> {
         );
         return row && { text: textOf(row), found: { sessionId: row.session_id as string, id: row.id as string } };
       }).sort((a, b) => (a.id < b.id ? 1 : -1));
-    },
-  };
-}
-
-export function sqliteSettings(sql: Sql): Sync<SettingStore> {
-  return {
-    get(owner, name) {
-      const row = sql.get('SELECT json FROM settings WHERE owner = ? AND name = ?', owner, name);
-      return (row?.json ?? null) as string | null;
-    },
-    put(owner, name, json) {
-      sql.run(
-        'INSERT INTO settings (owner, name, json) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET json = excluded.json',
-        owner,
-        name,
-        json,
-      );
-    },
-    delete(owner, name) {
-      sql.run('DELETE FROM settings WHERE owner = ? AND name = ?', owner, name);
     },
   };
 }

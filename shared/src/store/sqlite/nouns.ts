@@ -1,5 +1,6 @@
 /** What a thread of the SQLite store can be asked, and how: calls go to it one after another, replies come back. */
-import type { MessageStore, SessionStore, SettingStore, TaskStore } from '../../store.ts';
+import type { MessageStore, SessionStore, TaskStore } from '../../store.ts';
+import type { DocumentStore } from '../documents.ts';
 
 /** The same seam without promises: SQL in its own thread waits for nothing else. */
 export type Sync<Seam> = {
@@ -8,7 +9,7 @@ export type Sync<Seam> = {
     : never;
 };
 
-export type Nouns = { tasks: TaskStore; sessions: SessionStore; messages: MessageStore; settings: SettingStore };
+export type Nouns = { tasks: TaskStore; sessions: SessionStore; messages: MessageStore; documents: DocumentStore };
 
 /** `until`: by `now()`; a call that begins later is not begun, because nobody waits for it any more. */
 export type Call = { n: number; noun: keyof Nouns | 'thread'; method: string; given: unknown[]; until: number };

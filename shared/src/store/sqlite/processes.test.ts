@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { holdStoreFile, openStoreFile } from '../../../../scripts/testing/store-file.ts';
+import { notes } from '../contract/notes.ts';
 import { someMessage, someOwner, someSession, T0, talk } from '../contract/samples.ts';
 import { open, someFile, started, startProcess } from './testing/process.ts';
 
@@ -110,14 +111,14 @@ test('a thread that dies fails the calls under way, and the next one finds anoth
   process.off('worker', note);
   // Held, so that no call ends before its thread does.
   const holder = holdStoreFile(file);
-  const calls = Array.from({ length: 200 }, (_, i) => store.settings.put(owner, `n${i}`, '"x"'));
+  const calls = Array.from({ length: 200 }, (_, i) => notes(store).put(owner, `n${i}`, '"x"'));
   const settled = Promise.allSettled(calls);
   await Promise.all(workers.map((worker) => worker.terminate()));
   for (const end of await settled) assert.equal(end.status === 'rejected' && end.reason.code, 'unavailable');
   holder.exec('ROLLBACK');
   holder.close();
-  await store.settings.put(owner, 'after', '1');
-  assert.equal(await store.settings.get(owner, 'after'), '1');
+  await notes(store).put(owner, 'after', '1');
+  assert.equal(await notes(store).get(owner, 'after'), '1');
   await store.close();
 });
 
@@ -162,10 +163,11 @@ test('a search neither stops the thread that asks nor delays reads and writes', 
 
 test('a program that used a store and does not close it ends by itself, and nothing is said of SQLite', async () => {
   const file = someFile();
-  const url = JSON.stringify(new URL('./store.ts', import.meta.url).href);
-  const program = `const { sqliteStore } = await import(${url});
+  const at = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
+  const program = `const { sqliteStore } = await import(${at('./store.ts')});
+    const { notes } = await import(${at('../contract/notes.ts')});
     const store = sqliteStore({ file: ${JSON.stringify(file)}, timeoutMs: 30000 });
-    await store.settings.put('o', 'n', '1');
+    await notes(store).put('o', 'n', '1');
     await store.messages.matching('o', 'x', 1);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
@@ -178,10 +180,10 @@ test('a store that is closed first ends what it was asked', async () => {
   const file = someFile();
   const owner = someOwner();
   const store = await started(open(file));
-  const writes = Array.from({ length: 50 }, (_, i) => store.settings.put(owner, `n${i}`, String(i)));
-  const reads = Array.from({ length: 50 }, (_, i) => store.settings.get(owner, `n${i}`));
+  const writes = Array.from({ length: 50 }, (_, i) => notes(store).put(owner, `n${i}`, String(i)));
+  const reads = Array.from({ length: 50 }, (_, i) => notes(store).get(owner, `n${i}`));
   await Promise.all([store.close(), ...writes, ...reads]);
   const later = open(file);
-  for (let i = 0; i < writes.length; i++) assert.equal(await later.settings.get(owner, `n${i}`), String(i));
+  for (let i = 0; i < writes.length; i++) assert.equal(await notes(later).get(owner, `n${i}`), String(i));
   await later.close();
 });

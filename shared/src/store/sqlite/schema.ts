@@ -72,8 +72,6 @@ const SCHEMA = `
     text TEXT, content TEXT NOT NULL);
   CREATE UNIQUE INDEX messages_id ON messages (session, id);
 
-  CREATE TABLE settings (owner TEXT NOT NULL, name TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (owner, name)) WITHOUT ROWID;
-
   -- The prefixes are an owner with one letter and with two (trigrams.ts).
   CREATE VIRTUAL TABLE message_trigrams USING fts5
     (trigrams, content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='10 14');

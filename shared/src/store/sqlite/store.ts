@@ -5,7 +5,9 @@
  */
 import { Worker } from 'node:worker_threads';
 import { TaskError } from '../../errors.ts';
-import type { MessageStore, SessionStore, SettingStore, Store, TaskStore } from '../../store.ts';
+import type { MessageStore, SessionStore, Store, TaskStore } from '../../store.ts';
+import { createCollections } from '../collection.ts';
+import type { DocumentStore } from '../documents.ts';
 import { type Call, type Nouns, now, type Reply, type ThreadOptions } from './nouns.ts';
 
 export type SqliteOptions = { file: string; timeoutMs: number };
@@ -119,6 +121,16 @@ export function sqliteStore({ file, timeoutMs }: SqliteOptions): Store {
   const reads = startThread({ file, busyMs, writes: false }, timeoutMs);
   const searches = startThread({ file, busyMs, writes: false }, timeoutMs);
   const writes = startThread({ file, busyMs, writes: true }, timeoutMs);
+  const documents = over<DocumentStore>('documents', {
+    put: writes,
+    insert: writes,
+    read: reads,
+    replace: writes,
+    delete: writes,
+    list: reads,
+    count: reads,
+    purge: writes,
+  });
   return {
     kind: 'sqlite',
     tasks: over<TaskStore>('tasks', {
@@ -139,7 +151,8 @@ export function sqliteStore({ file, timeoutMs }: SqliteOptions): Store {
       titled: searches,
     }),
     messages: over<MessageStore>('messages', { append: writes, page: reads, range: reads, matching: searches }),
-    settings: over<SettingStore>('settings', { get: reads, put: writes, delete: writes }),
+    collection: createCollections(documents),
+    purgeDocuments: documents.purge,
     async ping() {
       await Promise.all([reads, writes].map((thread) => thread.call('thread', 'ping', [])));
     },

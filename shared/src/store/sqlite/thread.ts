@@ -3,7 +3,8 @@
  * transaction, and so one flush of the disk; each can fail alone.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { sqliteMessages, sqliteSettings } from './messages.ts';
+import { sqliteDocuments } from './documents.ts';
+import { sqliteMessages } from './messages.ts';
 import { type Call, now, type Reply, type ThreadOptions } from './nouns.ts';
 import { isRefusal, openSql, refusal, type Sql } from './schema.ts';
 import { sqliteSessions } from './sessions.ts';
@@ -18,7 +19,7 @@ const port = parentPort as MessagePort;
 const { file, busyMs, writes } = workerData as ThreadOptions;
 
 type Method = (...given: unknown[]) => unknown;
-type Open = { sql: Sql; nouns: Record<string, Record<string, Method>> };
+type Open = { sql: Sql; nouns: Record<string, Record<string, Method>>; forget(): void };
 let opened: Open | undefined;
 let leaving = false;
 const isClose = ({ noun, method }: Call) => noun === 'thread' && method === 'close';
@@ -39,14 +40,15 @@ function patiently<T>(work: () => T): T {
 function open(): Open {
   if (opened) return opened;
   const sql = patiently(() => openSql(file, STEP_MS));
+  const documents = sqliteDocuments(sql);
   const nouns = {
     tasks: sqliteTasks(sql),
     sessions: sqliteSessions(sql),
     messages: sqliteMessages(sql),
-    settings: sqliteSettings(sql),
-    thread: { ping: () => sql.get('SELECT count(*) FROM settings WHERE owner = ?', '') },
+    documents,
+    thread: { ping: () => sql.get('SELECT 1 FROM owners WHERE owner = ?', '') },
   } as unknown as Open['nouns'];
-  opened = { sql, nouns };
+  opened = { sql, nouns, forget: documents.forget };
   return opened;
 }
 
@@ -135,6 +137,7 @@ function writeOne(store: Open, call: Call): Reply {
   } catch (error) {
     if (isAway(error)) throw error;
     store.sql.run('ROLLBACK TO one');
+    store.forget();
     return failure(call, error);
   } finally {
     if (store.sql.inTransaction()) store.sql.run('RELEASE one');
@@ -143,6 +146,7 @@ function writeOne(store: Open, call: Call): Reply {
 
 /** A full disk may have ended the transaction already. */
 function rollBack(store: Open) {
+  store.forget();
   try {
     if (store.sql.inTransaction()) store.sql.run('ROLLBACK');
   } catch {

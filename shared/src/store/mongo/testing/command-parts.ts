@@ -7,7 +7,10 @@ export const names = new Set(
     '_id id owner session_id task_id kind piece deleting title title_by feature_mode model feature_options created_at',
     'updated_at total_tokens message_count summary summary.up_to text up_to messages trigrams counted let_go message_id role',
     'content usage input_tokens output_tokens estimated metadata task_status task_turn_of type status ended_at timeout_ms record pieces',
-    'input output events data json _id.owner',
+    'input output events data json _id.owner _id.id',
+    'revision purge_at entries text+source/size hidden value0 value1',
+    'entries.text+source/size.owner entries.text+source/size.value0 entries.text+source/size.value1',
+    'entries.hidden.owner entries.hidden.value0',
     '$in $nin $ne $lt $lte $gt $gte $or $and $expr $literal $ifNull $elemMatch',
     '$set $unset $inc $max $push $each $pullAll $match $limit $group $sum n',
   ].flatMap((line) => line.split(' ')),
@@ -52,6 +55,9 @@ export function keysIn(value: unknown): string[] {
 /** Whether a filter can meet nothing but this owner's documents. */
 export function isOf(owner: string, filter: Document): boolean {
   if (filter.owner === owner || filter['_id.owner'] === owner || filter._id?.owner === owner) return true;
+  // The entry of an index in a document.
+  if (Object.entries(filter).some(([name, value]) => /^entries\.[^.]+\.owner$/.test(name) && value === owner))
+    return true;
   const keys: { owner: string }[] | undefined = filter._id?.$in;
   return keys?.every((key) => key.owner === owner) ?? false;
 }
@@ -59,7 +65,7 @@ export function isOf(owner: string, filter: Document): boolean {
 /** Whether an index begins with what a filter says exactly, and goes on in the order that is asked for. */
 export function serves(index: Document, filter: Document, sort: [string, number][]): boolean {
   const fields = Object.entries<number>(index.key);
-  const open = fields.findIndex(([name]) => !['string', 'boolean'].includes(typeof filter[name]));
+  const open = fields.findIndex(([name]) => !['string', 'boolean', 'number'].includes(typeof filter[name]));
   const exact = open === -1 ? fields.length : open;
   const ordered = fields.slice(exact);
   const way = (ordered[0]?.[1] ?? 1) * (sort[0]?.[1] ?? 1);

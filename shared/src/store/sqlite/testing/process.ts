@@ -22,17 +22,19 @@ let files = 0;
 export const someFile = () => join(root, String(files++), 'store.db');
 export const open = (file = someFile(), timeoutMs = 30_000) => sqliteStore({ file, timeoutMs });
 
-/** Another process that runs this code, with `store`, `samples` and `say`, and takes lines. Gives what it says, line by line. */
+/** Another process that runs this code, with `store`, `samples`, `notes` and `say`, and takes lines; `at('…')` is the address of a module. Gives what it says, line by line. */
 export function startProcess(file: string, code: string, options: { under?: string[]; timeoutMs?: number } = {}) {
-  const at = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
+  const at = (name: string) =>
+    JSON.stringify(name.startsWith('.') ? new URL(name, import.meta.url).href : import.meta.resolve(name));
   const program = `
     import { createInterface } from 'node:readline';
     const samples = await import(${at('../../contract/samples.ts')});
+    const { notes } = await import(${at('../../contract/notes.ts')});
     const { sqliteStore } = await import(${at('../store.ts')});
     const store = sqliteStore({ file: ${JSON.stringify(file)}, timeoutMs: ${options.timeoutMs ?? 30_000} });
     const say = (text) => process.stdout.write(text + '\\n');
     const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-    ${code}
+    ${code.replace(/\bat\('([^']+)'\)/g, (_, name) => at(name))}
   `;
   const [command = '', ...given] = [...(options.under ?? []), process.execPath, '--input-type=module', '-e', program];
   const child: ChildProcess = spawn(command, given, { stdio: ['pipe', 'pipe', 'inherit'] });
