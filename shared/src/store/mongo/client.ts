@@ -11,9 +11,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Db, MongoClient, MongoClientOptions } from 'mongodb';
 import { TaskError } from '../../errors.ts';
-import { errorFields, type Log } from '../../log.ts';
+import type { Log } from '../../log.ts';
 import { mendedConnection } from './connection.ts';
 import { isAway, isUnreachable } from './errors.ts';
+import { createMakeOnce } from './make-once.ts';
 import { type Collections, collectionsOf, makeIndexes } from './schema.ts';
 
 export type MongoOptions = {
@@ -29,9 +30,6 @@ export type MongoOptions = {
 
 export type Call = <T>(work: (collections: Collections, signal: AbortSignal) => Promise<T>) => Promise<T>;
 
-/** Makes indexes when it is first asked for those of this name, and again after a while where it failed. Never fails itself. */
-export type MakeOnce = (of: string, make: () => Promise<unknown>) => Promise<void>;
-
 const RETRY_AFTER_MS = 1_000;
 const MAX_CONNECT_MS = 3_000;
 /** Whoever stops has little time. */
@@ -43,8 +41,6 @@ const PING_AGAIN_MS = 250;
  * to be answered. Ours would not tell which of them it was.
  */
 const PING_TIMEOUTS = 3;
-/** Indexes make nothing right or wrong, only fast: without them the store goes on, and tries again after this time. */
-const INDEXES_AGAIN_MS = 5_000;
 
 const away = (message: string, cause?: unknown) =>
   new TaskError('unavailable', message, { cause, retryAfterMs: RETRY_AFTER_MS });
@@ -75,7 +71,7 @@ function clientOptions({ pool, timeoutMs, watch }: MongoOptions) {
 export function mongoConnection(options: MongoOptions) {
   const { timeoutMs, log } = options;
   let made: Promise<MongoClient> | undefined;
-  const indexes = new Map<string, Promise<void>>();
+  const makeOnce = createMakeOnce(log);
   let closed = false;
   /** Why the server is known to be away. */
   let knownAway: unknown;
@@ -97,20 +93,6 @@ export function mongoConnection(options: MongoOptions) {
     options.watch?.(client);
     return client;
   }
-
-  const makeOnce: MakeOnce = (of, make) => {
-    const known = indexes.get(of);
-    if (known) return known;
-    const making = make().then(
-      () => undefined,
-      (error: unknown) => {
-        log.warn({ error: errorFields(error) }, 'indexes of the store were not made; searches and lists may be slow');
-        setTimeout(() => indexes.delete(of), INDEXES_AGAIN_MS).unref();
-      },
-    );
-    indexes.set(of, making);
-    return making;
-  };
 
   async function connected(): Promise<Db> {
     if (closed) throw away('The store is closed.');

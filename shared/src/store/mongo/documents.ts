@@ -6,8 +6,9 @@ import type { Collection, Document, Filter, IndexDescription } from 'mongodb';
 import type { IndexValue } from '../../store.ts';
 import type { CollectionShape, DocumentKey, DocumentRange, DocumentStore, StoredDocument } from '../documents.ts';
 import { pack, unpack } from './bodies.ts';
-import type { Call, MakeOnce } from './client.ts';
+import type { Call } from './client.ts';
 import { isDuplicate } from './errors.ts';
+import type { MakeOnce } from './make-once.ts';
 import { type Collections, type DocumentDocument, type DocumentEntry, keyOf, mine, number } from './schema.ts';
 
 /** Whatever fields it has, one name. */
