@@ -1,4 +1,7 @@
-/** Forgets what is past STORE_RETENTION_DAYS, some at a time, from the relay that holds the first partition. */
+/**
+ * Forgets tasks that are past STORE_RETENTION_DAYS, and documents past the retention of their noun, some at a time, from the
+ * relay that holds the first partition.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../log.ts';
 import type { Clock } from '../redis/clock.ts';
@@ -17,15 +20,20 @@ export async function purgeStore(
   holds: (partition: number) => boolean,
   stop: AbortSignal,
 ): Promise<void> {
-  if (settings.STORE_RETENTION_DAYS === 0) return;
   const pause = (ms: number) => delay(ms, undefined, { signal: stop }).catch(() => undefined);
+  async function purgeSome(): Promise<number> {
+    const now = clock.now();
+    const days = settings.STORE_RETENTION_DAYS;
+    const tasks = days === 0 ? 0 : await store.tasks.purge(now - days * DAY_MS, PURGE_BATCH);
+    return Math.max(tasks, await store.purgeDocuments(now, PURGE_BATCH));
+  }
   let fails = false;
   while (!stop.aborted) {
     let gone = 0;
     const held = clock.available(0) && holds(0);
     try {
       if (held) {
-        gone = await store.tasks.purge(clock.now() - settings.STORE_RETENTION_DAYS * DAY_MS, PURGE_BATCH);
+        gone = await purgeSome();
         if (fails) log.info('the store is purged again');
         fails = false;
       }

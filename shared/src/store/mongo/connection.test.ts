@@ -1,22 +1,24 @@
 /** A connection of the driver that ends while it is written to. No MongoDB is needed for it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { mendedConnection } from './connection.ts';
 
 /** What is used here of the driver's connection beside what the mended class declares. */
 type Commanded = { command(namespace: { db: string }, command: object): Promise<unknown>; closed: boolean };
 
 describe('a command', () => {
-  const Connection = mendedConnection();
+  const Mended = mendedConnection();
   const server = createServer((socket) => socket.on('error', () => undefined).resume());
   before(async () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
   });
   after(() => server.close());
 
-  async function setup() {
+  async function setup(Connection = Mended) {
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
     await once(socket, 'connect');
     const connection = new Connection(socket, { id: 1, hostAddress: { toString: () => 'test' } });
@@ -47,5 +49,21 @@ describe('a command', () => {
     assert.equal(connection.listenerCount('close'), 0);
     socket.destroy();
     await assert.rejects(command, { name: 'MongoNetworkError' });
+  });
+
+  test('of the driver as it is waits for ever: when this fails, upstream is mended, and connection.ts can go', async () => {
+    const path = 'mongodb/lib/cmap/connection.js';
+    const upstream = createRequire(import.meta.url)(path) as { Connection: typeof Mended };
+    const { socket, connection, commanded } = await setup(upstream.Connection);
+    socket.destroy();
+    let settled = false;
+    const settle = () => {
+      settled = true;
+    };
+    commanded.command({ db: 'admin' }, { ping: 1 }).then(settle, settle);
+    await once(connection, 'close');
+    // All that the end of the connection sets off has run.
+    for (let turn = 0; turn < 100; turn++) await nextTurn();
+    assert.equal(settled, false);
   });
 });

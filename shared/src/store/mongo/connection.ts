@@ -5,7 +5,8 @@
  * again. A command of a pool does not return, and its place in the pool is lost. Here the end of the connection ends the
  * write.
  *
- * The driver takes the class of its connections as an option, and neither exports nor declares it.
+ * The driver takes the class of its connections as an option, and neither exports nor declares it. A test fails when upstream
+ * is mended.
  */
 import type { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
