@@ -4,10 +4,10 @@ import type { Row, Section } from '../report.ts';
 import { readTokens, type Target } from '../stream-client.ts';
 import { ABOUT_WAYS, startWays, type Ways } from '../streams.ts';
 
-const ROUNDS = 7;
-const WARM_UPS = 2;
+const ROUNDS = 15;
+const WARM_UPS = 5;
 const TOKENS = 20_000;
-const REST_MS = 100;
+const REST_MS = 50;
 
 /** With the model `joined` the upstream puts 50 tokens into a write. */
 async function rates(ways: Ways, model: 'bench' | 'joined'): Promise<Row[]> {
