@@ -102,7 +102,7 @@ async function startReal(main: string, ready: string, env: Record<string, string
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return {
-    pid: child.pid,
+    pid: child.pid ?? Number.NaN,
     settle(): Promise<Settled> {
       child.send('settle');
       return nextMessage(child, main);

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { chat, events, getTask, post } from '../testing/client.ts';
 import { startSystem } from '../testing/system.ts';
 import { slowWords, startUpstream } from '../testing/upstream.ts';
+import { processorSeconds } from './processor-time.ts';
 
 /** Both in whole rounds of AT_ONCE. */
 const WAITING = 4_000;
@@ -14,7 +15,6 @@ const STREAMS = 40;
 const AT_ONCE = 40;
 const TOKENS = 300;
 const TOKEN_MS = 40;
-const TICKS_PER_SECOND = 100;
 
 const upstream = await startUpstream(slowWords(TOKENS, TOKEN_MS));
 const DEFAULTS = { LOCK_DURATION_MS: '10000', SWEEP_INTERVAL_MS: '1000', SWEEP_FIRST_CHECK_MS: '5000' };
@@ -33,13 +33,6 @@ async function info(section: string): Promise<Map<string, number>> {
 const memory = async () => (await info('memory')).get('used_memory') ?? Number.NaN;
 const fileSize = async () => (await info('persistence')).get('aof_current_size') ?? Number.NaN;
 
-/** Processor seconds of a process so far. */
-function cpu(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
 const rss = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 
 const bytes = (value: number) => `${Math.round(value).toLocaleString('en')} B`;
@@ -92,7 +85,7 @@ async function streams(apiPid: number): Promise<void> {
   };
   await read(await submitPatiently(200));
   const before = { memory: await memory(), file: await fileSize() };
-  const cpuBefore = Object.values(pids).map(cpu);
+  const cpuBefore = Object.values(pids).map(processorSeconds);
   const startedAt = performance.now();
   const ids = await submitMany(STREAMS, 200);
   const counts = await Promise.all(ids.map(read));
@@ -103,7 +96,7 @@ async function streams(apiPid: number): Promise<void> {
     `${total} in ${seconds.toFixed(1)} s`,
   );
   for (const [index, [name, pid]] of Object.entries(pids).entries()) {
-    const used = cpu(pid) - (cpuBefore[index] ?? 0);
+    const used = processorSeconds(pid) - (cpuBefore[index] ?? 0);
     row(`  processor time per event: ${name}`, `${((used / total) * 1e6).toFixed(0)} µs`);
   }
   row(`  Redis memory of such a task when it is kept`, bytes(((await memory()) - before.memory) / STREAMS));

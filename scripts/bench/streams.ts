@@ -1,10 +1,14 @@
 /** The ways of a model's tokens to a client that the bench compares: one reader, one upstream, each way programs of its own. */
 import { testRedis } from '../testing/test-redis.ts';
 import type { Bench } from './bench.ts';
+import { redisPid } from './processor-time.ts';
 import { type How, startApi, startBenchProgram, startRunner } from './program.ts';
 import type { Target } from './stream-client.ts';
 
-export type Ways = Record<'direct' | 'proxy' | 'plain' | 'beanline', Target> & { other?: Target };
+/** beanline, and the processes that it consists of. */
+type Whole = Target & { pids: number[] };
+
+export type Ways = Record<'direct' | 'proxy' | 'plain', Target> & { beanline: Whole; other?: Whole };
 
 export const ABOUT_WAYS =
   'The proxy is Hono and the official client, without a queue. Plain is what people would build: Hono, `queue.add`, a worker with the official client that publishes each token, and SSE from the subscription; nothing keeps the tokens.';
@@ -17,12 +21,13 @@ export async function startWays({ open, how, other }: Bench): Promise<Ways> {
   const plain = await open(startBenchProgram('plain-api', [plainRedis.url], how));
   await open(startBenchProgram('plain-worker', [plainRedis.url, upstream.url], how));
 
-  async function beanline(how: How): Promise<Target> {
+  async function beanline(how: How): Promise<Whole> {
     const redis = await open(testRedis());
     const env = { REDIS_URL: redis.url, OPENAI_BASE_URL: `${upstream.url}/v1`, OPENAI_API_KEY: 'bench' };
     const api = await open(startApi(env, how));
-    await open(startRunner(env, how));
-    return { url: `${api.url}/api/chat`, mark: 'event: text', end: '"usage":{' };
+    const runner = await open(startRunner(env, how));
+    const pids = [api.pid, runner.pid, await redisPid(redis)];
+    return { url: `${api.url}/api/chat`, mark: 'event: text', end: '"usage":{', pids };
   }
 
   return {

@@ -1,11 +1,12 @@
 /** Tokens per second of one long stream through beanline, beside the other ways of `streams.ts`. */
 import { type Bench, type BenchPart, each, inTurns } from '../bench.ts';
+import { spending } from '../processor-time.ts';
 import type { Row, Section } from '../report.ts';
 import { readTokens, type Target } from '../stream-client.ts';
 import { ABOUT_WAYS, startWays, type Ways } from '../streams.ts';
 
-const ROUNDS = 15;
-const WARM_UPS = 5;
+const ROUNDS = 11;
+const WARM_UPS = 3;
 const TOKENS = 20_000;
 const REST_MS = 50;
 
@@ -16,13 +17,14 @@ async function rates(ways: Ways, model: 'bench' | 'joined'): Promise<Row[]> {
     if (words !== TOKENS) throw new Error(`${target.url} gave ${words} of ${TOKENS} tokens`);
     return (1_000 * TOKENS) / wholeMs;
   };
+  const spent = { beanline: [] as number[], other: [] as number[] };
   const { direct, proxy, plain, beanline, other } = await inTurns(
     {
       direct: rate(ways.direct),
       proxy: rate(ways.proxy),
       plain: rate(ways.plain),
-      beanline: rate(ways.beanline),
-      ...(ways.other && { other: rate(ways.other) }),
+      beanline: spending(ways.beanline.pids, spent.beanline, rate(ways.beanline)),
+      ...(ways.other && { other: spending(ways.other.pids, spent.other, rate(ways.other)) }),
     },
     { rounds: ROUNDS, warmUps: WARM_UPS, restMs: REST_MS },
   );
@@ -39,6 +41,8 @@ async function rates(ways: Ways, model: 'bench' | 'joined'): Promise<Row[]> {
   if (other) {
     rows.push({ name: 'the other checkout', unit: 'tokens/s', values: other });
     rows.push({ name: 'beanline ÷ the other checkout', unit: '', values: each(beanline, other) });
+    const seconds = each(spent.beanline.slice(-ROUNDS), spent.other.slice(-ROUNDS));
+    rows.push({ name: 'processor time ÷ the other’s', unit: '', values: seconds });
   }
   return rows;
 }

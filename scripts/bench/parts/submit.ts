@@ -2,32 +2,37 @@
 import { testRedis } from '../../testing/test-redis.ts';
 import { type Bench, type BenchPart, each, inTurns } from '../bench.ts';
 import { chatRequest, httpLoad } from '../http-load.ts';
+import { redisPid, spending } from '../processor-time.ts';
 import { type How, NO_LIMITS, startApi, startBenchProgram } from '../program.ts';
 import type { Row, Section } from '../report.ts';
 
 /** Requests, or adds, under way at once. */
 const IN_FLIGHT = 100;
 /** Many and short: what else the machine does then falls on all alike. */
-const ROUNDS = 20;
+const ROUNDS = 16;
 const ROUND_MS = 500;
 /** Until the programs run the code that their compilers end up with. */
-const WARM_UPS = 10;
+const WARM_UPS = 8;
 
 async function measure({ open, how, other }: Bench): Promise<Section[]> {
-  const startBeanline = async (how: How) =>
-    open(startApi({ REDIS_URL: (await open(testRedis())).url, ...NO_LIMITS }, how));
   const post =
     ({ port }: { port: number }) =>
     () =>
       httpLoad({ port, request: () => chatRequest(port), status: 202, forMs: ROUND_MS, inFlight: IN_FLIGHT });
+  const spent = { beanline: [] as number[], other: [] as number[] };
+  async function postToBeanline(how: How, seconds: number[]) {
+    const redis = await open(testRedis());
+    const api = await open(startApi({ REDIS_URL: redis.url, ...NO_LIMITS }, how));
+    return spending([api.pid, await redisPid(redis)], seconds, post(api));
+  }
 
   const rawRedis = await open(testRedis());
   const plainRedis = await open(testRedis());
   const rawAdd = await open(startBenchProgram('raw-add', [rawRedis.url, String(IN_FLIGHT)], how));
   const rates = await inTurns(
     {
-      beanline: post(await startBeanline(how)),
-      ...(other && { other: post(await startBeanline(other)) }),
+      beanline: await postToBeanline(how, spent.beanline),
+      ...(other && { other: await postToBeanline(other, spent.other) }),
       plain: post(await open(startBenchProgram('plain-api', [plainRedis.url], how))),
       add: () => rawAdd.ask<number>(ROUND_MS),
       bare: post(await open(startBenchProgram('bare', [], how))),
@@ -46,6 +51,9 @@ async function measure({ open, how, other }: Bench): Promise<Section[]> {
   if (rates.other) {
     rows.push({ name: 'the other checkout', unit: 'per s', values: rates.other });
     rows.push({ name: 'beanline ÷ the other checkout', unit: '', values: each(rates.beanline, rates.other) });
+    const perSubmit = (seconds: number[], rate: number[]) => each(seconds.slice(-ROUNDS), rate);
+    const ratio = each(perSubmit(spent.beanline, rates.beanline), perSubmit(spent.other, rates.other));
+    rows.push({ name: 'processor time of a submit ÷ the other’s', unit: '', values: ratio });
   }
   return [
     {
