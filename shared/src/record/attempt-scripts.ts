@@ -1,8 +1,8 @@
 /** The scripts of a runner: begin an attempt, write its events, end it with or without its task. */
 import type { ErrorView } from '../errors.ts';
-import type { Run } from '../redis/scripts.ts';
 import { type EndStatus, RECORD_VERSION } from '../task.ts';
 import { INLINE_BYTES } from './create-tasks.ts';
+import type { Run } from './scripts.ts';
 import type { TaskKeys } from './task-keys.ts';
 import type {
   AttemptRef,

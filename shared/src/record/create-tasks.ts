@@ -5,8 +5,8 @@
 import { away } from '../redis/away.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
-import type { Run } from '../redis/scripts.ts';
 import { newRecord } from './new-record.ts';
+import type { Run } from './scripts.ts';
 import type { CreateVerdict, Limits, NewTask } from './task-verdicts.ts';
 
 /** The zero of ranks: a minute number counted from here fits BullMQ's 2,097,151 for four years. */

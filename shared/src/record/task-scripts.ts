@@ -1,8 +1,8 @@
 /** The scripts of everybody but a runner's attempts: create, cancel, answer, and hold back. */
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
-import type { Run } from '../redis/scripts.ts';
 import { createTaskCreation } from './create-tasks.ts';
+import type { Run } from './scripts.ts';
 import type { TaskKeys } from './task-keys.ts';
 import type { AdjustOptions, AdjustVerdict, CancelVerdict, CreateVerdict, Limits, NewTask } from './task-verdicts.ts';
 

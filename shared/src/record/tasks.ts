@@ -1,15 +1,15 @@
 /** The record of tasks: its eight scripts and its reads. Each script may be sent twice; a repeat gets its first answer. */
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
-import { createScripts } from '../redis/scripts.ts';
 import { createAttemptScripts } from './attempt-scripts.ts';
+import { createRecordScripts } from './scripts.ts';
 import { createTaskKeys } from './task-keys.ts';
 import { createTaskReads } from './task-reads.ts';
 import { createTaskScripts } from './task-scripts.ts';
 import type { Limits } from './task-verdicts.ts';
 
 export function createTasks(redis: RedisConnection, keys: Keys, partitions: number, limits: Limits) {
-  const run = createScripts(redis, limits.patienceMs);
+  const run = createRecordScripts(redis, limits.patienceMs);
   const taskKeys = createTaskKeys(keys, partitions);
   return {
     ...createTaskScripts(redis, run, { keys, taskKeys, partitions, limits }),

@@ -1,0 +1,16 @@
+/** The scripts of the record, which decide every transition of a task. */
+import type { RedisConnection } from '../redis/connect.ts';
+import { createScripts, readScripts } from '../redis/scripts.ts';
+
+const DIRECTORY = new URL('scripts/', import.meta.url);
+const ON_A_TASK = ['begin', 'append', 'release', 'finish', 'cancel', 'answer', 'adjust'] as const;
+
+export const createRecordScripts = (redis: RedisConnection, patienceMs: number) =>
+  createScripts(
+    redis,
+    { ...readScripts(DIRECTORY, ['create'] as const), ...readScripts(DIRECTORY, ON_A_TASK, 'prelude') },
+    patienceMs,
+  );
+
+/** Runs one of them. */
+export type Run = ReturnType<typeof createRecordScripts>;
