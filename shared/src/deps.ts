@@ -21,10 +21,10 @@ import type { AnswerCache } from './redis/answer-cache.ts';
 import type { Clock } from './redis/clock.ts';
 import type { ClockCheck } from './redis/clock-check.ts';
 import type { VersionedCache } from './redis/versioned-cache.ts';
-import type { SessionLimits } from './sessions/limits.ts';
 import type { Sessions } from './sessions/sessions.ts';
+import type { SessionLimits } from './sessions/variables.ts';
 import type { Store } from './store.ts';
-import type { AttemptLimits } from './tasks/attempt.ts';
+import type { AttemptLimits } from './tasks/variables.ts';
 
 export type Deps = Sessions & {
   tasks: Tasks;

@@ -6,8 +6,8 @@
  */
 import { encodeFrame, type Frame } from '../event.ts';
 import { type LogReads, type Reading, readOn } from './read-on.ts';
+import { createRing } from './ring.ts';
 
-const RING_BYTES = 256 * 1024;
 /** What one read of the log should give: more events when they are small, fewer when they are large. */
 const PAGE_BYTES = 64 * 1024;
 const FIRST_PAGE = 16;
@@ -19,8 +19,7 @@ export type Pulled = Frame[] | null;
 export type Hub = ReturnType<typeof createHub>;
 
 export function createHub(id: string, reads: LogReads) {
-  let ring: Frame[] = [];
-  let ringBytes = 0;
+  const ring = createRing();
   /** When it last said something, or was checked. */
   let heardAt = performance.now();
   /** Counts wakes, so that a reader knows whether one came while it read the log. */
@@ -33,14 +32,11 @@ export function createHub(id: string, reads: LogReads) {
   let end: string | undefined;
   /** Log reads begun since the last wake, shared by the readers at the same cursor. */
   const readings = new Map<string, Promise<Reading>>();
-  /** What the ring last gave, and from where. */
-  let given: { cursor: string; frames: Frame[] } | undefined;
 
   function wake() {
     wakes++;
     // A read that began before may not know what woke us.
     readings.clear();
-    given = undefined;
     end = undefined;
     if (waking) return;
     waking = true;
@@ -51,21 +47,6 @@ export function createHub(id: string, reads: LogReads) {
       waiters = new Map();
       for (const call of called.keys()) call();
     });
-  }
-
-  function forget() {
-    ring = [];
-    ringBytes = 0;
-  }
-
-  function fromRing(cursor: string): Frame[] {
-    if (given?.cursor === cursor) return given.frames;
-    for (let i = ring.length - 1; i >= 0; i--) {
-      if (ring[i]?.prev !== cursor) continue;
-      given = { cursor, frames: ring.slice(i) };
-      return given.frames;
-    }
-    return [];
   }
 
   function fromLog(cursor: string, count: number): Promise<Reading> {
@@ -86,23 +67,16 @@ export function createHub(id: string, reads: LogReads) {
     hear(message: string) {
       const cut = message.indexOf('\n');
       const [eventId = '', prev = '', type = '', at = '0'] = (cut < 0 ? message : message.slice(0, cut)).split(' ');
-      if (ring.at(-1)?.id !== prev) forget();
       // `done` is filled from the record, and a large event carries its id only: both are read from the log.
-      if (cut < 0 || type === 'done') {
-        forget();
-      } else {
-        const frame = encodeFrame(id, { id: eventId, prev, type, at: Number(at), data: message.slice(cut + 1) });
-        ring.push(frame);
-        ringBytes += frame.bytes.length;
-        while (ringBytes > RING_BYTES && ring.length > 1) ringBytes -= ring.shift()?.bytes.length ?? 0;
-      }
+      if (cut < 0 || type === 'done') ring.forget();
+      else ring.add(encodeFrame(id, { id: eventId, prev, type, at: Number(at), data: message.slice(cut + 1) }));
       heardAt = performance.now();
       wake();
     },
 
     /** Anything may have been missed: its readers turn to the log. */
     doubt() {
-      forget();
+      ring.forget();
       wake();
     },
     wake,
@@ -115,44 +89,67 @@ export function createHub(id: string, reads: LogReads) {
     /** Whether a reader waits elsewhere than at the end of the log. */
     waitsElsewhere: (tail: string | null | undefined) => waiters.values().some((cursor) => cursor !== tail),
 
-    /** One reader's side. */
-    reader() {
-      let page = FIRST_PAGE;
-      let closed = false;
-
-      async function read(cursor: string, call: () => void): Promise<Pulled> {
-        const before = wakes;
-        const { frames, tail } = await fromLog(cursor, page);
-        if (frames.length > 0) {
-          if (tail !== null && wakes === before) end = tail;
-          const each = frames.reduce((sum, { bytes }) => sum + bytes.length, 0) / frames.length;
-          page = Math.max(1, Math.min(MAX_PAGE, 2 * page, Math.round(PAGE_BYTES / each)));
-        } else if (tail === null) {
-          return null;
-        } else if (!closed) {
-          if (wakes !== before) return pull(cursor, call);
-          waiters.set(call, cursor);
-        }
-        return frames;
-      }
-
-      function pull(cursor: string, call: () => void): Pulled | Promise<Pulled> {
-        const live = fromRing(cursor);
-        if (live.length > 0) return live;
-        if (cursor !== ring.at(-1)?.id && cursor !== end) return read(cursor, call);
-        waiters.set(call, cursor);
-        return live;
-      }
-
-      return {
-        /** At once when it is in memory. When there are none yet, `call` is called, once, when that changes. */
-        pull,
-        /** Forgets a `call` that was not called yet. */
-        unwait: (call: () => void) => void waiters.delete(call),
-        close() {
-          closed = true;
+    reader: () =>
+      createReader(ring, {
+        fromLog,
+        wakes: () => wakes,
+        isEnd: (cursor) => cursor === end,
+        atEnd: (cursor) => {
+          end = cursor;
         },
-      };
+        wait: (call, cursor) => waiters.set(call, cursor),
+        unwait: (call) => waiters.delete(call),
+      }),
+  };
+}
+
+/** What a reader uses of its hub. */
+type Shared = {
+  fromLog(cursor: string, count: number): Promise<Reading>;
+  wakes(): number;
+  /** Whether the log is known to end here. */
+  isEnd(cursor: string): boolean;
+  atEnd(cursor: string): void;
+  wait(call: () => void, cursor: string): void;
+  unwait(call: () => void): void;
+};
+
+/** One reader's side. */
+function createReader(ring: ReturnType<typeof createRing>, hub: Shared) {
+  let page = FIRST_PAGE;
+  let closed = false;
+
+  async function read(cursor: string, call: () => void): Promise<Pulled> {
+    const before = hub.wakes();
+    const { frames, tail } = await hub.fromLog(cursor, page);
+    if (frames.length > 0) {
+      if (tail !== null && hub.wakes() === before) hub.atEnd(tail);
+      const each = frames.reduce((sum, { bytes }) => sum + bytes.length, 0) / frames.length;
+      page = Math.max(1, Math.min(MAX_PAGE, 2 * page, Math.round(PAGE_BYTES / each)));
+    } else if (tail === null) {
+      return null;
+    } else if (!closed) {
+      if (hub.wakes() !== before) return pull(cursor, call);
+      hub.wait(call, cursor);
+    }
+    return frames;
+  }
+
+  function pull(cursor: string, call: () => void): Pulled | Promise<Pulled> {
+    const live = ring.from(cursor);
+    if (live.length > 0) return live;
+    if (cursor !== ring.lastId() && !hub.isEnd(cursor)) return read(cursor, call);
+    hub.wait(call, cursor);
+    return live;
+  }
+
+  return {
+    /** At once when it is in memory. When there are none yet, `call` is called, once, when that changes. */
+    pull,
+    /** Forgets a `call` that was not called yet. */
+    unwait: (call: () => void) => hub.unwait(call),
+    close() {
+      closed = true;
     },
   };
 }

@@ -4,11 +4,12 @@
  */
 import { DelayedError, type Job, Worker } from 'bullmq';
 import { AttemptStop } from '../context.ts';
-import { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { withBlocking } from '../redis/blocking.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { NEVER, queueName, type TaskQueue } from './queue.ts';
+import { restOnRefusal } from './rest-on-refusal.ts';
+import { type Running, watchLocks } from './watch-locks.ts';
 
 /**
  * Runs a task. `until` (ms, Redis TIME): the task goes on then; without it the job is done. `dueAt`: what the record said
@@ -16,7 +17,7 @@ import { NEVER, queueName, type TaskQueue } from './queue.ts';
  */
 export type Run = (taskId: string, signal: AbortSignal) => Promise<{ until?: number; dueAt?: number }>;
 
-export function consume(options: {
+type ConsumeOptions = {
   type: string;
   concurrency: number;
   connection: RedisConnection;
@@ -29,30 +30,38 @@ export function consume(options: {
   clockOffset(): number;
   run: Run;
   log: Log;
-}) {
-  const { type, lockDurationMs, queue, log } = options;
-  const running = new Map<string, { controller: AbortController; renewedAt: number }>();
-  let resumeTimer: NodeJS.Timeout | undefined;
+};
+
+/** Puts a job to sleep until a time (ms, Redis TIME). Throws what tells BullMQ so. */
+async function park(
+  { type, queue, dueAt: readDueAt, clockOffset, log }: ConsumeOptions,
+  job: Job,
+  token: string | undefined,
+  { until, dueAt }: { until: number; dueAt?: number | undefined },
+): Promise<never> {
+  const id = job.id ?? '';
+  // BullMQ promotes by this machine's clock.
+  await job.moveToDelayed(Math.max(until - clockOffset(), 0), token);
+  if (dueAt === undefined) throw new DelayedError();
+  // Only after the processor has settled may the job be promoted, or the next run loses its lock.
+  setImmediate(() => {
+    setImmediate(async () => {
+      try {
+        const due = await readDueAt(id);
+        if (due !== null && due < dueAt) await queue.promote(type, id);
+      } catch (error) {
+        log.debug({ error, task_id: id }, 'the second look at a parked task failed; the sweep will do it');
+      }
+    });
+  });
+  throw new DelayedError();
+}
+
+export function consume(options: ConsumeOptions) {
+  const { type, lockDurationMs, log } = options;
+  const running: Running = new Map();
   let taken = 0;
   let stopping = false;
-
-  async function park(job: Job, id: string, token: string | undefined, until: number, dueAt?: number): Promise<never> {
-    // BullMQ promotes by this machine's clock.
-    await job.moveToDelayed(Math.max(until - options.clockOffset(), 0), token);
-    if (dueAt === undefined) throw new DelayedError();
-    // Only after the processor has settled may the job be promoted, or the next run loses its lock.
-    setImmediate(() => {
-      setImmediate(async () => {
-        try {
-          const due = await options.dueAt(id);
-          if (due !== null && due < dueAt) await queue.promote(type, id);
-        } catch (error) {
-          log.debug({ error, task_id: id }, 'the second look at a parked task failed; the sweep will do it');
-        }
-      });
-    });
-    throw new DelayedError();
-  }
 
   async function process(job: Job, token: string | undefined) {
     const id = job.id ?? '';
@@ -61,7 +70,7 @@ export function consume(options: {
     if (old) {
       // Our own lost job again. The old run's end would stop the renewal of the new one's lock.
       old.controller.abort(new AttemptStop('superseded'));
-      return park(job, id, token, Date.now() + options.clockOffset() + 1_000);
+      return park(options, job, token, { until: Date.now() + options.clockOffset() + 1_000 });
     }
     const entry = { controller: new AbortController(), renewedAt: performance.now() };
     running.set(id, entry);
@@ -71,7 +80,8 @@ export function consume(options: {
     } finally {
       running.delete(id);
     }
-    if (after.until !== undefined) await park(job, id, token, after.until, after.dueAt);
+    const { until, dueAt } = after;
+    if (until !== undefined) await park(options, job, token, { until, dueAt });
   }
 
   const { connection, prefix, concurrency } = options;
@@ -94,35 +104,8 @@ export function consume(options: {
       }),
   );
 
-  worker.on('locksRenewed', ({ jobIds }) => {
-    for (const id of jobIds) {
-      const entry = running.get(id);
-      if (entry) entry.renewedAt = performance.now();
-    }
-  });
-  const lost = (id: string) =>
-    running.get(id)?.controller.abort(new TaskError('worker_lost', 'The worker lost its hold on the task.'));
-  worker.on('lockRenewalFailed', (ids) => {
-    for (const id of ids) lost(id);
-  });
-  const watchdog = setInterval(() => {
-    const now = performance.now();
-    for (const [id, { renewedAt }] of running) if (now - renewedAt > 0.8 * lockDurationMs) lost(id);
-  }, lockDurationMs / 10);
-
-  worker.on('error', (error) => {
-    // A reply such as OOM or LOADING: BullMQ would ask again at once, thousands of times a second.
-    if (error.name !== 'ReplyError' || resumeTimer || stopping) {
-      log.debug({ error, queue: type }, 'queue error');
-      return;
-    }
-    log.warn({ error, queue: type }, 'redis refuses; the queue rests for a second');
-    void worker.pause(true);
-    resumeTimer = setTimeout(() => {
-      resumeTimer = undefined;
-      if (!stopping) void worker.resume();
-    }, 1_000);
-  });
+  const unwatch = watchLocks(worker, running, lockDurationMs);
+  const refusal = restOnRefusal(worker, type, log);
   worker.on('failed', (job, error) => {
     if (job && job.attemptsMade >= NEVER) log.error({ error, task_id: job.id }, 'a job ended without its task');
     else log.warn({ error, task_id: job?.id }, 'a run broke and will be repeated');
@@ -135,7 +118,7 @@ export function consume(options: {
     /** How many jobs it has taken so far. */
     taken: () => taken,
     /** True while it takes nothing by its own decision: Redis refuses, or it stops. */
-    resting: () => resumeTimer !== undefined || stopping,
+    resting: () => refusal.resting() || stopping,
     /** Ids of the tasks running here. */
     running: () => [...running.keys()],
     /** Stops one task, if it runs here. */
@@ -145,7 +128,7 @@ export function consume(options: {
     /** Takes no more jobs; those that run go on. */
     async pause() {
       stopping = true;
-      clearTimeout(resumeTimer);
+      refusal.stop();
       await worker.pause(true);
     },
     /** Hands back what still runs. */
@@ -153,7 +136,7 @@ export function consume(options: {
       for (const { controller } of running.values()) controller.abort(new AttemptStop('shutting_down'));
     },
     async close() {
-      clearInterval(watchdog);
+      unwatch();
       await worker.close();
     },
   };

@@ -27,3 +27,13 @@ export const RecordVariables = z
   })
   .meta({ title: 'Waiting and open tasks' });
 export type RecordVariables = z.output<typeof RecordVariables>;
+
+/** The same as the scripts take them. */
+export const recordLimits = (config: RecordVariables) => ({
+  maxQueueTasks: config.MAX_QUEUE_TASKS,
+  maxQueueBytes: config.MAX_QUEUE_BYTES,
+  maxOwnerTasks: config.MAX_OWNER_TASKS,
+  spreadMs: config.OWNER_SPREAD_MS,
+  firstCheckMs: config.SWEEP_FIRST_CHECK_MS,
+  cancelGraceMs: config.CANCEL_GRACE_MS,
+});

@@ -7,11 +7,13 @@ import type { Log } from '../log.ts';
 import { canonicalJson, sha256 } from '../task-id.ts';
 import type { RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';
+import type { RedisVariables } from './variables.ts';
 
 export function createAnswerCache(
   redis: RedisConnection,
   keys: Keys,
-  { keepMs, maxBytes, full, log }: { keepMs: number; maxBytes: number; full: () => boolean; log: Log },
+  { ANSWER_CACHE_MS: keepMs, ANSWER_CACHE_BYTES: maxBytes }: RedisVariables,
+  { full, log }: { full: () => boolean; log: Log },
 ) {
   async function read(key: string): Promise<unknown> {
     const json = await redis.get(key);

@@ -5,22 +5,23 @@ import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { VersionedCache } from '../redis/versioned-cache.ts';
 import type { Store } from '../store.ts';
-import { type CacheTimes, createSessionCache } from './cache.ts';
+import { createSessionCache } from './cache.ts';
 import { createSessionKeys } from './keys.ts';
 import { createSessionTurns } from './turn/turns.ts';
+import { cacheTimes, type SessionVariables } from './variables.ts';
 
 export function createSessions(
   redis: RedisConnection,
   keys: Keys,
   { cache, store }: { cache: VersionedCache; store: Store },
-  options: { cached: CacheTimes; claimsMs: number; searchTimeoutMs: number },
+  config: SessionVariables & { IDEMPOTENCY_RETENTION_MS: number; STORE_TIMEOUT_MS: number },
 ) {
   const sessionKeys = createSessionKeys(keys.prefix);
   return {
-    sessionCache: createSessionCache(cache, sessionKeys, options.cached),
+    sessionCache: createSessionCache(cache, sessionKeys, cacheTimes(config)),
     turns: createSessionTurns(redis, sessionKeys),
-    claims: createClaims(redis, keys, options.claimsMs),
-    searchLines: createSearchLines(store, options.searchTimeoutMs),
+    claims: createClaims(redis, keys, config.IDEMPOTENCY_RETENTION_MS),
+    searchLines: createSearchLines(store, config.STORE_TIMEOUT_MS),
   };
 }
 

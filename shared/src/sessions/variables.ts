@@ -25,3 +25,20 @@ export const SessionVariables = z
   })
   .meta({ title: 'Sessions' });
 export type SessionVariables = z.output<typeof SessionVariables>;
+
+/** What of a session a model is shown, and when it is named and summarised. */
+export const sessionLimits = (config: SessionVariables) => ({
+  contextMessages: config.CONTEXT_MESSAGES,
+  contextTokens: config.CONTEXT_TOKENS,
+  summaryAfterMessages: config.SUMMARY_AFTER_MESSAGES,
+  autoTitles: config.AUTO_TITLES === 'on',
+});
+export type SessionLimits = ReturnType<typeof sessionLimits>;
+
+/** How long each kind of what is read is cached. */
+export const cacheTimes = (config: SessionVariables) => ({
+  sessionMs: config.SESSION_CACHE_MS,
+  listMs: config.SESSION_LIST_CACHE_MS,
+  windowMs: config.CONTEXT_TTL_MS,
+  preferencesMs: config.PREFERENCES_TTL_MS,
+});

@@ -9,15 +9,7 @@ import { orUnavailable } from '../redis/away.ts';
 import { type ContextDeps, createAttemptContext } from './attempt-context.ts';
 import { createAttemptLog } from './attempt-log.ts';
 import { type After, type Ended, type SettleDeps, type Started, settle } from './settle-attempt.ts';
-
-/** Limits of attempts; docs/configuration.md has their variables. Milliseconds and bytes. */
-export type AttemptLimits = {
-  maxOutputBytes: number;
-  /** How long a model may be silent. */
-  idleTimeoutMs: number;
-  retryBaseMs: number;
-  retryMaxMs: number;
-};
+import type { AttemptLimits } from './variables.ts';
 
 export type AttemptDeps = ContextDeps & SettleDeps & { parts: readonly Part[]; log: Log; limits: AttemptLimits };
 

@@ -17,3 +17,12 @@ export const TaskVariables = z
   })
   .meta({ title: 'Attempts' });
 export type TaskVariables = z.output<typeof TaskVariables>;
+
+/** The same as attempts take them, with how long a model may be silent. */
+export const attemptLimits = (config: TaskVariables & { IDLE_TIMEOUT_MS: number }) => ({
+  maxOutputBytes: config.MAX_OUTPUT_BYTES,
+  retryBaseMs: config.RETRY_BASE_MS,
+  retryMaxMs: config.RETRY_MAX_MS,
+  idleTimeoutMs: config.IDLE_TIMEOUT_MS,
+});
+export type AttemptLimits = ReturnType<typeof attemptLimits>;

@@ -9,9 +9,9 @@ import type { Tasks } from '../../record/tasks.ts';
 import type { Message, Window } from '../../session.ts';
 import type { Store } from '../../store.ts';
 import type { SessionCache } from '../cache.ts';
-import type { SessionLimits } from '../limits.ts';
 import { byId, unkeptTurns } from '../turn/pending-messages.ts';
 import type { SessionTurns } from '../turn/turns.ts';
+import type { SessionLimits } from '../variables.ts';
 import { newestFirst } from './walk-messages.ts';
 
 /** Characters of a window; its last message may bring more, since each may be as large as a request. */
