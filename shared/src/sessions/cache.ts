@@ -4,7 +4,7 @@
  * writers the one that was first in the store may be the last one here.
  */
 
-import type { VersionedCache } from '../redis/versioned-cache.ts';
+import type { VersionedCache } from '../redis/caches/versioned-cache.ts';
 import { sha256 } from '../task-id.ts';
 import type { SessionKeys } from './keys.ts';
 

@@ -1,9 +1,9 @@
 /** What sessions have of their own: their keys in Redis, their caches, and how much of a search an owner may ask for at once. */
 import { createSearchLines } from '../owners/lines.ts';
+import type { VersionedCache } from '../redis/caches/versioned-cache.ts';
 import { createClaims } from '../redis/claims.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
-import type { VersionedCache } from '../redis/versioned-cache.ts';
 import type { Store } from '../store.ts';
 import { createSessionCache } from './cache.ts';
 import { createSessionKeys } from './keys.ts';

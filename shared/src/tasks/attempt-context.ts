@@ -11,7 +11,7 @@ import type { Log } from '../log.ts';
 import { createLlm, type Providers } from '../models/llm.ts';
 import type { Attempt, Part } from '../part.ts';
 import type { Tasks } from '../record/tasks.ts';
-import type { AnswerCache } from '../redis/answer-cache.ts';
+import type { AnswerCache } from '../redis/caches/answer-cache.ts';
 import { sha256 } from '../task-id.ts';
 
 export type ContextDeps = {

@@ -7,9 +7,9 @@
  * Redis away: everything is a miss. Redis more than 60 % full: nothing is put in. Nothing fails, and a removal that Redis did not take is repeated until it does.
  */
 import { randomUUID } from 'node:crypto';
-import type { Log } from '../log.ts';
-import type { Clock } from './clock.ts';
-import type { RedisConnection } from './connect.ts';
+import type { Log } from '../../log.ts';
+import type { Clock } from '../clock.ts';
+import type { RedisConnection } from '../connect.ts';
 import { createRemovals } from './removals.ts';
 
 /** The version that stands, else a new one; ARGV new version, ttl. */

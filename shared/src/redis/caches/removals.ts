@@ -1,6 +1,6 @@
 /** Removals of keys that Redis has not taken yet: they are tried again as long as they matter and this process lives. */
-import type { Log } from '../log.ts';
-import type { Clock } from './clock.ts';
+import type { Log } from '../../log.ts';
+import type { Clock } from '../clock.ts';
 
 /** How often removals are tried again, how long they matter at least, and how many are remembered. */
 const RETRY_MS = 200;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { silentLog, taskRedis, until } from '../../../scripts/testing/task-redis.ts';
-import { createSessionCache } from '../sessions/cache.ts';
-import { createSessionKeys } from '../sessions/keys.ts';
-import { parseRedisUrl } from './address.ts';
-import { createClock } from './clock.ts';
-import { connect } from './connect.ts';
+import { silentLog, taskRedis, until } from '../../../../scripts/testing/task-redis.ts';
+import { createSessionCache } from '../../sessions/cache.ts';
+import { createSessionKeys } from '../../sessions/keys.ts';
+import { parseRedisUrl } from '../address.ts';
+import { createClock } from '../clock.ts';
+import { connect } from '../connect.ts';
 import { createVersionedCache } from './versioned-cache.ts';
 
 const base = taskRedis({ maxmemory: '64mb' });

@@ -3,11 +3,11 @@
  * never refreshed. Redis away or full: every request is a miss, and nothing fails. Two equal requests at once may both be
  * misses. Hits and misses are counted in Redis, where `/readyz` finds them: runners ask here, and APIs are asked.
  */
-import type { Log } from '../log.ts';
-import { canonicalJson, sha256 } from '../task-id.ts';
-import type { RedisConnection } from './connect.ts';
-import type { Keys } from './keys.ts';
-import type { RedisVariables } from './variables.ts';
+import type { Log } from '../../log.ts';
+import { canonicalJson, sha256 } from '../../task-id.ts';
+import type { RedisConnection } from '../connect.ts';
+import type { Keys } from '../keys.ts';
+import type { RedisVariables } from '../variables.ts';
 
 export function createAnswerCache(
   redis: RedisConnection,
