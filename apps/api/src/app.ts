@@ -5,22 +5,19 @@ import { authenticate } from './http/authenticate.ts';
 import type { Api, ApiContext, ApiEnv } from './http/context.ts';
 import { newRequestId, problemBody, problemHeaders } from './http/problem.ts';
 import { reply } from './http/reply.ts';
-import { type OpenApiDocument, openApiDocument } from './openapi/document.ts';
-import { taskOf } from './openapi/job-types.ts';
-import { docsPaths, docsRoutes } from './routes/docs.ts';
-import { healthPaths, healthRoutes } from './routes/health.ts';
-import { sessionMessagePaths, sessionMessageRoutes } from './routes/sessions/messages.ts';
-import { preferencePaths, preferenceRoutes } from './routes/sessions/preferences.ts';
-import { sessionTaskRoutes } from './routes/sessions/session-tasks.ts';
-import { sessionPaths, sessionRoutes } from './routes/sessions/sessions.ts';
-import { retryRoutes } from './routes/submit/retry.ts';
-import { submitRoutes } from './routes/submit/submit.ts';
-import { submitPaths } from './routes/submit/submit-paths.ts';
-import { eventPaths, eventRoutes } from './routes/tasks/events.ts';
-import { taskPaths, taskRoutes } from './routes/tasks/tasks.ts';
+import { type AddRoute, type App, honoPath, methodsAt } from './http/route.ts';
+import { routes } from './routes/catalog.ts';
 
-export function createApp(api: Api): Hono<ApiEnv> {
+/** The routes as they are declared, before anything is made of them. */
+export function declareRoutes(api: Api, all: readonly AddRoute[] = routes): App {
+  const app: App = { routes: [] };
+  for (const add of all) add(app, api);
+  return app;
+}
+
+export function createApp(api: Api, all?: readonly AddRoute[]): Hono<ApiEnv> {
   const { log } = api.deps;
+  const declared = declareRoutes(api, all);
   const app = new Hono<ApiEnv>();
 
   function fail(c: ApiContext, thrown: unknown, extra: Record<string, string> = {}): Response {
@@ -34,42 +31,20 @@ export function createApp(api: Api): Hono<ApiEnv> {
     return reply(c, error.status, body, headers);
   }
 
-  const admit = authenticate(api);
+  const admit = authenticate(api, declared.routes);
   app.use((c, next) => {
     const given = c.env.incoming.headers['x-request-id'];
     c.set('requestId', typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : newRequestId());
     return admit(c, next);
   });
   app.onError((error, c) => fail(c, error));
+  for (const { method, path, handler } of declared.routes) app.on(method, honoPath(path), handler);
 
-  submitRoutes(app, api);
-  sessionTaskRoutes(app, api);
-  retryRoutes(app, api);
-  taskRoutes(app, api);
-  eventRoutes(app, api);
-  sessionRoutes(app, api);
-  sessionMessageRoutes(app, api);
-  preferenceRoutes(app, api);
-  healthRoutes(app, api);
-  docsRoutes(app, () => describeApi(api));
-
+  const allowedAt = methodsAt(declared.routes);
   app.notFound((c) => {
-    const allowed = app.routes
-      .filter(({ method, path }) => method !== 'ALL' && pattern(path).test(c.req.path))
-      .map(({ method }) => method);
-    if (allowed.length === 0) return fail(c, new TaskError('not_found', 'There is no such page.'));
-    const Allow = [...new Set(allowed)].join(', ');
+    const Allow = allowedAt(c.req.path).join(', ');
+    if (Allow === '') return fail(c, new TaskError('not_found', 'There is no such page.'));
     return fail(c, new TaskError('method_not_allowed', `Allowed here: ${Allow}.`), { Allow });
   });
   return app;
-}
-
-const pattern = (path: string) => new RegExp(`^${path.replaceAll(/:[a-z]+/g, '[^/]+')}$`);
-
-/** What `/openapi.json` says. A test compares it with the routes. */
-export function describeApi({ deps }: { deps: Pick<Api['deps'], 'catalog' | 'partitions'> }): OpenApiDocument {
-  const task = taskOf(deps.catalog);
-  const sessions = [sessionPaths, sessionMessagePaths, preferencePaths];
-  const others = [eventPaths, ...sessions, healthPaths, docsPaths];
-  return openApiDocument(submitPaths(deps.catalog, task), taskPaths(deps, task), ...others);
 }

@@ -109,6 +109,9 @@ export function createAccess(
   }
 
   return {
+    /** Asks no more by itself. */
+    stop: () => clearInterval(openCheck),
+
     /** Aborts when the API is open no longer: nobody is who he was without a key. */
     closed: closing.signal,
 

@@ -7,14 +7,10 @@ import { OPEN_CALLER } from './access.ts';
 import { corsHeaders, preflightHeaders, refuseForeign } from './browser.ts';
 import type { Api, ApiContext, ApiEnv } from './context.ts';
 import { reply } from './reply.ts';
-
-/** What anybody may see: whether the API lives, and how it is spoken to. No task is behind these. */
-const PUBLIC = /^\/(?:healthz|readyz|openapi\.json|docs(?:\/.*)?)?$/;
+import { isAtOneOf, type Route } from './route.ts';
 
 /** By the method alone, so that no route can be forgotten: who may not write can change nothing. */
 const scopeOf = (method: string): Scope => (method === 'GET' || method === 'HEAD' ? 'read' : 'submit');
-
-const EVENTS = /^\/tasks\/[^/]+\/events$/;
 
 /** Throws `forbidden` unless the caller's key has the scope. */
 export function requireScope(c: ApiContext, scope: Scope): void {
@@ -23,8 +19,14 @@ export function requireScope(c: ApiContext, scope: Scope): void {
   }
 }
 
-export function authenticate({ access, config, deps }: Api): MiddlewareHandler<ApiEnv> {
+export function authenticate({ access, config, deps }: Api, routes: readonly Route[]): MiddlewareHandler<ApiEnv> {
   const { clock, rateLimit } = deps;
+  // What lies below a public page is public too: that there is nothing, anybody may know.
+  const isPublic = isAtOneOf(
+    routes.filter((route) => route.isPublic),
+    '.*',
+  );
+  const isStream = isAtOneOf(routes.filter((route) => route.isStream));
 
   async function admitKeyed(c: ApiContext): Promise<Response | undefined> {
     const { incoming } = c.env;
@@ -52,7 +54,7 @@ export function authenticate({ access, config, deps }: Api): MiddlewareHandler<A
   /** A stock reader gives up for good at 503 and 429, so what will pass is told it in its own language. */
   function orComeBack(c: ApiContext, error: unknown): Response {
     const passes = error instanceof TaskError && (error.code === 'unavailable' || error.code === 'rate_limited');
-    if (passes && c.req.method === 'GET' && EVENTS.test(c.req.path) && isEventSource(c)) return askToComeBack(c);
+    if (passes && c.req.method === 'GET' && isStream(c.req.path) && isEventSource(c)) return askToComeBack(c);
     throw error;
   }
 
@@ -70,7 +72,7 @@ export function authenticate({ access, config, deps }: Api): MiddlewareHandler<A
   }
 
   return (c, next) => {
-    if (PUBLIC.test(c.req.path)) return next();
+    if (isPublic(c.req.path)) return next();
     const needsKey = access.needsKey();
     if (needsKey !== false) return admit(c, needsKey, next);
     admitOpen(c);

@@ -2,8 +2,8 @@
 import type { Deps } from '@beanline/shared/deps.ts';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
-import type { Access, Caller } from './access.ts';
-import type { Streams } from './streams.ts';
+import { type Access, type Caller, createAccess } from './access.ts';
+import { createStreams, type Streams } from './streams.ts';
 import type { ApiEnvironment } from './variables.ts';
 
 export type Api = {
@@ -14,6 +14,11 @@ export type Api = {
   access: Access;
   streams: Streams;
 };
+
+export function createApi(deps: Deps, config: ApiEnvironment, drain: AbortSignal): Api {
+  const access = createAccess(deps, config);
+  return { deps, config, drain, access, streams: createStreams(deps, access, config) };
+}
 
 type Variables = {
   requestId: string;

@@ -6,9 +6,8 @@ import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from '../app.ts';
-import { createAccess } from './access.ts';
+import { createApi } from './context.ts';
 import { newRequestId, problemBody, problemHeaders } from './problem.ts';
-import { createStreams } from './streams.ts';
 import type { ApiEnvironment } from './variables.ts';
 
 /** What is under way at the end of the drain time may take this much longer. */
@@ -40,10 +39,9 @@ function refuse(socket: Socket, error: TaskError, status: string) {
  */
 export async function startServer(deps: Deps, config: ApiEnvironment) {
   const draining = new AbortController();
-  const access = createAccess(deps, config);
-  await access.checkHost();
-  const streams = createStreams(deps, access, config);
-  const app = createApp({ deps, config, drain: draining.signal, access, streams });
+  const api = createApi(deps, config, draining.signal);
+  await api.access.checkHost();
+  const app = createApp(api);
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
@@ -98,6 +96,7 @@ export async function startServer(deps: Deps, config: ApiEnvironment) {
       server.closeIdleConnections();
       await Promise.race([closed, sleep(LAST_CALL_MS)]);
       server.closeAllConnections();
+      api.access.stop();
     },
   };
 }

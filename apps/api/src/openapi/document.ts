@@ -1,17 +1,33 @@
-/** The OpenAPI document: the descriptions of all routes, and what they share. */
-import { createDocument } from 'zod-openapi';
+/** The OpenAPI document: what all routes say of themselves, and what they share. */
+import { z } from 'zod';
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
 import api from '../../package.json' with { type: 'json' };
-import { type Paths, TAGS } from './operation.ts';
+import { type Body, type Described, problemsOf, requestHeaders } from './operation.ts';
 
 export const VERSION = api.version;
 
-export type OpenApiDocument = ReturnType<typeof createDocument>;
+function operationOf(route: Described): ZodOpenApiOperationObject {
+  const { operationId, summary, tag, path, query, header, body, answers } = route.operation;
+  return {
+    operationId,
+    summary,
+    tags: [tag],
+    ...(route.isPublic ? { security: [] } : {}),
+    requestParams: { header: header ?? z.object(requestHeaders), ...(path && { path }), ...(query && { query }) },
+    ...(body && { requestBody: bodyOf(body) }),
+    responses: { ...problemsOf(route), ...answers },
+  };
+}
 
-export function openApiDocument(...described: Paths[]): OpenApiDocument {
-  const merged: Paths = {};
-  for (const paths of described) {
-    for (const [path, methods] of Object.entries(paths)) merged[path] = { ...merged[path], ...methods };
-  }
+function bodyOf({ isOptional, ...media }: Body) {
+  return { ...(isOptional ? {} : { required: true }), content: { 'application/json': media } };
+}
+
+/** The document of these routes, paths and headings in the order in which they first come. */
+export function openApiDocument(routes: readonly Described[]): ReturnType<typeof createDocument> {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
+  const tags = [...new Set(routes.map(({ operation }) => operation.tag))];
   return createDocument(
     {
       openapi: '3.1.1',
@@ -29,8 +45,8 @@ export function openApiDocument(...described: Paths[]): OpenApiDocument {
       servers: [{ url: '/' }],
       // A server without keys is open; one with keys asks for one everywhere but on the pages that say `security: []`.
       security: [{}, { apiKey: [] }],
-      tags: Object.values(TAGS).map((name) => ({ name })),
-      paths: merged,
+      tags: tags.map((name) => ({ name })),
+      paths,
       components: {
         securitySchemes: {
           apiKey: { type: 'http', scheme: 'bearer', description: '`Authorization: Bearer <API key>`' },

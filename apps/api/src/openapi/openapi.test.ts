@@ -11,10 +11,10 @@ import { compileErrors, validate } from '@readme/openapi-parser';
 import { z } from 'zod';
 import { testCatalog } from '../../../../scripts/testing/catalog.ts';
 import { testRedis } from '../../../../scripts/testing/test-redis.ts';
-import { createApp, describeApi } from '../app.ts';
-import { createAccess } from '../http/access.ts';
-import { createStreams } from '../http/streams.ts';
+import { createApp, declareRoutes } from '../app.ts';
+import { type Api, createApi } from '../http/context.ts';
 import { HttpVariables } from '../http/variables.ts';
+import { openApiDocument } from './document.ts';
 
 let redis: Awaited<ReturnType<typeof testRedis>>;
 before(async () => {
@@ -25,23 +25,29 @@ after(() => redis.stop());
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document holds
 type Json = any;
 
-const describe = (jobTypes: Catalog): Json =>
-  JSON.parse(JSON.stringify(describeApi({ deps: { catalog: jobTypes, partitions: 1 } })));
-
-/** `GET /tasks/{id}` for every route of the application. */
-async function routes(jobTypes: Catalog): Promise<string[]> {
+/** What the API has of these job types; nothing of it listens. */
+async function withApi<T>(jobTypes: Catalog, look: (api: Api) => T): Promise<T> {
   const config = readConfig({ REDIS_URL: redis.url }, HttpVariables);
   const log = createLog({ level: 'silent', name: 'api' });
   const { deps, close } = wire(config, { program: 'api', log, catalog: jobTypes });
-  const access = createAccess(deps, config);
-  const streams = createStreams(deps, access, config);
-  const app = createApp({ deps, config, drain: new AbortController().signal, access, streams });
   await deps.clock.ready();
-  await close();
-  return app.routes
-    .filter(({ method }) => method !== 'ALL')
-    .map(({ method, path }) => `${method} ${path.replaceAll(/:([a-z]+)/g, '{$1}')}`);
+  try {
+    return look(createApi(deps, config, new AbortController().signal));
+  } finally {
+    await close();
+  }
 }
+
+const describe = (jobTypes: Catalog): Promise<Json> =>
+  withApi(jobTypes, (api) => JSON.parse(JSON.stringify(openApiDocument(declareRoutes(api).routes))));
+
+/** `GET /tasks/{id}` for every route of the application. */
+const routes = (jobTypes: Catalog): Promise<string[]> =>
+  withApi(jobTypes, (api) =>
+    createApp(api)
+      .routes.filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:([a-z]+)/g, '{$1}')}`),
+  );
 
 const operations = (document: Json): { name: string; operation: Json }[] =>
   Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -62,20 +68,20 @@ for (const [name, jobTypes] of [
   ['the job types of the tests', testCatalog],
 ] as const) {
   test(`every route is documented, and every documented route is there: ${name}`, async () => {
-    const documented = operations(describe(jobTypes)).map((operation) => operation.name);
+    const documented = operations(await describe(jobTypes)).map((operation) => operation.name);
     assert.deepEqual(documented.toSorted(), (await routes(jobTypes)).toSorted());
   });
 
   test(`a validator of OpenAPI 3.1 accepts the document: ${name}`, async () => {
-    const document = describe(jobTypes);
+    const document = await describe(jobTypes);
     assert.match(document.openapi, /^3\.1\./);
     const result = await validate(structuredClone(document));
     assert.ok(result.valid, result.valid ? '' : compileErrors(result));
     assert.deepEqual(result.warnings, []);
   });
 
-  test(`every reference leads somewhere, and nothing is named that nothing refers to: ${name}`, () => {
-    const document = describe(jobTypes);
+  test(`every reference leads somewhere, and nothing is named that nothing refers to: ${name}`, async () => {
+    const document = await describe(jobTypes);
     const refs = new Set<string>(under(document, '$ref'));
     for (const mapping of under(document, 'mapping')) for (const ref of Object.values(mapping)) refs.add(String(ref));
     const named = Object.entries(document.components).flatMap(([kind, entries]) =>
@@ -88,8 +94,8 @@ for (const [name, jobTypes] of [
   });
 }
 
-test('every operation has a name of its own, a summary, a tag of the list, and says what it answers', () => {
-  const document = describe(testCatalog);
+test('every operation has a name of its own, a summary, a tag of the list, and says what it answers', async () => {
+  const document = await describe(testCatalog);
   const all = operations(document);
   const ids = all.map(({ operation }) => operation.operationId);
   assert.equal(new Set(ids).size, ids.length);
@@ -112,8 +118,8 @@ test('every operation has a name of its own, a summary, a tag of the list, and s
   }
 });
 
-test('a key is asked for everywhere but on the pages that anybody may read, and each such route says 401, 403 and 429', () => {
-  const document = describe(catalog);
+test('a key is asked for everywhere but on the pages that anybody may read, and each such route says 401, 403 and 429', async () => {
+  const document = await describe(catalog);
   assert.deepEqual(document.security, [{}, { apiKey: [] }]);
   const open: string[] = [];
   for (const { name, operation } of operations(document)) {
@@ -135,16 +141,16 @@ test('a key is asked for everywhere but on the pages that anybody may read, and 
   ]);
 });
 
-test('every event and every error code of the tables is in it', () => {
-  const { schemas } = describe(catalog).components;
+test('every event and every error code of the tables is in it', async () => {
+  const { schemas } = (await describe(catalog)).components;
   const events = Object.keys(eventData);
   assert.deepEqual(Object.keys(schemas.Event.discriminator.mapping), events);
   assert.deepEqual(schemas.StreamedEvent.properties.event.enum, events);
   assert.deepEqual(schemas.ErrorCode.enum, ErrorCode.options);
 });
 
-test('every field of every request and answer is described, and no body is shown as `never`, though two options exclude each other', () => {
-  const document = describe(catalog);
+test('every field of every request and answer is described, and no body is shown as `never`, though two options exclude each other', async () => {
+  const document = await describe(catalog);
   const bare: string[] = [];
   const look = (schema: Json, path: string) => {
     if (schema === null || typeof schema !== 'object') return;
@@ -182,7 +188,7 @@ test('every field of every request and answer is described, and no body is shown
   assert.deepEqual(schemas.ChatRequestInput.dependentSchemas, ofChat);
 });
 
-test('a job type that is added documents itself: its route, its input beside the options, its task, its output', () => {
+test('a job type that is added documents itself: its route, its input beside the options, its task, its output', async () => {
   const haiku = defineJobType({
     name: 'haiku.write',
     route: '/api/haiku',
@@ -193,7 +199,7 @@ test('a job type that is added documents itself: its route, its input beside the
     output: z.object({ poem: z.string() }),
     run: async () => ({ poem: '' }),
   });
-  const document = describe(new Map([...catalog, [haiku.name, haiku]]));
+  const document = await describe(new Map([...catalog, [haiku.name, haiku]]));
   const { schemas } = document.components;
   const { operationId, requestBody } = document.paths['/api/haiku'].post;
   assert.equal(operationId, 'submitHaikuWrite');

@@ -1,26 +1,45 @@
-/** The pieces of which routes make their descriptions: headers, problems by their codes, event streams, links. */
+/** What a route says of itself in the document, and the pieces of it: headers, problems by their codes, event streams. */
 import { type ErrorCode, errorTable } from '@beanline/shared/errors.ts';
 import { EventId } from '@beanline/shared/event.ts';
 import { type EventType, EventView, eventData } from '@beanline/shared/event-data.ts';
 import { z } from 'zod';
-import type { ZodOpenApiOperationObject, ZodOpenApiResponseObject } from 'zod-openapi';
+import type { ZodOpenApiMediaTypeObject, ZodOpenApiResponseObject } from 'zod-openapi';
 import { Problem } from './answers.ts';
-
-export const TAGS = {
-  submit: 'Submit',
-  tasks: 'Tasks',
-  sessions: 'Sessions',
-  monitoring: 'Monitoring',
-  docs: 'Documentation',
-} as const;
-
-type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
-
-/** Paths as OpenAPI writes them (`/tasks/{id}`), each with its methods. */
-export type Paths = Record<string, Partial<Record<Method, ZodOpenApiOperationObject>>>;
 
 type Responses = Record<string, ZodOpenApiResponseObject>;
 type Headers = Record<string, z.ZodType>;
+
+/** A JSON body. */
+export type Body = Pick<ZodOpenApiMediaTypeObject, 'example' | 'examples'> & { schema: z.ZodType; isOptional?: true };
+
+/** What a route says of itself. The document adds what all routes have in common. */
+export type Operation = {
+  /** Unique; clients that are generated have a function of this name. */
+  operationId: string;
+  summary: string;
+  /** The heading it stands under. */
+  tag: string;
+  /** What the placeholders of the path stand for. */
+  path?: z.ZodObject;
+  query?: z.ZodObject;
+  /** The headers it reads, `requestHeaders` among them, which are all that a route reads by default. */
+  header?: z.ZodObject;
+  body?: Body;
+  /** By status, those that are no problems. */
+  answers: Responses;
+  /** Beside those of any request, of any owner's unless the route is public, and of any body if it has one. */
+  problems?: readonly ErrorCode[];
+};
+
+/** A route as the document sees it. */
+export type Described = {
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** As OpenAPI writes it: `/tasks/{id}`. */
+  path: string;
+  /** Anybody may ask, without a key and from any page: nothing of an owner is behind it. */
+  isPublic?: true;
+  operation: Operation;
+};
 
 const header = (id: string, schema: z.ZodType, description: string) => schema.meta({ description, header: { id } });
 const seconds = z.string().regex(/^\d+$/);
@@ -78,19 +97,22 @@ function problem(status: number, codes: ErrorCode[], made: Map<string, ZodOpenAp
 
 const known = new Map<string, ZodOpenApiResponseObject>();
 
-/** The problems a route answers, by status; those of any request of HTTP are always among them. */
-export function problems(...codes: ErrorCode[]): Responses {
+const anyProblems = ['invalid_request', 'request_timeout', 'internal'] as const;
+const ownerProblems = ['unauthorized', 'forbidden', 'rate_limited', 'unavailable'] as const;
+const bodyProblems = ['payload_too_large', 'unsupported_media_type'] as const;
+
+/** The problems a route answers, by status. */
+export function problemsOf({ isPublic, operation: { body, problems = [] } }: Described): Responses {
+  const codes = [...anyProblems, ...(isPublic ? [] : ownerProblems), ...(body ? bodyProblems : []), ...problems];
   const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of new Set<ErrorCode>(['invalid_request', 'request_timeout', 'internal', ...codes])) {
+  for (const code of new Set<ErrorCode>(codes)) {
     const { status } = errorTable[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   return Object.fromEntries([...byStatus].map(([status, of]) => [String(status), problem(status, of, known)]));
 }
 
-/** What any route of an owner may answer. */
-export const ownerProblems = ['unauthorized', 'forbidden', 'rate_limited', 'unavailable'] as const;
-
+/** An answer of JSON. */
 export function json(description: string, schema: z.ZodType, headers: Headers = {}): ZodOpenApiResponseObject {
   return {
     description,
@@ -98,6 +120,12 @@ export function json(description: string, schema: z.ZodType, headers: Headers = 
     content: { 'application/json': { schema } },
   };
 }
+
+/** An answer without a body. */
+export const none = (description: string, headers: Headers = {}): ZodOpenApiResponseObject => ({
+  description,
+  headers: headersWith(headers),
+});
 
 /**
  * One event of a stream, as its lines are parsed: OpenAPI 3.1 has no word for the items of a stream, so the schema is
@@ -127,37 +155,7 @@ export const eventStream = {
   },
 };
 
-/** Where the task of an answer goes on. */
-export function taskLinks(id: string): NonNullable<ZodOpenApiResponseObject['links']> {
-  const operations = { read: 'readTask', events: 'readEvents', cancel: 'cancelTask', retry: 'retryTask' };
-  return Object.fromEntries(
-    Object.entries(operations).map(([name, operationId]) => [name, { operationId, parameters: { id } }]),
-  );
-}
-
-export const TaskPath = z.object({
-  id: z
-    .string()
-    .min(1)
-    .meta({ description: 'The task', param: { id: 'id' } }),
-});
-
-/** Where the session of an answer goes on. */
-export function sessionLinks(session: string): NonNullable<ZodOpenApiResponseObject['links']> {
-  const operations = { read: 'readSession', messages: 'readMessages', say: 'postMessage', remove: 'deleteSession' };
-  return Object.fromEntries(
-    Object.entries(operations).map(([name, operationId]) => [name, { operationId, parameters: { session } }]),
-  );
-}
-
-export const SessionPath = z.object({
-  session: z
-    .string()
-    .min(1)
-    .meta({ description: 'The session', param: { id: 'session' } }),
-});
-
-/** A request header every route takes. */
+/** The request header that every route takes. */
 export const requestHeaders = {
   'X-Request-Id': z.string().optional().meta({
     description: 'Names the request in answers and logs: 1–128 of `A-Z a-z 0-9 _ . : -`; others are replaced',

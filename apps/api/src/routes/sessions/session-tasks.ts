@@ -1,26 +1,48 @@
 /** What may be done for a session: `POST /api/chat/sessions/<id>/title` and `/summary` submit a task of it. */
+import type { JobType } from '@beanline/shared/job-type.ts';
 import { readSession } from '@beanline/shared/sessions/read-session.ts';
-import type { Hono } from 'hono';
 import { invalid, readJsonIfAny } from '../../http/body.ts';
-import type { Api, ApiEnv } from '../../http/context.ts';
+import type { Api } from '../../http/context.ts';
 import { parseQuery } from '../../http/query.ts';
+import { type App, route } from '../../http/route.ts';
+import { nameOf } from '../../openapi/job-types.ts';
 import { accept, submitRequest } from '../submit/accept.ts';
-import { sessionTypes } from '../submit/submit-paths.ts';
+import { sessionBodyOf } from '../submit/bodies.ts';
+import { submitOperation } from '../submit/submit-operation.ts';
 import { splitBody } from '../submit/submit-request.ts';
+import { SESSIONS, SessionPath, sessionIdOf } from './session-path.ts';
 import { SessionTaskQuery } from './session-request.ts';
-import { SESSIONS, sessionIdOf } from './sessions.ts';
 
-export function sessionTaskRoutes(app: Hono<ApiEnv>, api: Api) {
-  const { deps, config } = api;
-  for (const [end, type] of sessionTypes(deps.catalog)) {
-    app.post(`${SESSIONS}/:session/${end}`, async (c) => {
+/** Job types that need nothing but a session, by the end of their route. */
+const SESSION_TYPES = { title: 'session.title', summary: 'session.summary' };
+
+/** One for each of these that the catalog has. */
+export function sessionTaskRoutes(app: App, api: Api) {
+  for (const [end, name] of Object.entries(SESSION_TYPES)) {
+    const type = api.deps.catalog.get(name);
+    if (type) sessionTaskRoute(app, api, type, end);
+  }
+}
+
+function sessionTaskRoute(app: App, api: Api, type: JobType, end: string) {
+  route(app, {
+    method: 'post',
+    path: `${SESSIONS}/{session}/${end}`,
+    operation: submitOperation(api, {
+      operationId: `submit${nameOf(type)}`,
+      summary: `Submits a task of type ${type.name} for the session`,
+      path: SessionPath,
+      query: SessionTaskQuery,
+      body: { schema: sessionBodyOf(type), example: { model: 'builtin/extract' }, isOptional: true },
+    }),
+    async handler(c) {
       const session = sessionIdOf(c);
-      await readSession(deps, c.get('owner'), session);
+      await readSession(api.deps, c.get('owner'), session);
       const asked = parseQuery(SessionTaskQuery, c);
-      const { rawInput: given, ...parts } = splitBody((await readJsonIfAny(c.env.incoming, config)) ?? {});
+      const { rawInput: given, ...parts } = splitBody((await readJsonIfAny(c.env.incoming, api.config)) ?? {});
       if (given.session_id !== undefined) throw invalid([{ path: 'session_id', message: 'is that of the path' }]);
       const rawInput = { ...asked, ...given, session_id: session };
       return accept(api, c, submitRequest(api, c, type, { ...parts, rawInput }));
-    });
-  }
+    },
+  });
 }

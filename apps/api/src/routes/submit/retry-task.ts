@@ -4,10 +4,11 @@ import { isEnd } from '@beanline/shared/task.ts';
 import { readRequest } from '@beanline/shared/tasks/read-request.ts';
 import type { FoundTask } from '@beanline/shared/tasks/read-task.ts';
 import type { SubmitRequest } from '@beanline/shared/tasks/submit-task.ts';
-import type { Hono } from 'hono';
-import type { Api, ApiContext, ApiEnv } from '../../http/context.ts';
-import { findTask } from '../tasks/tasks.ts';
+import type { Api, ApiContext } from '../../http/context.ts';
+import { type App, route } from '../../http/route.ts';
+import { findTask, TaskPath } from '../tasks/task-path.ts';
 import { accept, submitRequest } from './accept.ts';
+import { submitOperation } from './submit-operation.ts';
 
 /** The submit of an ended task once more, with the options it had. */
 async function retryRequest(api: Api, c: ApiContext, task: FoundTask): Promise<SubmitRequest> {
@@ -24,12 +25,22 @@ async function retryRequest(api: Api, c: ApiContext, task: FoundTask): Promise<S
   };
 }
 
-export function retryRoutes(app: Hono<ApiEnv>, api: Api) {
-  app.post('/tasks/:id/retry', async (c) => {
-    const task = await findTask(api, c, 'listed');
-    if (!isEnd(task.status)) {
-      throw new TaskError('conflict', 'The task has not ended; only an ended task can be retried.');
-    }
-    return accept(api, c, await retryRequest(api, c, task));
+export function retryTaskRoute(app: App, api: Api) {
+  route(app, {
+    method: 'post',
+    path: '/tasks/{id}/retry',
+    operation: submitOperation(api, {
+      operationId: 'retryTask',
+      summary: 'Submits a new task of the same input, linked by `retry_of`; only an ended task can be retried',
+      path: TaskPath,
+      problems: ['conflict'],
+    }),
+    async handler(c) {
+      const task = await findTask(api, c, 'listed');
+      if (!isEnd(task.status)) {
+        throw new TaskError('conflict', 'The task has not ended; only an ended task can be retried.');
+      }
+      return accept(api, c, await retryRequest(api, c, task));
+    },
   });
 }

@@ -1,0 +1,46 @@
+/** `POST /api/chat/sessions/<id>/messages`: a message that no task made. */
+import { allows } from '@beanline/shared/owner.ts';
+import { postMessage } from '@beanline/shared/sessions/post-message.ts';
+import { messageJson, sessionJson } from '@beanline/shared/sessions/view.ts';
+import { z } from 'zod';
+import { fieldErrors, invalid, parseBody, readJson } from '../../http/body.ts';
+import type { Api } from '../../http/context.ts';
+import { replyJson } from '../../http/reply.ts';
+import { type App, route } from '../../http/route.ts';
+import { answerHeaders, json, requestHeaders } from '../../openapi/operation.ts';
+import { IdempotencyKey } from '../submit/submit-request.ts';
+import { MessagePosted } from './session-answers.ts';
+import { SESSIONS, SessionPath, sessionIdOf, TAG } from './session-path.ts';
+import { MessageBody, newMessage } from './session-request.ts';
+
+export function postMessageRoute(app: App, { deps, config }: Api) {
+  route(app, {
+    method: 'post',
+    path: `${SESSIONS}/{session}/messages`,
+    operation: {
+      operationId: 'postMessage',
+      summary: 'Adds a message; no model answers it',
+      tag: TAG,
+      path: SessionPath,
+      header: z.object({
+        ...requestHeaders,
+        'Idempotency-Key': IdempotencyKey.optional().meta({
+          description: 'The same key and message are one message of the session; kept 24 h',
+        }),
+      }),
+      body: { schema: MessageBody, example: { role: 'user', content: 'What is a queue?' } },
+      answers: { 201: json('It is there', MessagePosted, { 'Idempotency-Replayed': answerHeaders.replayed }) },
+      problems: ['not_found', 'idempotency_conflict'],
+    },
+    async handler(c) {
+      const key = IdempotencyKey.optional().safeParse(c.env.incoming.headers['idempotency-key']?.toString());
+      if (!key.success) throw invalid(fieldErrors(key.error, ['Idempotency-Key']));
+      const body = parseBody(MessageBody, await readJson(c.env.incoming, config));
+      const place = { owner: c.get('owner'), sessionId: sessionIdOf(c), idempotencyKey: key.data };
+      const { message, session, replayed } = await postMessage(deps, place, newMessage(body));
+      const seen = allows(c.get('caller').scopes, 'read') ? { session: sessionJson(session) } : {};
+      const headers: Record<string, string> = replayed ? { 'Idempotency-Replayed': 'true' } : {};
+      return replyJson(c, 201, { message: messageJson(message), ...seen }, headers);
+    },
+  });
+}

@@ -1,0 +1,32 @@
+/** `POST` on a job type's own route: the input's fields and the options stand side by side in the body. */
+import type { JobType } from '@beanline/shared/job-type.ts';
+import { readJson } from '../../http/body.ts';
+import type { Api } from '../../http/context.ts';
+import { type App, route } from '../../http/route.ts';
+import { nameOf } from '../../openapi/job-types.ts';
+import { accept, submitRequest } from './accept.ts';
+import { bodyOf, exampleOf } from './bodies.ts';
+import { submitOperation } from './submit-operation.ts';
+import { splitBody } from './submit-request.ts';
+
+/** One for each job type that has a route. */
+export function submitJobTypeRoutes(app: App, api: Api) {
+  for (const type of api.deps.catalog.values()) if (type.route) submitJobTypeRoute(app, api, type, type.route);
+}
+
+function submitJobTypeRoute(app: App, api: Api, type: JobType, path: string) {
+  const example = exampleOf(type);
+  route(app, {
+    method: 'post',
+    path,
+    operation: submitOperation(api, {
+      operationId: `submit${nameOf(type)}`,
+      summary: `Submits a task of type ${type.name}`,
+      body: { schema: bodyOf(type), ...(example === undefined ? {} : { example }) },
+    }),
+    async handler(c) {
+      const parts = splitBody(await readJson(c.env.incoming, api.config));
+      return accept(api, c, submitRequest(api, c, type, parts));
+    },
+  });
+}

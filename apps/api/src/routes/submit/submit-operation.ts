@@ -1,0 +1,34 @@
+/** What the document says of every submit. */
+import type { ErrorCode } from '@beanline/shared/errors.ts';
+import type { z } from 'zod';
+import type { Api } from '../../http/context.ts';
+import { Accepted } from '../../openapi/answers.ts';
+import { taskOf } from '../../openapi/job-types.ts';
+import { answerHeaders, eventStream, json, type Operation, requestHeaders } from '../../openapi/operation.ts';
+import { taskLinks } from '../tasks/task-path.ts';
+import { SubmitHeaders } from './submit-request.ts';
+
+/** The task finished in time, its events, or that it was accepted. */
+function answers(task: z.ZodType) {
+  const headers = { Location: answerHeaders.location, 'Idempotency-Replayed': answerHeaders.replayed };
+  const links = taskLinks('$response.body#/task_id');
+  const finished = json('The finished task, with `Prefer: wait`; its events, with `Accept: text/event-stream`', task, {
+    ...headers,
+    'Preference-Applied': answerHeaders.preferenceApplied,
+    'X-Task-Id': answerHeaders.taskId,
+  });
+  return {
+    200: { ...finished, content: { ...finished.content, ...eventStream } },
+    202: { ...json('Accepted', Accepted, headers), links },
+  };
+}
+
+/** The operation of a submit: what is its own, and what it has in common with the others. `problems` are more of them. */
+export function submitOperation(
+  { deps }: Api,
+  { problems = [], ...own }: Omit<Operation, 'tag' | 'header' | 'answers'>,
+): Operation {
+  const codes: ErrorCode[] = [...problems, 'not_found', 'gone', 'idempotency_conflict', 'queue_full'];
+  const header = SubmitHeaders.extend(requestHeaders);
+  return { ...own, tag: 'Submit', header, answers: answers(taskOf(deps.catalog)), problems: codes };
+}

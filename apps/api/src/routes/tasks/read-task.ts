@@ -1,0 +1,59 @@
+/** `GET /tasks/<id>`: the task, at once or at its next change. */
+import { EventId } from '@beanline/shared/event.ts';
+import { isEnd } from '@beanline/shared/task.ts';
+import { z } from 'zod';
+import { unauthorized } from '../../http/access.ts';
+import type { Api } from '../../http/context.ts';
+import { parseQuery, whole } from '../../http/query.ts';
+import { reply } from '../../http/reply.ts';
+import { type App, route } from '../../http/route.ts';
+import { hasMoved, waitForEvent } from '../../http/wait.ts';
+import { answerHeaders, none, requestHeaders } from '../../openapi/operation.ts';
+import { findTask, replyTask, TAG, TaskPath, taskAnswer } from './task-path.ts';
+
+const ReadQuery = z.object({
+  wait: whole(0, 60).default(0).meta({ description: 'Seconds to wait for the next change' }),
+  after: EventId.optional().meta({ description: 'The last event seen; answers at once if the task has moved on' }),
+});
+
+/** Events that change what a poll answers. */
+const isMove = (type: string) => type !== 'text' && type !== 'gap';
+
+export function readTaskRoute(app: App, api: Api) {
+  route(app, {
+    method: 'get',
+    path: '/tasks/{id}',
+    operation: {
+      operationId: 'readTask',
+      summary: 'The task, at once or at its next change',
+      tag: TAG,
+      path: TaskPath,
+      query: ReadQuery,
+      header: z.object({
+        ...requestHeaders,
+        'If-None-Match': z.string().optional().meta({ description: 'The ETag of an answer' }),
+      }),
+      answers: {
+        200: taskAnswer(api, 'The task'),
+        304: none('Nothing but text has come since', { ETag: answerHeaders.etag }),
+      },
+      problems: ['not_found', 'gone'],
+    },
+    async handler(c) {
+      const { wait, after } = parseQuery(ReadQuery, c);
+      const tags = [...(c.req.header('if-none-match') ?? '').matchAll(/"(\d{1,15}-\d{1,15})"/g)].map(
+        ([, tag = '']) => tag,
+      );
+      const seen = after ?? tags[0];
+      let task = await findTask(api, c);
+      if (wait > 0 && !isEnd(task.status) && !(seen !== undefined && hasMoved(task, seen))) {
+        const from = seen ?? task.lastId;
+        await waitForEvent(api, c.get('caller'), task, from, wait * 1_000, c.req.raw.signal, isMove);
+        if (!(await api.access.isValid(c.get('caller')))) throw unauthorized();
+        task = await findTask(api, c);
+      }
+      if (tags.includes(task.lastStateId)) return reply(c, 304, null, { ETag: `"${task.lastStateId}"` });
+      return replyTask(api, c, task);
+    },
+  });
+}

@@ -1,0 +1,41 @@
+/** What the routes of one task share: its place, how it is found, and how it is answered. */
+import { type TaskRecord, taskJson } from '@beanline/shared/task.ts';
+import { type FoundTask, readTask } from '@beanline/shared/tasks/read-task.ts';
+import { z } from 'zod';
+import type { ZodOpenApiResponseObject } from 'zod-openapi';
+import type { Api, ApiContext } from '../../http/context.ts';
+import { replyJson } from '../../http/reply.ts';
+import { taskOf } from '../../openapi/job-types.ts';
+import { answerHeaders, json } from '../../openapi/operation.ts';
+
+export const TAG = 'Tasks';
+
+export const TaskPath = z.object({
+  id: z
+    .string()
+    .min(1)
+    .meta({ description: 'The task', param: { id: 'id' } }),
+});
+
+/** Where the task of an answer goes on. */
+export function taskLinks(id: string): NonNullable<ZodOpenApiResponseObject['links']> {
+  const operations = { read: 'readTask', events: 'readEvents', cancel: 'cancelTask', retry: 'retryTask' };
+  return Object.fromEntries(
+    Object.entries(operations).map(([name, operationId]) => [name, { operationId, parameters: { id } }]),
+  );
+}
+
+/** The task of the path, of this owner. An unknown id and a foreign one answer the same. `listed` leaves out the output. */
+export function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed' = 'whole'): Promise<FoundTask> {
+  return readTask(deps, c.get('owner'), c.req.param('id') ?? '', place);
+}
+
+export const replyTask = ({ deps }: Api, c: ApiContext, task: TaskRecord, place: 'whole' | 'listed' = 'whole') =>
+  replyJson(c, 200, taskJson(task, deps.clock.now(), place), {
+    ETag: `"${task.lastStateId}"`,
+    'Cache-Control': 'no-cache',
+  });
+
+/** That answer, as the document has it. */
+export const taskAnswer = ({ deps }: Api, description: string) =>
+  json(description, taskOf(deps.catalog), { ETag: answerHeaders.etag });
