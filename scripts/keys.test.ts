@@ -14,6 +14,7 @@ import { findRedisServer } from './start/redis/redis-server.ts';
 import { ownerClient } from './testing/owners.ts';
 import { PATIENT } from './testing/patient.ts';
 import { ask, eventually } from './testing/raw.ts';
+import { INHERITED } from './testing/system.ts';
 import { type TestRedis, testRedis } from './testing/test-redis.ts';
 
 const KEYS = fileURLToPath(new URL('keys.ts', import.meta.url));
@@ -33,11 +34,8 @@ after(async () => {
 
 function keys(env: Record<string, string>, ...args: string[]) {
   return new Promise<{ code: number; out: string; err: string }>((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [KEYS, ...args],
-      { env: { PATH: process.env.PATH, ...env } },
-      (_error, out, err) => resolve({ code: child.exitCode ?? -1, out, err }),
+    const child = execFile(process.execPath, [KEYS, ...args], { env: { ...INHERITED, ...env } }, (_error, out, err) =>
+      resolve({ code: child.exitCode ?? -1, out, err }),
     );
   });
 }
@@ -102,7 +100,7 @@ test('keys are made before the first npm start, and while it runs, and it tells 
   const first = await keys(env, 'create', 'anna');
   assert.match(first.out, /^bl_/, first.err);
   const start = spawn(process.execPath, [START], {
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...INHERITED, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {

@@ -4,13 +4,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { INHERITED } from '../testing/system.ts';
 import { testRedis } from '../testing/test-redis.ts';
 
 const MAINS = ['apps/api/src/main.ts', 'workers/runner/src/main.ts', 'workers/relay/src/main.ts'];
 
 async function run(main: string, url: string) {
   const child = spawn(process.execPath, [fileURLToPath(new URL(`../../${main}`, import.meta.url))], {
-    env: { PATH: process.env.PATH, REDIS_URL: url, PORT: '0', BEANLINE_PARENT: '1' },
+    env: { ...INHERITED, REDIS_URL: url, PORT: '0', BEANLINE_PARENT: '1' },
     stdio: ['pipe', 'ignore', 'pipe'],
   });
   let text = '';

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { INHERITED } from '../testing/system.ts';
 import { type Faults, until } from './checks.ts';
 
 /** As for all programs of tests: only bounds the wait for one that never comes. */
@@ -19,7 +20,7 @@ export async function startDying(
 ) {
   const child = spawn(process.execPath, [DYING, name, write, ...(signal === 'SIGSTOP' ? [signal] : [])], {
     env: {
-      PATH: process.env.PATH,
+      ...INHERITED,
       ...system.env,
       PORT: '0',
       ...more,

@@ -4,6 +4,7 @@
  * Redis left behind by a SIGKILL is ended by the next start.
  */
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiEnvironment } from '../../apps/api/src/http/variables.ts';
 import { ConfigError } from '../../shared/src/config.ts';
@@ -140,6 +141,8 @@ async function runAll(
       PORT: String(port),
       HOST: config.HOST,
       DATA_DIR: config.DATA_DIR,
+      // What Node has compiled once it need not compile at the next start.
+      NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE ?? join(config.DATA_DIR, 'compile-cache'),
     };
     const start = (name: string, args: string[]) => children.start(program(name, args, childEnv, logs));
     if (!over.signal.aborted) {

@@ -32,6 +32,9 @@ export const TEST_ENV = {
   DRAIN_MS: '1000',
 };
 
+/** Of a test's environment what its programs get too. */
+export const INHERITED = { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE };
+
 export type Program = {
   child: ChildProcess;
   /** Everything it has written to its log. */
@@ -53,7 +56,7 @@ const FREEZES = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT']);
 
 export function startProgram(name: 'api' | 'runner' | 'relay', env: Record<string, string>): Program {
   const child = spawn(process.execPath, [PROGRAM, name], {
-    env: { PATH: process.env.PATH, ...env, BEANLINE_PARENT: '1' },
+    env: { ...INHERITED, ...env, BEANLINE_PARENT: '1' },
     // The child leaves when the test process is gone and its end of the pipe closes.
     stdio: ['pipe', 'ignore', 'pipe'],
   });

@@ -8,6 +8,7 @@ import { freePort } from '../../../../scripts/start/free-port.ts';
 import { startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { ask, eventually } from '../../../../scripts/testing/raw.ts';
+import { INHERITED } from '../../../../scripts/testing/system.ts';
 import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
 
 /** Not a loopback address by its looks, yet nobody else reaches it while the tests run. */
@@ -24,7 +25,7 @@ after(() => redis.stop());
 
 function startApi(port: number, env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env.PATH, REDIS_URL: redis.url, HOST, PORT: String(port), BEANLINE_PARENT: '1', ...env },
+    env: { ...INHERITED, REDIS_URL: redis.url, HOST, PORT: String(port), BEANLINE_PARENT: '1', ...env },
     stdio: ['pipe', 'ignore', 'pipe'],
   });
   let text = '';
