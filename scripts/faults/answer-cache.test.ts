@@ -5,8 +5,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { chat, post } from '../testing/client.ts';
 import { ask as getJson } from '../testing/raw.ts';
 import { type System, startSystem } from '../testing/system.ts';
+import { until } from '../testing/until.ts';
 import { startUpstream, type Upstream, type UpstreamCall } from '../testing/upstream.ts';
-import { until } from './checks.ts';
 
 const OTHER = 'other-key-0123456789';
 const MINE = 'mine-key-0123456789';

@@ -7,8 +7,9 @@ import { getTask, post } from '../testing/client.ts';
 import { flakyNetwork } from '../testing/flaky-network.ts';
 import { followedTasks, memoryMb, type RawConnection, rawConnection } from '../testing/raw.ts';
 import type { Program } from '../testing/system.ts';
+import { until } from '../testing/until.ts';
 import type { UpstreamCall } from '../testing/upstream.ts';
-import { follow, followUntil, followWhole, startFaults, until } from './checks.ts';
+import { follow, followUntil, followWhole, startFaults } from './checks.ts';
 
 const MB = 1024 * 1024;
 const PIECE = 'x'.repeat(8 * 1024);

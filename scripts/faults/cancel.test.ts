@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat, getTask, post, submit, visibleText } from '../testing/client.ts';
 import { watchMachine } from '../testing/machine.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -14,7 +15,6 @@ import {
   followWhole,
   partitionIn,
   startFaults,
-  until,
   words,
   wordsThenSilence,
 } from './checks.ts';

@@ -5,18 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import { type ClientEvent, chat, checkEnded, getTask, readStream, submit } from '../testing/client.ts';
 import { type Program, type System, type SystemOptions, startSystem } from '../testing/system.ts';
+import { HANG_MS, until } from '../testing/until.ts';
 import { numberedWords, startUpstream, type Upstream, type UpstreamCall } from '../testing/upstream.ts';
 
 type Answer = (call: UpstreamCall) => void | Promise<void>;
-
-/** Polls what no event tells of. By default the time only bounds the wait for what never comes. */
-export async function until(what: string, holds: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await delay(20);
-  }
-}
 
 /** The partition of a task in the Redis of this run: one on a single server, 64 on a Cluster. */
 export const partitionIn = (id: string) => partitionOf(id, process.env.TEST_ON_CLUSTER ? 64 : 1);
@@ -115,7 +107,7 @@ export async function follow(
   {
     see,
     after,
-    timeoutMs = 60_000,
+    timeoutMs = HANG_MS,
   }: { see?: (event: ClientEvent) => unknown; after?: string | undefined; timeoutMs?: number } = {},
 ): Promise<ClientEvent[]> {
   const seen: ClientEvent[] = [];
@@ -208,19 +200,15 @@ for _, channel in ipairs(redis.call('PUBSUB', 'SHARDCHANNELS')) do left[#left + 
 return table.concat(left, ', ')`;
 
 /**
- * Every task has its one end, and nothing is left open: index, counts, jobs, locks, subscriptions (I1, I6). The time only
- * bounds the wait: a job whose runner died outlives its task by the lock and two checks for stalled jobs.
+ * Every task has its one end, and nothing is left open: index, counts, jobs, locks, subscriptions (I1, I6). A job
+ * whose runner died outlives its task by the lock and two checks for stalled jobs.
  */
-export async function checkClean({ redis }: Pick<System, 'redis'>, timeoutMs = 60_000): Promise<void> {
+export async function checkClean({ redis }: Pick<System, 'redis'>): Promise<void> {
   let left = '';
-  await until(
-    'nothing is left open',
-    async () => {
-      left = (await redis.everywhere('eval', LEFTOVERS, '0')).filter(Boolean).join(', ');
-      return left === '';
-    },
-    timeoutMs,
-  ).catch((error: unknown) => {
+  await until('nothing is left open', async () => {
+    left = (await redis.everywhere('eval', LEFTOVERS, '0')).filter(Boolean).join(', ');
+    return left === '';
+  }).catch((error: unknown) => {
     throw new assert.AssertionError({ message: `left in Redis: ${left} (${(error as Error).message})` });
   });
 }

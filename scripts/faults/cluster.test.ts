@@ -8,6 +8,7 @@ import { ownerClient } from '../testing/owners.ts';
 import { startSystem } from '../testing/system.ts';
 import { type TestCluster, testCluster } from '../testing/test-cluster.ts';
 import type { TestRedis } from '../testing/test-redis.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -18,7 +19,6 @@ import {
   followWhole,
   heldWords,
   startFaults,
-  until,
   words,
 } from './checks.ts';
 

@@ -8,7 +8,8 @@ import { wire } from '@beanline/shared/wire.ts';
 import { getTask, submit } from '../testing/client.ts';
 import type { Program } from '../testing/system.ts';
 import { SHORT_LOCK } from '../testing/system.ts';
-import { checkClean, type Faults, followUntil, followWhole, startFaults, until } from './checks.ts';
+import { until } from '../testing/until.ts';
+import { checkClean, type Faults, followUntil, followWhole, startFaults } from './checks.ts';
 import { startDying } from './start-dying.ts';
 
 let system: Faults;

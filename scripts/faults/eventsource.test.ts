@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventSource } from 'eventsource';
 import { chat, submit } from '../testing/client.ts';
-import { checkClean, followWhole, startFaults, until } from './checks.ts';
+import { until } from '../testing/until.ts';
+import { checkClean, followWhole, startFaults } from './checks.ts';
 
 const TYPES = ['queued', 'started', 'text', 'text_done', 'retrying', 'done'];
 

@@ -1,8 +1,9 @@
 /** GLOBAL_CONCURRENCY: a limit over all runners, kept in Redis until a runner is told another. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '../testing/until.ts';
 import type { slowWords } from '../testing/upstream.ts';
-import { checkClean, followUntil, followWhole, startFaults, until } from './checks.ts';
+import { checkClean, followUntil, followWhole, startFaults } from './checks.ts';
 
 test('a runner without GLOBAL_CONCURRENCY leaves the limit another one has set; 0 lifts it', async (t) => {
   const system = await startFaults({ runners: 0, env: { QUEUES: 'chat.request:5' } });

@@ -7,8 +7,9 @@ import { watchMachine } from '../testing/machine.ts';
 import { followedTasks } from '../testing/raw.ts';
 import { startSystem } from '../testing/system.ts';
 import { testRedis } from '../testing/test-redis.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
-import { checkCalls, checkClean, follow, followUntil, startFaults, until, words } from './checks.ts';
+import { checkCalls, checkClean, follow, followUntil, startFaults, words } from './checks.ts';
 
 /** A connection that says nothing is given up well within this. */
 const GIVEN_UP_MS = 20_000;

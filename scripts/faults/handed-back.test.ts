@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { chat, getTask, submit } from '../testing/client.ts';
 import { watchMachine } from '../testing/machine.ts';
 import { type System, startSystem } from '../testing/system.ts';
-import { checkClean, followWhole, until } from './checks.ts';
+import { until } from '../testing/until.ts';
+import { checkClean, followWhole } from './checks.ts';
 
 const CLOCK_AHEAD = fileURLToPath(new URL('../testing/clock-ahead.ts', import.meta.url));
 const WATCHED_MS = 3_000;

@@ -8,7 +8,8 @@ import { chat, getTask, post, submit, visibleText } from '../testing/client.ts';
 import { ollamaDialect, startRaw } from '../testing/dialects.ts';
 import { watchMachine } from '../testing/machine.ts';
 import { type System, startSystem } from '../testing/system.ts';
-import { checkClean, followUntil, followWhole, until } from './checks.ts';
+import { until } from '../testing/until.ts';
+import { checkClean, followUntil, followWhole } from './checks.ts';
 
 const { text, end, event, keepAlive, contentType } = ollamaDialect;
 /** Long enough that the answer which follows a silence does not seem silent itself, on a machine that has no time for it. */

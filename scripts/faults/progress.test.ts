@@ -6,8 +6,9 @@ import { chat, post, submit, visibleText } from '../testing/client.ts';
 import { flakyNetwork } from '../testing/flaky-network.ts';
 import { PROMPT, type Program } from '../testing/system.ts';
 import { testRedis } from '../testing/test-redis.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
-import { checkCalls, checkClean, endlessWords, followUntil, followWhole, startFaults, until, words } from './checks.ts';
+import { checkCalls, checkClean, endlessWords, followUntil, followWhole, startFaults, words } from './checks.ts';
 
 const TIMEOUT_MS = 2_000;
 /** Longer than the watchdog and several of its looks. */

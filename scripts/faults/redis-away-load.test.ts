@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { chat, post } from '../testing/client.ts';
 import { cpuMs } from '../testing/raw.ts';
 import { startSystem } from '../testing/system.ts';
-import { until } from './checks.ts';
+import { until } from '../testing/until.ts';
 
 const SUBMITS = 3_000;
 const WATCHED_MS = 2_000;

@@ -6,8 +6,9 @@ import { chat, post, submit, visibleText } from '../testing/client.ts';
 import { watchMachine } from '../testing/machine.ts';
 import { eventually } from '../testing/raw.ts';
 import { PROMPT, SHORT_LOCK, TEST_ENV } from '../testing/system.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
-import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, until, words } from './checks.ts';
+import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, words } from './checks.ts';
 
 /** Within this a submit is refused, by the contract, and one more look of the probe. */
 const REFUSED_MS = 325;

@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat, post, submit, visibleText } from '../testing/client.ts';
 import { testRedis } from '../testing/test-redis.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
-import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, until, words } from './checks.ts';
+import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, words } from './checks.ts';
 
 const info = async ({ redis }: Pick<Faults, 'redis'>, section: string, name: string) =>
   Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await redis.cli('info', section))?.[1]);

@@ -5,8 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { chat, post, visibleText } from '../testing/client.ts';
 import { watchMachine } from '../testing/machine.ts';
 import { SHORT_LOCK } from '../testing/system.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
-import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, until, words } from './checks.ts';
+import { checkCalls, checkClean, type Faults, followUntil, followWhole, startFaults, words } from './checks.ts';
 
 const LOCK_MS = Number(SHORT_LOCK.LOCK_DURATION_MS);
 const TASKS = 5;

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { visibleText } from '../testing/client.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
-import { checkCalls, checkClean, followWhole, startFaults, until, words } from './checks.ts';
+import { checkCalls, checkClean, followWhole, startFaults, words } from './checks.ts';
 
 test('two relays that both believe to hold the partition run nothing twice', async (t) => {
   const system = await startFaults({ relays: 2 });

@@ -5,8 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startBalancer } from '../testing/balancer.ts';
 import { type ClientEvent, chat, checkEnded, readStream, visibleText } from '../testing/client.ts';
 import type { Program } from '../testing/system.ts';
+import { until } from '../testing/until.ts';
 import { numberedWords, slowWords } from '../testing/upstream.ts';
-import { checkClean, startFaults, until } from './checks.ts';
+import { checkClean, startFaults } from './checks.ts';
 
 const ROUNDS = 5;
 const CLIENTS = 6;

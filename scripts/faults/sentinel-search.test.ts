@@ -5,7 +5,7 @@ import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { silentLog } from '../testing/task-redis.ts';
 import { testSentinel } from '../testing/test-sentinel.ts';
-import { until } from './checks.ts';
+import { until } from '../testing/until.ts';
 
 const CONNECTIONS = 20;
 

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { asLogged, chat, events, getTask, post, visibleText } from '../testing/client.ts';
 import { type TestSentinel, testSentinel } from '../testing/test-sentinel.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -14,7 +15,6 @@ import {
   followWhole,
   heldWords,
   startFaults,
-  until,
   words,
 } from './checks.ts';
 

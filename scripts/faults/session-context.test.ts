@@ -8,7 +8,7 @@ import { followToEnd, getTask } from '../testing/client.ts';
 import { ask } from '../testing/raw.ts';
 import { keptLines, lines, OWNER, type Sessions, startSessions } from '../testing/session-chats.ts';
 import { SESSIONS, sessionClient } from '../testing/session-client.ts';
-import { until } from './checks.ts';
+import { until } from '../testing/until.ts';
 
 let system: Sessions;
 before(async () => {

@@ -6,7 +6,8 @@ import { followToEnd, getTask, post } from '../testing/client.ts';
 import { lines, OWNER } from '../testing/session-chats.ts';
 import { awayStore } from '../testing/store.ts';
 import { startProgram } from '../testing/system.ts';
-import { followUntil, until } from './checks.ts';
+import { until } from '../testing/until.ts';
+import { followUntil } from './checks.ts';
 import { sessionDeaths, turn } from './session-deaths.ts';
 
 const deaths = sessionDeaths();

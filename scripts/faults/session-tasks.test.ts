@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test';
 import { messageIdOf, turnIdOf } from '@beanline/shared/session.ts';
 import { chat, followToEnd, getTask, post, submit } from '../testing/client.ts';
 import { asked, OWNER, reply, type Sessions, startSessions } from '../testing/session-chats.ts';
+import { until } from '../testing/until.ts';
 import type { UpstreamCall } from '../testing/upstream.ts';
-import { until } from './checks.ts';
 
 const TITLE = 'Give this conversation a title';
 const SUMMARY = 'Summarise this conversation';
@@ -53,7 +53,7 @@ test('twenty turns that race in a new session give it one title, from its first 
   const ids = await Promise.all(texts.map((text) => system.say(session, text)));
   await Promise.all(ids.map((id) => followToEnd(system.url, id)));
   await system.kept(session, 40);
-  await until('it has a title', async () => (await sessionOf(session)).title !== null, 30_000);
+  await until('it has a title', async () => (await sessionOf(session)).title !== null);
   const { title, titleBy } = await sessionOf(session);
   assert.deepEqual([title, titleBy], ['A title', 'model']);
   await system.ask(session, 'one more');
@@ -63,7 +63,7 @@ test('twenty turns that race in a new session give it one title, from its first 
   const { body } = calls[0] as UpstreamCall;
   assert.deepEqual([body.temperature, body.max_tokens], [0.2, 60]);
   assert.ok(asked(calls[0] as UpstreamCall).length <= 500);
-  await until('it has a summary', async () => (await sessionOf(session)).summary !== null, 30_000);
+  await until('it has a summary', async () => (await sessionOf(session)).summary !== null);
   const summarised = summaryCalls('untitled').flatMap((call) =>
     asked(call)
       .split('\n')
@@ -78,7 +78,7 @@ test('a session that a person named is not named again', async () => {
   await system.kept(session, 2);
   const other = await system.newSession();
   await system.ask(other, 'named after it');
-  await until('the other one has a title', async () => (await sessionOf(other)).title !== null, 30_000);
+  await until('the other one has a title', async () => (await sessionOf(other)).title !== null);
   assert.equal(titleCalls('already named').length, 0);
   const id = await submit(system.url, { type: 'session.title', input: { session_id: session } }, '/tasks');
   assert.equal((await followToEnd(system.url, id)).at(-1)?.data.output.title, 'A title');
@@ -101,7 +101,7 @@ test('what the window no longer shows is summarised once, in order, and the next
   await turns(4, 5);
   // The store has a change before the window does; the task leaves the turns when both have it.
   const settled = async () => (await system.redis.cli('exists', `bl:{s:${session}}:turns`)) === '0';
-  await until('it has a summary', async () => (await sessionOf(session)).summary !== null, 30_000);
+  await until('it has a summary', async () => (await sessionOf(session)).summary !== null);
   await until('its window has it', settled);
   const { summary } = await sessionOf(session);
   assert.deepEqual([summary?.messages, summary?.upTo], [6, messageIdOf(said[2] ?? '', 1)]);
@@ -114,7 +114,7 @@ test('what the window no longer shows is summarised once, in order, and the next
   await turns(5, 6);
   assert.equal(system.shown('summed 5.')[0]?.content, `Summary of the conversation so far: ${summary?.text}`);
   await turns(6, 8);
-  await until('it is summarised further', async () => ((await sessionOf(session)).summary?.messages ?? 0) > 6, 30_000);
+  await until('it is summarised further', async () => ((await sessionOf(session)).summary?.messages ?? 0) > 6);
   const further = (await sessionOf(session)).summary;
   assert.deepEqual([further?.messages, further?.upTo], [12, messageIdOf(said[5] ?? '', 1)]);
   assert.equal(summaryCalls('summed').length, 2);
@@ -219,8 +219,8 @@ test('the built-in responder gives the first words as title, and the beginnings 
     const session = await builtin.newSession();
     for (let n = 0; n < 4; n++) await builtin.ask(session, `Question ${n} about green beans?`);
     const read = () => builtin.store.sessions.read(OWNER, session);
-    await until('it has a title', async () => (await read())?.title === 'Question 0 about green beans?', 30_000);
-    await until('it has a summary', async () => (await read())?.summary !== null, 30_000);
+    await until('it has a title', async () => (await read())?.title === 'Question 0 about green beans?');
+    await until('it has a summary', async () => (await read())?.summary !== null);
     assert.match((await read())?.summary?.text ?? '', /^- Question 0 about green beans\?\n- Question 1/);
   } finally {
     await builtin.stop();

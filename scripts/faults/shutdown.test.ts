@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { visibleText } from '../testing/client.ts';
 import { watchMachine } from '../testing/machine.ts';
 import { PROMPT, TEST_ENV } from '../testing/system.ts';
+import { until } from '../testing/until.ts';
 import { numberedWords, slowWords, type UpstreamCall } from '../testing/upstream.ts';
 import {
   checkCalls,
@@ -14,7 +15,6 @@ import {
   followWhole,
   programOf,
   startFaults,
-  until,
   words,
 } from './checks.ts';
 

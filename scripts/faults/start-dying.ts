@@ -4,10 +4,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { INHERITED } from '../testing/system.ts';
-import { type Faults, until } from './checks.ts';
+import { until } from '../testing/until.ts';
+import type { Faults } from './checks.ts';
 
-/** As for all programs of tests: only bounds the wait for one that never comes. */
-const START_MS = 60_000;
 const DYING = fileURLToPath(new URL('dying.ts', import.meta.url));
 
 /** `write` such as `tasks.finish`. Ready for its last work when this resolves; `died` resolves after the SIGKILL. */
@@ -34,7 +33,7 @@ export async function startDying(
     log += chunk;
   });
   const isGone = () => child.exitCode !== null || child.signalCode !== null;
-  await until(`${name} is ready`, () => /is ready"|API listens"/.test(log) || isGone(), START_MS);
+  await until(`${name} is ready`, () => /is ready"|API listens"/.test(log) || isGone());
   const port = /"port":(\d+).*the API listens/.exec(log)?.[1] ?? '0';
   return {
     url: `http://127.0.0.1:${port}`,

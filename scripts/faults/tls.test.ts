@@ -6,8 +6,9 @@ import { type Certificates, noCertificates, testCertificates } from '../testing/
 import { visibleText } from '../testing/client.ts';
 import { startProgram } from '../testing/system.ts';
 import { type TestRedis, testRedis } from '../testing/test-redis.ts';
+import { until } from '../testing/until.ts';
 import { slowWords } from '../testing/upstream.ts';
-import { checkClean, followWhole, startFaults, until, words } from './checks.ts';
+import { checkClean, followWhole, startFaults, words } from './checks.ts';
 
 const skip = noCertificates;
 const LOGIN = 'beanline:canary-redis-password';

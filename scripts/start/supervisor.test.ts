@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { redisCli, testRedis } from '../testing/test-redis.ts';
+import { until } from '../testing/until.ts';
 import { compactLine, passLog } from './child-log.ts';
 import { ownRedis } from './redis/own-redis.ts';
 import { waitForRedis } from './redis/redis-server.ts';
@@ -32,11 +33,6 @@ function setup(t: TestContext, graceMs = 5_000, timing: Partial<SupervisorOption
     return children.stop();
   });
   return { children, said, hopeless };
-}
-
-async function until(what: () => boolean): Promise<void> {
-  for (const deadline = performance.now() + 30_000; !what(); await delay(5))
-    if (performance.now() > deadline) assert.fail(`never came true: ${what}`);
 }
 
 test('a program that dies is started again, and the reason is said', async (t) => {

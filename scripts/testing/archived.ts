@@ -4,15 +4,13 @@ import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import type { InProcess } from './in-process.ts';
-import { silentLog, until } from './task-redis.ts';
+import { silentLog } from './task-redis.ts';
+import { until } from './until.ts';
 
 type Of = Pick<InProcess, 'redis' | 'prefix'>;
 
 /** So short that tests see it end. */
 export const SHORT_RETENTION = { TASK_RETENTION_MS: '1000', SWEEP_INTERVAL_MS: '100' };
-
-const PATIENCE_MS = 60_000;
-const PAUSE_MS = 25;
 
 async function withRedis<T>(
   { redis }: Pick<Of, 'redis'>,
@@ -40,10 +38,8 @@ export const leftRedis = (system: Of, ids: string[]): Promise<void> =>
   withRedis(system, (redis) =>
     until(async () => {
       const found = await Promise.all(ids.map((id) => redis.exists(keyOf(system, id, `task:${id}`))));
-      if (found.every((count) => count === 0)) return true;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-      return false;
-    }, PATIENCE_MS),
+      return found.every((count) => count === 0);
+    }),
   );
 
 /** Those of these tasks that Redis may remove, now or later, because the store has them. */

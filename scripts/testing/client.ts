@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compareIds } from '@beanline/shared/event.ts';
 import { createParser } from 'eventsource-parser';
+import { HANG_MS } from './until.ts';
 
 export type ClientEvent = {
   id: string;
@@ -30,7 +31,7 @@ export async function post(url: string, path: string, body: unknown, headers: Re
 }
 
 /** How long a test's client goes on asking an API that tells it to come back. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = HANG_MS;
 
 /**
  * Asks as a faithful client does: after 503 with Retry-After, by which nothing was accepted, again when it says. On a busy
@@ -99,7 +100,7 @@ export async function followToEnd(
   id: string,
   {
     dropEvery = Number.POSITIVE_INFINITY,
-    timeoutMs = 60_000,
+    timeoutMs = HANG_MS,
     after,
   }: { dropEvery?: number; timeoutMs?: number; after?: string } = {},
 ): Promise<ClientEvent[]> {

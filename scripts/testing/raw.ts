@@ -6,8 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
 
+import { HANG_MS } from './until.ts';
+
 const run = promisify(execFile);
-const PATIENCE_MS = 20_000;
 const CLOCK_STEP_MS = 50;
 
 export type RawConnection = ReturnType<typeof rawConnection>;
@@ -50,7 +51,7 @@ export function rawConnection(port: number) {
     /** Resolves when what was received matches; rejects when the connection ends without it. */
     has(pattern: RegExp): Promise<RegExpExecArray> {
       const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
-      const timer = setTimeout(() => reject(new Error(`${pattern} did not come; there is: ${text}`)), PATIENCE_MS);
+      const timer = setTimeout(() => reject(new Error(`${pattern} did not come; there is: ${text}`)), HANG_MS);
       const look = () => {
         const match = pattern.exec(text);
         if (match) resolve(match);
@@ -96,11 +97,11 @@ export async function cpuMs(pid: number | undefined): Promise<number> {
 
 /** Asks again and again until the answer satisfies; gives it. For what no event tells of. */
 export async function eventually<T>(ask: () => Promise<T>, satisfies: (answer: T) => boolean): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
+  const deadline = performance.now() + HANG_MS;
   for (;;) {
     const answer = await ask();
     if (satisfies(answer)) return answer;
-    if (performance.now() > deadline) throw new Error(`still ${JSON.stringify(answer)} after ${PATIENCE_MS} ms`);
+    if (performance.now() > deadline) throw new Error(`still ${JSON.stringify(answer)} after ${HANG_MS} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

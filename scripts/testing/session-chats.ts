@@ -5,6 +5,7 @@ import { type Message, makeSessionId, type Session } from '@beanline/shared/sess
 import { followToEnd, getTask, post, submit } from './client.ts';
 import { storeOf } from './store.ts';
 import { type SystemOptions, startSystem } from './system.ts';
+import { HANG_MS } from './until.ts';
 import { startUpstream, type UpstreamCall } from './upstream.ts';
 
 type Shown = { role: string; content: unknown };
@@ -101,8 +102,8 @@ export async function startSessions(options: SystemOptions = {}) {
     },
 
     /** The store's messages of a session, as soon as it has as many and has counted them; more than that are a mistake. */
-    async kept(sessionId: string, count: number, timeoutMs = 20_000): Promise<Message[]> {
-      const deadline = performance.now() + timeoutMs;
+    async kept(sessionId: string, count: number): Promise<Message[]> {
+      const deadline = performance.now() + HANG_MS;
       for (;;) {
         const messages = await keptMessages(sessionId);
         // A MongoDB has them before they are counted.

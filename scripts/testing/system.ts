@@ -7,10 +7,9 @@ import { PATIENT } from './patient.ts';
 import { type StoreEnv, testStore } from './store.ts';
 import { testCluster } from './test-cluster.ts';
 import { type TestRedis, testRedis } from './test-redis.ts';
+import { until } from './until.ts';
 
 const PROGRAM = fileURLToPath(new URL('program.ts', import.meta.url));
-/** Only bounds the wait for a program that never comes: on a busy machine one takes many seconds. */
-const START_MS = 60_000;
 const READY_MS = 3_000;
 
 /** For the tests of a Redis that is silent: it counts as away as soon as by default. */
@@ -77,13 +76,14 @@ export function startProgram(name: 'api' | 'runner' | 'relay', env: Record<strin
   };
 }
 
-async function until(what: string, ready: () => Promise<boolean> | boolean, program: Program): Promise<void> {
-  const deadline = performance.now() + START_MS;
-  while (!(await ready())) {
-    const dead = program.child.exitCode !== null || program.child.signalCode !== null;
-    if (dead || performance.now() > deadline) throw new Error(`${what} did not start:\n${program.log()}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
+/** Waits for a program; rejects with its log when it ends instead. */
+async function started(what: string, ready: () => Promise<boolean> | boolean, program: Program): Promise<void> {
+  await until(`${what} is ready`, async () => {
+    if (await ready()) return true;
+    const { exitCode, signalCode } = program.child;
+    if (exitCode !== null || signalCode !== null) throw new Error(`${what} did not start:\n${program.log()}`);
+    return false;
+  });
 }
 
 export type System = Awaited<ReturnType<typeof startSystem>>;
@@ -126,7 +126,7 @@ export async function startSystem(options: SystemOptions = {}) {
         () => false,
       );
     try {
-      await until('the API', ready, program);
+      await started('the API', ready, program);
     } catch (error) {
       // Somebody else was faster to take the free port.
       if (port === undefined && program.log().includes('EADDRINUSE')) return startApi(more);
@@ -136,12 +136,12 @@ export async function startSystem(options: SystemOptions = {}) {
   }
   async function startRunner(more: Record<string, string> = {}) {
     const program = launch('runner', { ...env, ...more });
-    await until('the runner', () => program.log().includes('the runner is ready'), program);
+    await started('the runner', () => program.log().includes('the runner is ready'), program);
     return program;
   }
   async function startRelay() {
     const program = launch('relay', env);
-    await until('the relay', () => program.log().includes('the relay is ready'), program);
+    await started('the relay', () => program.log().includes('the relay is ready'), program);
     return program;
   }
   const times = <T>(count: number, start: () => Promise<T>) =>

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, type TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createLog } from '@beanline/shared/log.ts';
 import { createDeferred } from '@beanline/shared/outbox/deferred.ts';
 import { createLease } from '@beanline/shared/outbox/lease.ts';
@@ -18,6 +17,7 @@ import { makeTaskId } from '@beanline/shared/task-id.ts';
 import type { Approval } from '@beanline/shared/task-view.ts';
 import { Redis } from 'ioredis';
 import { type TestRedis, testRedis } from './test-redis.ts';
+import { until } from './until.ts';
 
 export const TYPE = 'chat.request';
 export const LOST = { code: 'worker_lost', message: 'lost' } as const;
@@ -37,12 +37,6 @@ const LIMITS: Limits = {
 function marksOf(input = '{}'): NewTask['marks'] {
   const sessionId = /"session_id":"([^"]+)"/.exec(input)?.[1];
   return sessionId === undefined ? {} : { [SESSION]: sessionId };
-}
-
-/** Polls until the condition holds, by default for at most 30 s. */
-export async function until(condition: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
-  for (const deadline = performance.now() + timeoutMs; !(await condition()); await delay(2))
-    if (performance.now() > deadline) assert.fail(`never came true: ${condition}`);
 }
 
 /** Starts the file's Redis before its first test and gives the `setup` of its tests. */

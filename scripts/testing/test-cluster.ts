@@ -2,6 +2,7 @@
 import { freePort } from '../start/free-port.ts';
 import type { Certificates } from './certificates.ts';
 import { redisCli, type TestRedis, testRedis } from './test-redis.ts';
+import { until } from './until.ts';
 
 const MASTERS = 3;
 const SLOTS = 16_384;
@@ -9,7 +10,6 @@ const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 15_000;
 /** The same while a test waits for a replica to stand in. */
 const SOON_MS = 1_000;
-const FORMING_MS = 60_000;
 const PATIENCE_MS = 3_000;
 
 type ClusterOptions = {
@@ -23,13 +23,9 @@ type ClusterOptions = {
 
 export type TestCluster = Awaited<ReturnType<typeof testCluster>>;
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + FORMING_MS;
-  while (!(await holds().catch(() => false))) {
-    if (performance.now() > deadline) throw new Error(`the cluster: not within ${FORMING_MS} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
+/** Servers that are just starting, or frozen, answer nothing. */
+const formed = (what: string, holds: () => Promise<boolean>) =>
+  until(`the cluster: ${what}`, () => holds().catch(() => false));
 
 type Node = TestRedis & { clientPort: number };
 
@@ -89,10 +85,10 @@ export async function testCluster(options: ClusterOptions = {}) {
       await node.cli('cluster', 'set-config-epoch', String(index + 1));
     }
     await introduce(first, nodes.slice(1));
-    await until('every node knows the others', async () => (await all(nodes, isFormed)).every(Boolean));
+    await formed('every node knows the others', async () => (await all(nodes, isFormed)).every(Boolean));
     for (const [index, replica] of nodes.slice(MASTERS).entries()) {
       await replica.cli('cluster', 'replicate', (await masters[index]?.cli('cluster', 'myid')) ?? '');
-      await until('the replica follows', async () =>
+      await formed('the replica follows', async () =>
         /master_link_status:up/.test(await replica.cli('info', 'replication')),
       );
     }
@@ -124,7 +120,7 @@ export async function testCluster(options: ClusterOptions = {}) {
     /** Resolves when a replica of this master has all that the master has now. */
     async replicated(master: TestRedis): Promise<void> {
       const wanted = offsetIn(await master.cli('info', 'replication'));
-      await until('a replica has it all', async () => {
+      await formed('a replica has it all', async () => {
         const infos = await all(nodes, (node) => ask(node, 'info', 'replication'));
         return infos.some((info) => info.includes(`master_port:${master.port}\r`) && offsetIn(info) >= wanted);
       });
@@ -132,7 +128,7 @@ export async function testCluster(options: ClusterOptions = {}) {
     kill: async () => void (await all(nodes, (node) => node.kill())),
     restart: async () => {
       await all(nodes, (node) => node.restart());
-      await until('every node takes commands', async () => (await all(nodes, isFormed)).every(Boolean));
+      await formed('every node takes commands', async () => (await all(nodes, isFormed)).every(Boolean));
     },
     pause: () => nodes.forEach((node) => void node.pause()),
     resume: () => nodes.forEach((node) => void node.resume()),

@@ -8,6 +8,7 @@ import { freePort } from '../start/free-port.ts';
 import { findRedisServer, waitForRedis } from '../start/redis/redis-server.ts';
 import { offsetIn } from './test-cluster.ts';
 import { redisCli, type TestRedis, testRedis } from './test-redis.ts';
+import { until } from './until.ts';
 
 const SENTINELS = 3;
 const NAME = 'main';
@@ -15,15 +16,10 @@ const NAME = 'main';
 const DOWN_AFTER_MS = 15_000;
 /** The same while a test waits for the replica to stand in. */
 const SOON_MS = 1_000;
-const FORMING_MS = 60_000;
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + FORMING_MS;
-  while (!(await holds().catch(() => false))) {
-    if (performance.now() > deadline) throw new Error(`the sentinels: not within ${FORMING_MS} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
+/** Servers that are just starting, or frozen, answer nothing. */
+const formed = (what: string, holds: () => Promise<boolean>) =>
+  until(`the sentinels: ${what}`, () => holds().catch(() => false));
 
 async function startSentinel(dir: string, binary: string, master: TestRedis) {
   const port = await freePort();
@@ -65,11 +61,11 @@ export async function testSentinel() {
   };
   const ask = (...args: string[]) => redisCli(sentinels[0]?.port ?? 0, 'sentinel', ...args);
   try {
-    await until('they know the replica and one another', async () => {
+    await formed('they know the replica and one another', async () => {
       const [replicas, others] = await Promise.all([ask('replicas', NAME), ask('sentinels', NAME)]);
       return replicas.includes(String(second.port)) && others.split('\nname\n').length + 1 >= SENTINELS;
     });
-    await until('the replica follows', async () =>
+    await formed('the replica follows', async () =>
       /master_link_status:up/.test(await second.cli('info', 'replication')),
     );
   } catch (error) {
@@ -90,7 +86,7 @@ export async function testSentinel() {
       const old = await master();
       const wanted = offsetIn(await old.cli('info', 'replication'));
       const others = servers.filter(({ port }) => port !== old.port);
-      await until('the replica has it all', async () =>
+      await formed('the replica has it all', async () =>
         (await Promise.all(others.map((server) => server.cli('info', 'replication')))).every(
           (info) => offsetIn(info) >= wanted,
         ),

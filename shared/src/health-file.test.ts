@@ -3,16 +3,11 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../scripts/testing/raw.ts';
 import { PROMPT, startSystem } from '../../scripts/testing/system.ts';
+import { until } from '../../scripts/testing/until.ts';
 
 const AGE_MS = 4_000;
-
-async function until(what: string, true_: () => boolean): Promise<void> {
-  for (const deadline = performance.now() + 60_000; !true_(); await delay(50))
-    if (performance.now() > deadline) assert.fail(`never: ${what}`);
-}
 
 test("a worker's file is fresh while Redis answers, grows old while it does not, and is gone after a stop", async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'beanline-health-'));

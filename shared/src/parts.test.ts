@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { z } from 'zod';
-import { silentLog, until } from '../../scripts/testing/task-redis.ts';
+import { silentLog } from '../../scripts/testing/task-redis.ts';
 import { taskRelay } from '../../scripts/testing/task-relay.ts';
+import { until } from '../../scripts/testing/until.ts';
 import type { Deps } from './deps.ts';
 import { TaskError } from './errors.ts';
 import { defineJobType } from './job-type.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { taskLive } from '../../../scripts/testing/task-live.ts';
-import { until } from '../../../scripts/testing/task-redis.ts';
+import { until } from '../../../scripts/testing/until.ts';
 
 const setup = taskLive();
 const said = (frames: { id: string; type: string; prev: string }[]) =>

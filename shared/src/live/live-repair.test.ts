@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { ids, taskLive } from '../../../scripts/testing/task-live.ts';
-import { until } from '../../../scripts/testing/task-redis.ts';
+import { until } from '../../../scripts/testing/until.ts';
 
 const setup = taskLive();
 

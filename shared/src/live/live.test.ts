@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ids, taskLive } from '../../../scripts/testing/task-live.ts';
-import { until } from '../../../scripts/testing/task-redis.ts';
+import { until } from '../../../scripts/testing/until.ts';
 import { START } from '../event.ts';
 import { followTask } from '../tasks/follow-task.ts';
 

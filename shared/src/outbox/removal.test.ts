@@ -1,12 +1,11 @@
 /** What is past its retention leaves Redis whatever becomes of the sweep: only that makes room in a full one. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { until as untilWithin } from '../../../scripts/testing/task-redis.ts';
 import { taskRelay } from '../../../scripts/testing/task-relay.ts';
+import { until } from '../../../scripts/testing/until.ts';
 
 const base = taskRelay();
 /** A busy machine takes its time. */
-const until = (holds: () => Promise<boolean> | boolean) => untilWithin(holds, 40_000);
 
 /** A hundred tasks that the store has and whose time is over, and an open one without its job. */
 async function setup(t: TestContext) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { until } from '../../../scripts/testing/task-redis.ts';
 import { taskRelay } from '../../../scripts/testing/task-relay.ts';
+import { until } from '../../../scripts/testing/until.ts';
 
 const base = taskRelay();
 const RETENTION_MS = 1_000;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { taskRedis, until } from '../../../scripts/testing/task-redis.ts';
+import { taskRedis } from '../../../scripts/testing/task-redis.ts';
+import { until } from '../../../scripts/testing/until.ts';
 import { AttemptStop } from '../context.ts';
 import { TaskError } from '../errors.ts';
 import type { NewEntry } from '../record/task-verdicts.ts';

@@ -1,12 +1,11 @@
 /** What a relay asks of Redis while nothing comes, and that nothing is overlooked for it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { until as untilWithin } from '../../../scripts/testing/task-redis.ts';
 import { taskRelay } from '../../../scripts/testing/task-relay.ts';
+import { until } from '../../../scripts/testing/until.ts';
 
 const setup = taskRelay();
 /** A busy machine takes its time. */
-const until = (holds: () => Promise<boolean> | boolean) => untilWithin(holds, 40_000);
 /** Nothing leaves Redis during a test. */
 const LONG = { TASK_RETENTION_MS: '600000' };
 const ROUND_MS = 50;

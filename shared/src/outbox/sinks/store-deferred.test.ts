@@ -1,8 +1,9 @@
 /** What fails of one task on its way to the store holds up no other. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { silentLog, until as untilWithin } from '../../../../scripts/testing/task-redis.ts';
+import { silentLog } from '../../../../scripts/testing/task-redis.ts';
 import { taskRelay } from '../../../../scripts/testing/task-relay.ts';
+import { until } from '../../../../scripts/testing/until.ts';
 import type { Deps } from '../../deps.ts';
 import { TaskError } from '../../errors.ts';
 import { createSessionKeys } from '../../sessions/keys.ts';
@@ -11,7 +12,6 @@ import type { MessageStore } from '../../store.ts';
 
 const base = taskRelay();
 /** A busy machine takes its time. */
-const until = (holds: () => Promise<boolean> | boolean) => untilWithin(holds, 60_000);
 /** Nothing leaves Redis during a test. */
 const LONG = { TASK_RETENTION_MS: '600000', AUTO_TITLES: 'off' };
 

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { until as untilWithin } from '../../../../scripts/testing/task-redis.ts';
 import { taskRelay } from '../../../../scripts/testing/task-relay.ts';
+import { until } from '../../../../scripts/testing/until.ts';
 import { TaskError } from '../../errors.ts';
 import { readTask } from '../../tasks/read-task.ts';
 
 const setup = taskRelay();
 /** A busy machine takes its time. */
-const until = (holds: () => Promise<boolean> | boolean) => untilWithin(holds, 40_000);
 /** Nothing leaves Redis during a test. */
 const LONG = { TASK_RETENTION_MS: '600000' };
 const MiB = 1024 * 1024;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { silentLog, taskRedis, until } from '../../../../scripts/testing/task-redis.ts';
+import { silentLog, taskRedis } from '../../../../scripts/testing/task-redis.ts';
+import { until } from '../../../../scripts/testing/until.ts';
 import { createSessionCache } from '../../sessions/cache.ts';
 import { createSessionKeys } from '../../sessions/keys.ts';
 import { parseRedisUrl } from '../address.ts';
