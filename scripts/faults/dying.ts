@@ -46,6 +46,6 @@ await runProgram({
     await deps.clock.ready();
     if (name === 'api') return startServer(deps, config);
     if (name === 'relay') return startRelay(deps, config);
-    return startRunner({ ...deps, providers: await createProviders(config, log) }, wired.queueRedis, config);
+    return startRunner({ ...deps, providers: await createProviders(config, log) }, config);
   },
 });

@@ -18,13 +18,13 @@ export async function startIn(
   config: ApiEnvironment,
   { log, catalog }: { log: Log; catalog?: Catalog | undefined },
 ): Promise<Started> {
-  const { deps, queueRedis, close } = wire(config, { program: name, log, ...(catalog ? { catalog } : {}) });
+  const { deps, close } = wire(config, { program: name, log, ...(catalog ? { catalog } : {}) });
   async function start(): Promise<Started> {
     // It listens before Redis is there.
     if (name === 'api') return startServer(deps, config);
     await deps.clock.ready();
     if (name === 'relay') return startRelay(deps, config);
-    return startRunner({ ...deps, providers: await createProviders(config, log) }, queueRedis, config);
+    return startRunner({ ...deps, providers: await createProviders(config, log) }, config);
   }
   const started = await start();
   await deps.clock.ready();

@@ -3,7 +3,7 @@
  * of a consumer that hangs. BullMQ's getters go through the queue's connection, and ask one key at a time.
  */
 import type { RedisConnection } from '../redis/connect.ts';
-import { queueName } from './queue.ts';
+import { queueName } from './names.ts';
 
 export type QueueState = {
   /** Jobs that a runner could take now. Delayed ones are not among them. */

@@ -4,12 +4,10 @@
  */
 import { type JobsOptions, Queue } from 'bullmq';
 import type { RedisConnection } from '../redis/connect.ts';
+import { type Consumer, type ConsumerOptions, createConsumer } from './consumer.ts';
+import { NEVER, queueName } from './names.ts';
 
 export type QueueEntry = { id: string; type: string; rank: number; delayMs: number };
-
-/** BullMQ must never end a task by itself. */
-export const NEVER = 1_000_000_000;
-export const queueName = (type: string) => `{${type}}`;
 
 const jobOptions = ({ id, rank, delayMs }: QueueEntry): JobsOptions => ({
   jobId: id,
@@ -59,7 +57,24 @@ export function createQueue(connection: RedisConnection, prefix: string) {
     line.flying = false;
   }
 
+  /** Makes a delayed job wait for a runner now. One that is not delayed is left alone. */
+  async function promote(type: string, id: string): Promise<void> {
+    const queue = queueOf(type);
+    if ((await connection.zscore(queue.toKey('delayed'), id)) === null) return;
+    const job = await queue.getJob(id);
+    await job?.promote().catch((error: unknown) => {
+      // A runner was faster: the job is no longer delayed, or no longer there.
+      if (!(error instanceof Error) || !/not in the delayed state|missing key/i.test(error.message)) throw error;
+    });
+  }
+
   return {
+    promote,
+
+    /** Takes jobs of a type and runs their tasks, until it is paused and closed. */
+    consume: (options: Omit<ConsumerOptions, 'connection' | 'prefix' | 'promote'>): Consumer =>
+      createConsumer({ ...options, connection, prefix, promote }),
+
     /** What of Redis the queue of a job type needs. */
     needs: (type: string) => ({ key: `${prefix}:${queueName(type)}:meta` }),
 
@@ -80,17 +95,6 @@ export function createQueue(connection: RedisConnection, prefix: string) {
     async missing<Entry extends Pick<QueueEntry, 'id' | 'type'>>(entries: Entry[]): Promise<Entry[]> {
       const found = await Promise.all(entries.map(({ id, type }) => connection.exists(queueOf(type).toKey(id))));
       return entries.filter((_, index) => found[index] === 0);
-    },
-
-    /** Makes a delayed job wait for a runner now. One that is not delayed is left alone. */
-    async promote(type: string, id: string): Promise<void> {
-      const queue = queueOf(type);
-      if ((await connection.zscore(queue.toKey('delayed'), id)) === null) return;
-      const job = await queue.getJob(id);
-      await job?.promote().catch((error: unknown) => {
-        // A runner was faster: the job is no longer delayed, or no longer there.
-        if (!(error instanceof Error) || !/not in the delayed state|missing key/i.test(error.message)) throw error;
-      });
     },
 
     /** Removes a job that no runner works on; an active one is left to its runner. */

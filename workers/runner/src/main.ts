@@ -10,9 +10,9 @@ await runProgram({
   name: 'runner',
   readConfig,
   async start(config, log) {
-    const { deps, queueRedis, close } = wire(config, { program: 'runner', log });
+    const { deps, close } = wire(config, { program: 'runner', log });
     await deps.clock.ready();
-    const runner = await startRunner({ ...deps, providers: await createProviders(config, log) }, queueRedis, config);
+    const runner = await startRunner({ ...deps, providers: await createProviders(config, log) }, config);
     return {
       stuck: runner.stuck,
       async stop() {

@@ -6,7 +6,7 @@
  * (stopped, asleep with its machine, or starved).
  */
 import type { Log } from '@beanline/shared/log.ts';
-import type { Consumer } from '@beanline/shared/queue/consume.ts';
+import type { Consumer } from '@beanline/shared/queue/consumer.ts';
 import type { QueueState } from '@beanline/shared/queue/queue-state.ts';
 
 /** Looks per timeout: what waits between two looks only is not seen to wait. */

@@ -6,7 +6,7 @@ import type { Environment } from '@beanline/shared/config.ts';
 import { AttemptStop } from '@beanline/shared/context.ts';
 import type { RunnerDeps } from '@beanline/shared/deps.ts';
 import { keepHealthFile } from '@beanline/shared/health-file.ts';
-import { type Consumer, consume } from '@beanline/shared/queue/consume.ts';
+import type { Consumer } from '@beanline/shared/queue/consumer.ts';
 import { ANNOUNCE_MS } from '@beanline/shared/queue/presence.ts';
 import { runTask } from '@beanline/shared/tasks/run-task.ts';
 import { createBackground } from './background.ts';
@@ -24,11 +24,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** An attempt running here; `strange` counts checks that found the task in other hands. */
 type Held = { fence: string; strange: number; checking: boolean };
 
-export async function startRunner(
-  deps: RunnerDeps,
-  queueRedis: Parameters<typeof consume>[0]['connection'],
-  config: Environment,
-) {
+export async function startRunner(deps: RunnerDeps, config: Environment) {
   const { tasks, live, queue, clock, log, catalog } = deps;
   const held = new Map<string, Held>();
   const wanted = config.QUEUES.size > 0 ? [...config.QUEUES.keys()] : [...catalog.keys()];
@@ -43,13 +39,10 @@ export async function startRunner(
       log.warn({ queue: name }, 'QUEUES names a job type that this runner does not know');
       return [];
     }
-    return consume({
+    return queue.consume({
       type: name,
       concurrency: config.QUEUES.get(name) ?? type.concurrency,
-      connection: queueRedis,
-      prefix: config.KEY_PREFIX,
       lockDurationMs: config.LOCK_DURATION_MS,
-      queue,
       dueAt: tasks.dueAt,
       clockOffset: clock.offset,
       log,

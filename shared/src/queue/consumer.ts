@@ -1,5 +1,5 @@
 /**
- * Consuming a queue: takes jobs, runs their tasks, and parks, promotes or completes them. BullMQ tracks locks by job id
+ * A consumer of a queue: takes jobs, runs their tasks, and parks, promotes or completes them. BullMQ tracks locks by job id
  * and retries its own errors at once; the rules here keep both from doing harm (each was measured).
  */
 import { DelayedError, type Job, Worker } from 'bullmq';
@@ -7,7 +7,7 @@ import { AttemptStop } from '../context.ts';
 import type { Log } from '../log.ts';
 import { withBlocking } from '../redis/blocking.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import { NEVER, queueName, type TaskQueue } from './queue.ts';
+import { NEVER, queueName } from './names.ts';
 import { restOnRefusal } from './rest-on-refusal.ts';
 import { type Running, watchLocks } from './watch-locks.ts';
 
@@ -15,15 +15,15 @@ import { type Running, watchLocks } from './watch-locks.ts';
  * Runs a task. `until` (ms, Redis TIME): the task goes on then; without it the job is done. `dueAt`: what the record said
  * when it was parked; an answer may make it earlier.
  */
-export type Run = (taskId: string, signal: AbortSignal) => Promise<{ until?: number; dueAt?: number }>;
+type Run = (taskId: string, signal: AbortSignal) => Promise<{ until?: number; dueAt?: number }>;
 
-type ConsumeOptions = {
+export type ConsumerOptions = {
   type: string;
   concurrency: number;
   connection: RedisConnection;
   prefix: string;
   lockDurationMs: number;
-  queue: Pick<TaskQueue, 'promote'>;
+  promote(type: string, id: string): Promise<void>;
   /** When a parked task may go on, read again after its job was parked: it may be earlier by now. */
   dueAt(id: string): Promise<number | null>;
   /** How far this process's clock is behind Redis's, in ms. */
@@ -34,7 +34,7 @@ type ConsumeOptions = {
 
 /** Puts a job to sleep until a time (ms, Redis TIME). Throws what tells BullMQ so. */
 async function park(
-  { type, queue, dueAt: readDueAt, clockOffset, log }: ConsumeOptions,
+  { type, promote, dueAt: readDueAt, clockOffset, log }: ConsumerOptions,
   job: Job,
   token: string | undefined,
   { until, dueAt }: { until: number; dueAt?: number | undefined },
@@ -48,7 +48,7 @@ async function park(
     setImmediate(async () => {
       try {
         const due = await readDueAt(id);
-        if (due !== null && due < dueAt) await queue.promote(type, id);
+        if (due !== null && due < dueAt) await promote(type, id);
       } catch (error) {
         log.debug({ error, task_id: id }, 'the second look at a parked task failed; the sweep will do it');
       }
@@ -57,7 +57,7 @@ async function park(
   throw new DelayedError();
 }
 
-export function consume(options: ConsumeOptions) {
+export function createConsumer(options: ConsumerOptions) {
   const { type, lockDurationMs, log } = options;
   const running: Running = new Map();
   let taken = 0;
@@ -142,4 +142,4 @@ export function consume(options: ConsumeOptions) {
   };
 }
 
-export type Consumer = ReturnType<typeof consume>;
+export type Consumer = ReturnType<typeof createConsumer>;
