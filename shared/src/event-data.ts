@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { ErrorCode, ErrorView } from './errors.ts';
 import { EventId } from './event.ts';
-import { endStatuses } from './task.ts';
-import { Approval, Progress, TaskId, UsageView } from './task-view.ts';
+import { Approval, endStatuses, Progress } from './task.ts';
+import { TaskId, UsageView } from './task-view.ts';
 
 const Count = z.int().min(0);
 const tool = z.string().meta({ description: 'Name of the tool' });

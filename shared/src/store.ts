@@ -9,7 +9,8 @@
 import type { z } from 'zod';
 import type { LogEntry } from './event.ts';
 import type { FeatureMode, Message, Session, Summary } from './session.ts';
-import type { Status, TaskRecord } from './task.ts';
+import type { TaskRecord } from './task.ts';
+import type { Status } from './task-view.ts';
 
 /** An ended task with all it leaves. Texts are JSON; the input is null when it was too large to keep. */
 export type ArchivedTask = {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ErrorView } from './errors.ts';
 import { EventId } from './event.ts';
-import { statuses } from './task.ts';
+import { Approval, Progress, statuses, type TaskRecord } from './task.ts';
 
 const Time = z.iso.datetime();
 const Count = z.int().min(0);
@@ -11,6 +11,7 @@ export const TaskId = z
   .string()
   .meta({ id: 'TaskId', description: 'Id of a task', examples: ['task_1m80dvxcg008y5d70b2qj0mbs'] });
 export const Status = z.enum(statuses).meta({ id: 'Status', description: 'Where the task is on its way' });
+export type Status = z.infer<typeof Status>;
 
 /** Tokens of all attempts. `estimated` when a backend did not report them. */
 export const UsageView = z
@@ -22,29 +23,6 @@ export const UsageView = z
   })
   .meta({ id: 'Usage', description: 'Tokens of all attempts' });
 export type UsageView = z.infer<typeof UsageView>;
-
-/** How far an attempt is, for handlers that have steps. */
-export const Progress = z
-  .object({
-    step: z.string().optional().meta({ description: 'Name of the step' }),
-    message: z.string().optional().meta({ description: 'What is being done, for people' }),
-    progress: z.number().min(0).max(1).optional().meta({ description: 'The part that is done, from 0 to 1' }),
-  })
-  .meta({ id: 'Progress', description: 'How far the attempt is, of job types that have steps' });
-export type Progress = z.infer<typeof Progress>;
-
-/** What waits for a person: the request of a handler, as the client sees it in `human_approval`. */
-export const Approval = z
-  .object({
-    approval_id: z.string().meta({ description: 'Names this question among those of the task' }),
-    tool: z.string().meta({ description: 'The tool that would be used' }),
-    arguments: z.unknown().meta({ description: 'What the tool would be given' }),
-    arguments_hash: z.string().meta({ description: 'SHA-256 of the canonical JSON of the tool and its arguments' }),
-    actions: z.array(z.string()).meta({ description: 'The answers a person may give' }),
-    expires_at: Time.meta({ description: 'When it is too late to answer' }),
-  })
-  .meta({ id: 'Approval' });
-export type Approval = z.infer<typeof Approval>;
 
 /** Where a task is read, followed and cancelled. */
 export const TaskUrls = z
@@ -99,3 +77,75 @@ export const ListedTask = z
 /** `GET /tasks/<id>`. The output is that of the job type; partial for a failed or cancelled task, or null. */
 export const TaskView = ListedTask.extend({ output: z.unknown() });
 export type TaskView = z.infer<typeof TaskView>;
+
+const iso = (ms: number) => new Date(ms).toISOString();
+const isoOrNull = (ms: number | null) => (ms === null ? null : iso(ms));
+
+export function taskUrls(id: string) {
+  const self = `/tasks/${id}`;
+  return { self, events: `${self}/events`, cancel: `${self}/cancel` };
+}
+
+/** The status a client sees: `queued` before its time and its first attempt is `scheduled`. */
+export function statusAt(record: Pick<TaskRecord, 'status' | 'attempt' | 'dueAt'>, now: number): Status {
+  return record.status === 'queued' && record.attempt === 0 && record.dueAt > now ? 'scheduled' : record.status;
+}
+
+/** The usage object of the contract. Zero is a value; null means that no model was called. */
+export function usageView(usage: TaskRecord['usage']): UsageView | null {
+  if (!usage) return null;
+  const { inputTokens, outputTokens, estimated } = usage;
+  return {
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+    total_tokens: inputTokens + outputTokens,
+    ...(estimated ? { estimated: true } : {}),
+  };
+}
+
+/** The data of an ended task's `done`, as JSON text: logs hold the status only, so that an output is stored once. */
+export function doneData({ status, output, error, usage }: TaskRecord): string {
+  const tail = JSON.stringify({ error, usage: usageView(usage) }).slice(1);
+  return `{"status":"${status}","output":${output ?? 'null'},${tail}`;
+}
+
+/** What follows the output, which is JSON text already. */
+type Tail = Pick<TaskView, 'error' | 'usage' | 'metadata' | 'last_event_id' | 'retry_of' | 'urls'>;
+
+/** The JSON text of `GET /tasks/<id>`, or of a list's entry, which leaves the output out. `now` in ms, Redis TIME. */
+export function taskJson(record: TaskRecord, now: number, place: 'whole' | 'listed' = 'whole'): string {
+  const head: Omit<TaskView, keyof Tail | 'output'> = {
+    task_id: record.id,
+    type: record.type,
+    status: statusAt(record, now),
+    attempt: record.attempt,
+    failures: record.failures,
+    max_attempts: record.maxAttempts,
+    priority: record.priority,
+    created_at: iso(record.createdAt),
+    ...(record.runAt === null ? {} : { run_at: iso(record.runAt) }),
+    ...(record.queuedAt === null ? {} : { queued_at: iso(record.queuedAt) }),
+    ...(record.status === 'queued' && record.waiting !== null
+      ? { waiting: { reason: record.waiting, until: iso(record.dueAt) } }
+      : {}),
+    started_at: isoOrNull(record.startedAt),
+    ...(record.inputRequiredAt === null ? {} : { input_required_at: iso(record.inputRequiredAt) }),
+    ...(record.cancelRequestedAt === null ? {} : { cancel_requested_at: iso(record.cancelRequestedAt) }),
+    ended_at: isoOrNull(record.endedAt),
+    wait_ms:
+      record.startedAt === null ? null : Math.max(0, record.startedAt - Math.max(record.createdAt, record.runAt ?? 0)),
+    run_ms: record.runMs,
+    progress: record.progress,
+    ...(record.status === 'input_required' && record.approval ? { approval: record.approval } : {}),
+  };
+  const tail: Tail = {
+    error: record.error,
+    usage: usageView(record.usage),
+    metadata: record.metadata,
+    last_event_id: record.lastId,
+    ...(record.retryOf === null ? {} : { retry_of: record.retryOf }),
+    urls: taskUrls(record.id),
+  };
+  const output = place === 'whole' ? `"output":${record.output ?? 'null'},` : '';
+  return `${JSON.stringify(head).slice(0, -1)},${output}${JSON.stringify(tail).slice(1)}`;
+}

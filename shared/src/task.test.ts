@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type TaskRedis, taskRedis } from '../../scripts/testing/task-redis.ts';
 import type { AttemptRef } from './record/task-verdicts.ts';
-import { type StoredStatus, statusAt, storedStatuses, type TaskRecord, taskJson, transitions } from './task.ts';
+import { type StoredStatus, storedStatuses, type TaskRecord, transitions } from './task.ts';
+import { statusAt, taskJson } from './task-view.ts';
 
 const setup = taskRedis();
 

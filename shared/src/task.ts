@@ -12,9 +12,9 @@
  * ```
  * `scheduled` is not stored: it is `queued` with a start time ahead and attempt 0, derived when read.
  */
+import { z } from 'zod';
 import type { ErrorView } from './errors.ts';
 import type { Usage } from './provider.ts';
-import type { Approval, TaskView, UsageView } from './task-view.ts';
 
 /** Version of the record's shape. A runner hands a record of a newer version back to the queue. */
 export const RECORD_VERSION = 1;
@@ -26,7 +26,6 @@ export const statuses = ['scheduled', ...storedStatuses] as const;
 
 export type EndStatus = (typeof endStatuses)[number];
 export type StoredStatus = (typeof storedStatuses)[number];
-export type Status = (typeof statuses)[number];
 
 /** Which status may follow which. `in_progress → in_progress` is a lost attempt, superseded in place. */
 export const transitions: Record<StoredStatus, readonly StoredStatus[]> = {
@@ -55,6 +54,29 @@ export type TaskOptions = {
   metadata: Record<string, string>;
 };
 
+/** How far an attempt is, for handlers that have steps. */
+export const Progress = z
+  .object({
+    step: z.string().optional().meta({ description: 'Name of the step' }),
+    message: z.string().optional().meta({ description: 'What is being done, for people' }),
+    progress: z.number().min(0).max(1).optional().meta({ description: 'The part that is done, from 0 to 1' }),
+  })
+  .meta({ id: 'Progress', description: 'How far the attempt is, of job types that have steps' });
+export type Progress = z.infer<typeof Progress>;
+
+/** What waits for a person: the request of a handler, as the client sees it in `human_approval`. */
+export const Approval = z
+  .object({
+    approval_id: z.string().meta({ description: 'Names this question among those of the task' }),
+    tool: z.string().meta({ description: 'The tool that would be used' }),
+    arguments: z.unknown().meta({ description: 'What the tool would be given' }),
+    arguments_hash: z.string().meta({ description: 'SHA-256 of the canonical JSON of the tool and its arguments' }),
+    actions: z.array(z.string()).meta({ description: 'The answers a person may give' }),
+    expires_at: z.iso.datetime().meta({ description: 'When it is too late to answer' }),
+  })
+  .meta({ id: 'Approval' });
+export type Approval = z.infer<typeof Approval>;
+
 /** The record, as the fields a reader asked for. Times are ms since the epoch. */
 export type TaskRecord = {
   id: string;
@@ -77,7 +99,7 @@ export type TaskRecord = {
   endedAt: number | null;
   cancelRequestedAt: number | null;
   runMs: number;
-  progress: TaskView['progress'];
+  progress: Progress | null;
   approval: Approval | null;
   /** JSON text; null before the end. Kept as text so that 4 MB are not parsed to be written again. */
   output: string | null;
@@ -88,75 +110,3 @@ export type TaskRecord = {
   /** Why it is held back, while it is queued; null when nothing holds it. */
   waiting: string | null;
 };
-
-const iso = (ms: number) => new Date(ms).toISOString();
-const isoOrNull = (ms: number | null) => (ms === null ? null : iso(ms));
-
-export function taskUrls(id: string) {
-  const self = `/tasks/${id}`;
-  return { self, events: `${self}/events`, cancel: `${self}/cancel` };
-}
-
-/** The status a client sees: `queued` before its time and its first attempt is `scheduled`. */
-export function statusAt(record: Pick<TaskRecord, 'status' | 'attempt' | 'dueAt'>, now: number): Status {
-  return record.status === 'queued' && record.attempt === 0 && record.dueAt > now ? 'scheduled' : record.status;
-}
-
-/** The usage object of the contract. Zero is a value; null means that no model was called. */
-export function usageView(usage: TaskRecord['usage']): UsageView | null {
-  if (!usage) return null;
-  const { inputTokens, outputTokens, estimated } = usage;
-  return {
-    input_tokens: inputTokens,
-    output_tokens: outputTokens,
-    total_tokens: inputTokens + outputTokens,
-    ...(estimated ? { estimated: true } : {}),
-  };
-}
-
-/** The data of an ended task's `done`, as JSON text: logs hold the status only, so that an output is stored once. */
-export function doneData({ status, output, error, usage }: TaskRecord): string {
-  const tail = JSON.stringify({ error, usage: usageView(usage) }).slice(1);
-  return `{"status":"${status}","output":${output ?? 'null'},${tail}`;
-}
-
-/** What follows the output, which is JSON text already. */
-type Tail = Pick<TaskView, 'error' | 'usage' | 'metadata' | 'last_event_id' | 'retry_of' | 'urls'>;
-
-/** The JSON text of `GET /tasks/<id>`, or of a list's entry, which leaves the output out. `now` in ms, Redis TIME. */
-export function taskJson(record: TaskRecord, now: number, place: 'whole' | 'listed' = 'whole'): string {
-  const head: Omit<TaskView, keyof Tail | 'output'> = {
-    task_id: record.id,
-    type: record.type,
-    status: statusAt(record, now),
-    attempt: record.attempt,
-    failures: record.failures,
-    max_attempts: record.maxAttempts,
-    priority: record.priority,
-    created_at: iso(record.createdAt),
-    ...(record.runAt === null ? {} : { run_at: iso(record.runAt) }),
-    ...(record.queuedAt === null ? {} : { queued_at: iso(record.queuedAt) }),
-    ...(record.status === 'queued' && record.waiting !== null
-      ? { waiting: { reason: record.waiting, until: iso(record.dueAt) } }
-      : {}),
-    started_at: isoOrNull(record.startedAt),
-    ...(record.inputRequiredAt === null ? {} : { input_required_at: iso(record.inputRequiredAt) }),
-    ...(record.cancelRequestedAt === null ? {} : { cancel_requested_at: iso(record.cancelRequestedAt) }),
-    ended_at: isoOrNull(record.endedAt),
-    wait_ms:
-      record.startedAt === null ? null : Math.max(0, record.startedAt - Math.max(record.createdAt, record.runAt ?? 0)),
-    run_ms: record.runMs,
-    progress: record.progress,
-    ...(record.status === 'input_required' && record.approval ? { approval: record.approval } : {}),
-  };
-  const tail: Tail = {
-    error: record.error,
-    usage: usageView(record.usage),
-    metadata: record.metadata,
-    last_event_id: record.lastId,
-    ...(record.retryOf === null ? {} : { retry_of: record.retryOf }),
-    urls: taskUrls(record.id),
-  };
-  const output = place === 'whole' ? `"output":${record.output ?? 'null'},` : '';
-  return `${JSON.stringify(head).slice(0, -1)},${output}${JSON.stringify(tail).slice(1)}`;
-}

@@ -2,8 +2,9 @@
 import { encodeFrame, type Frame, type LogEntry } from '../event.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
-import { doneData, isEnd, type TaskRecord } from '../task.ts';
+import { isEnd, type TaskRecord } from '../task.ts';
 import { partitionOf, partitionOfKey } from '../task-id.ts';
+import { doneData } from '../task-view.ts';
 import { FIELDS, LIST_FIELDS, toLogEntry, toRecord } from './stored-task.ts';
 
 export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: number) {

@@ -1,7 +1,6 @@
 /** What the eight scripts take and answer. */
 import type { ErrorView } from '../errors.ts';
-import type { EndStatus, Marks } from '../task.ts';
-import type { Approval } from '../task-view.ts';
+import type { Approval, EndStatus, Marks } from '../task.ts';
 
 /** An event the runner puts on the log. `data` is JSON text. */
 export type NewEntry = { id: string; type: string; data: string };

@@ -6,7 +6,8 @@ import type { Tasks } from '../record/tasks.ts';
 import type { Clock } from '../redis/clock.ts';
 import { fromStore, isAway } from '../store/answer.ts';
 import type { Store } from '../store.ts';
-import { endStatuses, type Status, statusAt, type TaskRecord } from '../task.ts';
+import { endStatuses, type TaskRecord } from '../task.ts';
+import { type Status, statusAt } from '../task-view.ts';
 
 /** Records of Redis looked at for one page of a filtered list; the page may then be short, with a cursor to go on. */
 const MAX_SCANNED = 2_000;

@@ -3,7 +3,7 @@
 import { compareIds, encodeFrame, type Frame, gapFrame } from '../event.ts';
 import { fromStore } from '../store/answer.ts';
 import type { Store } from '../store.ts';
-import { doneData } from '../task.ts';
+import { doneData } from '../task-view.ts';
 
 /** All frames after a cursor, with a `gap` where events were cut; null when the store does not have the task. */
 export async function readArchivedEvents(

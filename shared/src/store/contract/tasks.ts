@@ -1,7 +1,8 @@
 /** The contract of ended tasks. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endStatuses, type Status } from '../../task.ts';
+import { endStatuses } from '../../task.ts';
+import type { Status } from '../../task-view.ts';
 import { byIdDown, type Pair, pick, randomOf, someEvents, someOwner, someTask, T0 } from './samples.ts';
 
 export function tasksContract(stores: () => Pair) {

@@ -4,10 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { deflate, inflate } from 'node:zlib';
-import type { BodyDocument, BodyKind, Collections, Key } from './schema.ts';
-
-/** A text as it is, or deflated. */
-export type Packed = string | Buffer;
+import type { BodyDocument, BodyKind, Collections, Key, Packed } from './schema.ts';
 
 const DEFLATED_FROM = 4_096;
 /** Small enough to be written within STORE_TIMEOUT_MS over a slow network. */

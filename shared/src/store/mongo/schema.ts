@@ -7,7 +7,6 @@
  */
 import type { Collection, Db, IndexDescription } from 'mongodb';
 import type { IndexValue } from '../../store.ts';
-import type { Packed } from './bodies.ts';
 
 /** A document by its owner and its own id. The order of the fields is part of its identity. */
 export type Key = { owner: string; id: string };
@@ -15,6 +14,8 @@ export type MessageKey = { owner: string; session_id: string; id: string };
 /** `piece` counts from 0. */
 export type BodyKey = { owner: string; task_id: string; kind: BodyKind; piece: number };
 export type BodyKind = 'input' | 'output' | 'events';
+/** A text as it is, or deflated. */
+export type Packed = string | Buffer;
 
 /** Times are ms since the epoch. */
 export type SessionDocument = {

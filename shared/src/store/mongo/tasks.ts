@@ -6,10 +6,19 @@ import type { LogEntry } from '../../event.ts';
 import type { Log } from '../../log.ts';
 import type { ArchivedTask, TaskStore } from '../../store.ts';
 import type { TaskRecord } from '../../task.ts';
-import { type Packed, pack, pieceKeys, piecesOf, readBody, sizeOf, unpack } from './bodies.ts';
+import { pack, pieceKeys, piecesOf, readBody, sizeOf, unpack } from './bodies.ts';
 import type { Call } from './client.ts';
 import { insertNew } from './insert.ts';
-import { type BodyDocument, type BodyKind, type Key, keyOf, number, type TaskDocument, text } from './schema.ts';
+import {
+  type BodyDocument,
+  type BodyKind,
+  type Key,
+  keyOf,
+  number,
+  type Packed,
+  type TaskDocument,
+  text,
+} from './schema.ts';
 
 const kinds: BodyKind[] = ['input', 'output', 'events'];
 /** Written at once: so much, and the rest of it is left to the next call, which has the whole STORE_TIMEOUT_MS again. */

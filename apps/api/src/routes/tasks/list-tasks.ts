@@ -1,7 +1,6 @@
 /** `GET /tasks`: the owner's tasks, page by page. */
-import { taskJson } from '@beanline/shared/task.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
-import { Status } from '@beanline/shared/task-view.ts';
+import { Status, taskJson } from '@beanline/shared/task-view.ts';
 import { listTasks } from '@beanline/shared/tasks/list-tasks.ts';
 import { z } from 'zod';
 import type { Api } from '../../http/context.ts';

@@ -1,5 +1,6 @@
 /** What the routes of one task share: its place, how it is found, and how it is answered. */
-import { type TaskRecord, taskJson } from '@beanline/shared/task.ts';
+import type { TaskRecord } from '@beanline/shared/task.ts';
+import { taskJson } from '@beanline/shared/task-view.ts';
 import { type FoundTask, readTask } from '@beanline/shared/tasks/read-task.ts';
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject } from 'zod-openapi';
