@@ -8,7 +8,13 @@ import { openShell } from '../testing/shell.ts';
 /** The first key closes the API to everybody without one: this page is the last. */
 const LAST = 'docs/api/keys.md';
 /** What the machine may have of its own: the pages show what is there without it. */
-const NOTHING = { REDIS_URL: undefined, API_KEYS: undefined, OPENAI_API_KEY: undefined, OPENAI_BASE_URL: undefined };
+const NOTHING = {
+  NODE_TEST_CONTEXT: undefined,
+  REDIS_URL: undefined,
+  API_KEYS: undefined,
+  OPENAI_API_KEY: undefined,
+  OPENAI_BASE_URL: undefined,
+};
 const DOCUMENTED = /(?:127\.0\.0\.1|localhost):3000/g;
 
 const sessions = pages()

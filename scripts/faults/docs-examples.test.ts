@@ -1,0 +1,50 @@
+/** What the documentation adds as an example works as it stands: one file, one entry in a list. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { post } from '../testing/client.ts';
+import { cloneTree } from '../testing/clone.ts';
+import { blocksOf, readPage } from '../testing/docs.ts';
+
+const EXAMPLES = [
+  { page: 'README.md', list: 'shared/src/jobs/catalog.ts' },
+  { page: 'docs/internals/routes.md', list: 'apps/api/src/routes/catalog.ts' },
+];
+
+/** Writes the example of a page into the file it names, and enters what it exports into a list. */
+async function add(clone: string, { page, list }: (typeof EXAMPLES)[number]): Promise<void> {
+  const example = blocksOf(readPage(page)).find(({ language }) => language === 'ts');
+  const [, path = ''] = /file=(\S+)/.exec(example?.info ?? '') ?? [];
+  const [, name = ''] = /export (?:const|function) (\w+)/.exec(example?.text ?? '') ?? [];
+  await mkdir(dirname(join(clone, path)), { recursive: true });
+  await writeFile(join(clone, path), example?.text ?? '');
+  const listed = await readFile(join(clone, list), 'utf8');
+  const imported = `import { ${name} } from './${relative(dirname(list), path)}';`;
+  const entered = listed.replace(/^import /m, `${imported}\n$&`).replace(/,?\s*\];/, `, ${name}];`);
+  await writeFile(join(clone, list), entered);
+}
+
+test('a job type and a route that are added as their pages say pass the checks, answer, and are in the document', async (t) => {
+  const clone = await cloneTree(t);
+  for (const example of EXAMPLES) await add(clone, example);
+  for (const script of ['format', 'check']) await promisify(execFile)('npm', ['run', script], { cwd: clone });
+
+  const { npmStart }: typeof import('../testing/npm-start.ts') = await import(
+    pathToFileURL(join(clone, 'scripts/testing/npm-start.ts')).href
+  );
+  const beanline = await npmStart('examples');
+  t.after(() => beanline.endAll());
+  await beanline.start();
+  const { status, json } = await post(beanline.url, '/api/haiku', { about: 'queues' }, { Prefer: 'wait=30' });
+  assert.deepEqual([status, json.type, json.status], [200, 'haiku.write', 'completed']);
+  assert.match(json.output.poem, /queues/);
+  assert.equal((await post(beanline.url, '/api/haiku', {})).json.errors[0].path, 'about');
+  const time = await fetch(`${beanline.url}/time`);
+  assert.deepEqual([time.status, Object.keys((await time.json()) as object)], [200, ['now']]);
+  const document = (await (await fetch(`${beanline.url}/openapi.json`)).json()) as { paths: Record<string, unknown> };
+  for (const path of ['/api/haiku', '/time']) assert.ok(document.paths[path], path);
+});
