@@ -1,7 +1,7 @@
 /** The HTTP application: request ids, errors as problem+json, and the routes. It checks and enqueues; it runs nothing. */
 import { TaskError } from '@beanline/shared/errors.ts';
 import { Hono } from 'hono';
-import { authenticate } from './http/authenticate.ts';
+import { authenticate } from './http/access/authenticate.ts';
 import type { Api, ApiContext, ApiEnv } from './http/context.ts';
 import { newRequestId, problemBody, problemHeaders } from './http/problem.ts';
 import { reply } from './http/reply.ts';

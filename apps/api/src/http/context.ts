@@ -2,7 +2,7 @@
 import type { Deps } from '@beanline/shared/deps.ts';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
-import { type Access, type Caller, createAccess } from './access.ts';
+import { type Access, type Caller, createAccess } from './access/access.ts';
 import { createStreams, type Streams } from './streams.ts';
 import type { ApiEnvironment } from './variables.ts';
 

@@ -13,7 +13,7 @@ import { flakyNetwork } from '../../../../scripts/testing/flaky-network.ts';
 import { watchMachine } from '../../../../scripts/testing/machine.ts';
 import { silentLog } from '../../../../scripts/testing/task-redis.ts';
 import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
-import { createAccess } from './access.ts';
+import { createAccess } from './access/access.ts';
 import { createStreams } from './streams.ts';
 import { HttpVariables } from './variables.ts';
 

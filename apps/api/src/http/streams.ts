@@ -4,7 +4,7 @@
  */
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
-import { type Access, type Caller, OPEN_CALLER } from './access.ts';
+import { type Access, type Caller, OPEN_CALLER } from './access/access.ts';
 import type { HttpVariables } from './variables.ts';
 
 const CHECK_MS = 2_000;

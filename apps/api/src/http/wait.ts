@@ -2,7 +2,7 @@
 import { compareIds } from '@beanline/shared/event.ts';
 import type { TaskRecord } from '@beanline/shared/task.ts';
 import { followTask } from '@beanline/shared/tasks/follow-task.ts';
-import type { Caller } from './access.ts';
+import type { Caller } from './access/access.ts';
 import type { Api } from './context.ts';
 
 /**

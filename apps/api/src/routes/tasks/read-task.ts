@@ -2,7 +2,7 @@
 import { EventId } from '@beanline/shared/event.ts';
 import { isEnd } from '@beanline/shared/task.ts';
 import { z } from 'zod';
-import { unauthorized } from '../../http/access.ts';
+import { unauthorized } from '../../http/access/access.ts';
 import type { Api } from '../../http/context.ts';
 import { parseQuery, whole } from '../../http/query.ts';
 import { reply } from '../../http/reply.ts';

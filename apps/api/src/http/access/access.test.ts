@@ -9,11 +9,11 @@ import { createClock } from '@beanline/shared/redis/clock.ts';
 import { connect } from '@beanline/shared/redis/connect.ts';
 import { createKeys } from '@beanline/shared/redis/keys.ts';
 import { Redis } from 'ioredis';
-import { silentLog } from '../../../../scripts/testing/task-redis.ts';
-import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
+import { silentLog } from '../../../../../scripts/testing/task-redis.ts';
+import { type TestRedis, testRedis } from '../../../../../scripts/testing/test-redis.ts';
+import { HttpVariables } from '../variables.ts';
 import { createAccess } from './access.ts';
 import { recent } from './recent.ts';
-import { HttpVariables } from './variables.ts';
 
 let server: TestRedis;
 before(async () => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { chat, post, submit } from '../../../../scripts/testing/client.ts';
-import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
-import { watchMachine } from '../../../../scripts/testing/machine.ts';
-import { bearer, keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
-import { ask, assertProblem, eventually, followedTasks } from '../../../../scripts/testing/raw.ts';
+import { chat, post, submit } from '../../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../../scripts/testing/in-process.ts';
+import { watchMachine } from '../../../../../scripts/testing/machine.ts';
+import { bearer, keyring, ownerClient } from '../../../../../scripts/testing/owners.ts';
+import { ask, assertProblem, eventually, followedTasks } from '../../../../../scripts/testing/raw.ts';
 
 /** Within this a change of the keys is known everywhere. */
 const SEEN_MS = 5_000;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { chat } from '../../../../scripts/testing/client.ts';
-import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
-import { bearer } from '../../../../scripts/testing/owners.ts';
-import { assertProblem } from '../../../../scripts/testing/raw.ts';
+import { chat } from '../../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../../scripts/testing/in-process.ts';
+import { bearer } from '../../../../../scripts/testing/owners.ts';
+import { assertProblem } from '../../../../../scripts/testing/raw.ts';
 
 const KEY = 'browser-key-0123456789';
 const APP = 'https://app.example.com';

@@ -4,18 +4,18 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../../../scripts/start/free-port.ts';
-import { startInProcess } from '../../../../scripts/testing/in-process.ts';
-import { keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
-import { ask, eventually } from '../../../../scripts/testing/raw.ts';
-import { INHERITED } from '../../../../scripts/testing/system.ts';
-import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
+import { freePort } from '../../../../../scripts/start/free-port.ts';
+import { startInProcess } from '../../../../../scripts/testing/in-process.ts';
+import { keyring, ownerClient } from '../../../../../scripts/testing/owners.ts';
+import { ask, eventually } from '../../../../../scripts/testing/raw.ts';
+import { INHERITED } from '../../../../../scripts/testing/system.ts';
+import { type TestRedis, testRedis } from '../../../../../scripts/testing/test-redis.ts';
 
 /** Not a loopback address by its looks, yet nobody else reaches it while the tests run. */
 const HOST = '::ffff:127.0.0.1';
 /** Whether its port answers would say nothing: it may be somebody else's by now. */
 const LISTENS = /the API listens/;
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
 
 let redis: TestRedis;
 before(async () => {

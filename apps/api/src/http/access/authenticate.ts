@@ -2,12 +2,12 @@
 import { TaskError } from '@beanline/shared/errors.ts';
 import { allows, type Scope } from '@beanline/shared/owner.ts';
 import type { MiddlewareHandler, Next } from 'hono';
-import { askToComeBack, isEventSource } from '../encoders/sse.ts';
+import { askToComeBack, isEventSource } from '../../encoders/sse.ts';
+import type { Api, ApiContext, ApiEnv } from '../context.ts';
+import { reply } from '../reply.ts';
+import { isAtOneOf, type Route } from '../route.ts';
 import { OPEN_CALLER } from './access.ts';
 import { corsHeaders, preflightHeaders, refuseForeign } from './browser.ts';
-import type { Api, ApiContext, ApiEnv } from './context.ts';
-import { reply } from './reply.ts';
-import { isAtOneOf, type Route } from './route.ts';
 
 /** By the method alone, so that no route can be forgotten: who may not write can change nothing. */
 const scopeOf = (method: string): Scope => (method === 'GET' || method === 'HEAD' ? 'read' : 'submit');

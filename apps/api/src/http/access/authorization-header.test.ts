@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { chat } from '../../../../scripts/testing/client.ts';
-import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
-import { comparable, keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
-import { ask, assertProblem, rawGet } from '../../../../scripts/testing/raw.ts';
+import { chat } from '../../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../../scripts/testing/in-process.ts';
+import { comparable, keyring, ownerClient } from '../../../../../scripts/testing/owners.ts';
+import { ask, assertProblem, rawGet } from '../../../../../scripts/testing/raw.ts';
 
 let system: InProcess;
 let keys: ReturnType<typeof keyring>;

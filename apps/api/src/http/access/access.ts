@@ -1,0 +1,91 @@
+/**
+ * Who speaks. While the API is open everybody who reaches it is the one owner, and only this machine does. Once there were
+ * keys, nobody gets in without one: also when the last is revoked. Five seconds after a change of keys every process knows.
+ */
+import { ConfigError } from '@beanline/shared/config.ts';
+import type { Deps } from '@beanline/shared/deps.ts';
+import { TaskError } from '@beanline/shared/errors.ts';
+import {
+  apiKeyId,
+  bearerToken,
+  DEFAULT_SCOPES,
+  hashApiKey,
+  isOwnKey,
+  OPEN_OWNER,
+  type Scope,
+  scopes,
+} from '@beanline/shared/owner.ts';
+import type { ApiEnvironment } from '../variables.ts';
+import { createKnownKeys } from './known-keys.ts';
+import { isLoopback } from './loopback.ts';
+import { createOpenMode } from './open-mode.ts';
+
+export type Caller = {
+  owner: string;
+  scopes: readonly Scope[];
+  /** The hash of a key that Redis holds; null of one that is configured, and of nobody's. */
+  hash: string | null;
+};
+
+/** Everybody, while no keys exist. */
+export const OPEN_CALLER: Caller = { owner: OPEN_OWNER, scopes, hash: null };
+
+/** The one answer to a missing, malformed, unknown, revoked or expired key. */
+export const unauthorized = () =>
+  new TaskError('unauthorized', 'This needs a valid API key: Authorization: Bearer <key>.');
+
+export type Access = ReturnType<typeof createAccess>;
+
+export function createAccess(
+  deps: Pick<Deps, 'apiKeys' | 'clock' | 'log'>,
+  config: Pick<ApiEnvironment, 'API_KEYS' | 'HOST'>,
+) {
+  const { clock, log } = deps;
+  const lookUp = createKnownKeys(deps);
+  const { closed, isClosed, countKeys, needsKey, stop } = createOpenMode(deps, config.API_KEYS.size > 0);
+
+  async function callerOf(hash: string): Promise<Caller | null> {
+    const key = await lookUp(hash);
+    if (!key || (key.expires_at !== undefined && key.expires_at <= clock.now())) return null;
+    return { owner: key.owner, scopes: key.scopes, hash };
+  }
+
+  return {
+    /** Aborts when the API is open no longer: nobody is who he was without a key. */
+    closed,
+    needsKey,
+    stop,
+
+    /** Who speaks by this Authorization header. Throws `unauthorized`, for every reason in the same words. */
+    async identify(authorization: string | undefined): Promise<Caller> {
+      const token = authorization === undefined ? null : bearerToken(authorization);
+      if (token !== null) {
+        const hash = hashApiKey(token);
+        const owner = config.API_KEYS.get(hash);
+        if (owner !== undefined) return { owner, scopes: DEFAULT_SCOPES, hash: null };
+        const caller = isOwnKey(token) ? await callerOf(hash) : null;
+        if (caller) return caller;
+        log.debug({ key_id: apiKeyId(hash) }, 'a key was refused');
+      }
+      throw unauthorized();
+    },
+
+    /** Whether the caller still is one: a request may outlast its key. */
+    async isValid(caller: Caller): Promise<boolean> {
+      if (caller === OPEN_CALLER) return !isClosed();
+      return caller.hash === null || (await callerOf(caller.hash)) !== null;
+    },
+
+    /** Before listening: waits for Redis and throws when the world could reach an API that asks nobody for a key. */
+    async checkHost(): Promise<void> {
+      if (isLoopback(config.HOST) || isClosed()) return;
+      await clock.ready();
+      await countKeys();
+      if (isClosed()) return;
+      throw new ConfigError([
+        `HOST: ${config.HOST} is not a loopback address, and without API keys only loopback is allowed.`,
+        '  Make a key first (npm run keys -- create <owner>), or set API_KEYS=owner:key',
+      ]);
+    },
+  };
+}
