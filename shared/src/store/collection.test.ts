@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
+import type { Store } from '../store.ts';
 import { defineCollection } from './collection.ts';
 
 const sound = {
@@ -25,4 +26,35 @@ test('a definition whose names could not be those of tables and indexes is refus
   for (const part of wrong) {
     assert.throws(() => defineCollection({ ...sound, ...part } as never), TypeError, JSON.stringify(part));
   }
+});
+
+test('what a definition does not allow is told by the compiler', async () => {
+  const schema = z.object({
+    state: z.string(),
+    at: z.number(),
+    tags: z.array(z.string()),
+    source: z.object({ name: z.string() }),
+  });
+  const rest = { name: 'typed', schema, retention: null } as const;
+  const owned = defineCollection({ ...rest, indexes: [['state', 'at'], ['source.name']], owner: 'required' });
+  const shared = defineCollection({ ...rest, indexes: [], owner: 'none' });
+  // @ts-expect-error There is no such field.
+  defineCollection({ ...rest, indexes: [['other']], owner: 'none' });
+  // @ts-expect-error A list is no value of an index.
+  defineCollection({ ...rest, indexes: [['tags']], owner: 'none' });
+  const document = { state: 's', at: 1, tags: [], source: { name: 'n' } };
+  const uses = (store: Store) => [
+    () => store.collection(owned).put('owner', 'id', document),
+    () => store.collection(shared).put('id', document),
+    () => store.collection(owned).list('owner', { where: { 'source.name': 'n' }, limit: 1 }),
+    // @ts-expect-error Without the owner.
+    () => store.collection(owned).put('id', document),
+    // @ts-expect-error With one.
+    () => store.collection(shared).put('owner', 'id', document),
+    // @ts-expect-error Not the document.
+    () => store.collection(shared).put('id', { ...document, at: 'now' }),
+    // @ts-expect-error No field to be found by.
+    () => store.collection(shared).list({ by: 'tags', limit: 1 }),
+  ];
+  assert.equal(typeof uses, 'function');
 });

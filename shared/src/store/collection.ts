@@ -13,16 +13,17 @@ import type { CollectionShape, DocumentKey, DocumentStore } from './documents.ts
 
 /** Of an owner, and of an id. */
 export const MAX_ID_LENGTH = 512;
-/** Documents of one page. */
+/** Documents of one page; it may have fewer, with a cursor to go on, where they are large. */
 export const MAX_PAGE = 500;
 
 const NAME = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/;
 const FIELD = /^[A-Za-z]\w*(\.[A-Za-z]\w*)?$/;
 const MAX_NAME_LENGTH = 40;
 const MAX_FIELDS = 4;
-/** How often a document may be found changed by others, with a pause at random between. */
+/** How often a document may be found changed by others. Between two tries is a pause, of random length and longer each time. */
 const MAX_TRIES = 100;
-const MAX_PAUSE_MS = 20;
+const PAUSE_MS = 5;
+const MAX_PAUSE_MS = 200;
 const RETRY_AFTER_MS = 1_000;
 
 type Scope = 'required' | 'none';
@@ -88,7 +89,7 @@ function openCollection<Schema extends z.ZodType<object>, Owner extends Scope>(
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const result = await attempt();
       if (result !== undefined) return result;
-      await delay(Math.random() * MAX_PAUSE_MS);
+      await delay(Math.random() * Math.min(MAX_PAUSE_MS, PAUSE_MS * (tries + 1)));
     }
     throw new TaskError('unavailable', 'Too many change this at once.', { retryAfterMs: RETRY_AFTER_MS });
   }
@@ -132,17 +133,19 @@ function openCollection<Schema extends z.ZodType<object>, Owner extends Scope>(
     async list(owner: string, page: DocumentPage<Document>) {
       const { limit } = page;
       if (!(limit >= 1 && limit <= MAX_PAGE)) throw new RangeError(`A page has 1 to ${MAX_PAGE} documents.`);
-      const found: { id: string; json: string }[] = [];
+      const found: { id: string; document: Document }[] = [];
+      let goesOn = false;
       for (const range of rangesOf(shape, page)) {
-        // One more than asked for, which tells whether there are more.
-        const left = limit + 1 - found.length;
-        if (left > 0) found.push(...(await documents.list(shape, name(owner), { ...range, limit: left })));
+        const left = limit - found.length;
+        const { rows, more } = await documents.list(shape, name(owner), { ...range, limit: left });
+        for (const { id, json } of rows) found.push({ id, document: parsed(id, json) });
+        goesOn = more;
+        if (more) break;
       }
-      const shown = found.slice(0, limit).map(({ id, json }) => ({ id, document: parsed(id, json) }));
-      const last = found.length > limit ? shown.at(-1) : undefined;
-      if (!last) return { found: shown, next: null };
+      const last = found.at(-1);
+      if (!goesOn || !last) return { found, next: null };
       const after = page.by === undefined ? null : valueAt(last.document, page.by);
-      return { found: shown, next: cursorOf(after, last.id) };
+      return { found, next: cursorOf(after, last.id) };
     },
 
     async count(owner: string, filter: DocumentFilter<Document>) {

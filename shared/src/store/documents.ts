@@ -32,6 +32,28 @@ export type DocumentRange = {
   limit: number;
 };
 
+export type DocumentRow = { id: string; json: string };
+/** `more`: the range goes on behind them. */
+export type DocumentRows = { rows: DocumentRow[]; more: boolean };
+
+/** Of one page, as JSON. */
+export const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+
+/** Collects rows up to a limit and MAX_PAGE_BYTES, one at least. `add` is false for the first that is too many. */
+export function createRows(limit: number) {
+  const rows: DocumentRow[] = [];
+  let bytes = 0;
+  return {
+    rows,
+    add(row: DocumentRow): boolean {
+      bytes += Buffer.byteLength(row.json);
+      if (rows.length >= limit || (rows.length > 0 && bytes > MAX_PAGE_BYTES)) return false;
+      rows.push(row);
+      return true;
+    },
+  };
+}
+
 export type DocumentStore = {
   put(shape: CollectionShape, key: DocumentKey, document: StoredDocument): Promise<void>;
   /** False when there is one. */
@@ -40,7 +62,7 @@ export type DocumentStore = {
   /** False when it has another revision, or is not there. */
   replace(shape: CollectionShape, key: DocumentKey, revision: string, document: StoredDocument): Promise<boolean>;
   delete(shape: CollectionShape, key: DocumentKey): Promise<boolean>;
-  list(shape: CollectionShape, owner: string, range: DocumentRange): Promise<{ id: string; json: string }[]>;
+  list(shape: CollectionShape, owner: string, range: DocumentRange): Promise<DocumentRows>;
   count(shape: CollectionShape, owner: string, range: DocumentRange): Promise<number>;
   /** Of all collections that are there, whoever made them. */
   purge(now: number, limit: number): Promise<number>;

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { z } from 'zod';
 import type { DocumentPage, Store } from '../../store.ts';
 import { defineCollection, MAX_PAGE } from '../collection.ts';
+import { MAX_PAGE_BYTES } from '../documents.ts';
+import { notes } from './notes.ts';
 import { hostile, type Pair, pick, randomOf, someOwner } from './samples.ts';
 
 const Item = z.object({
@@ -138,6 +140,21 @@ export function collectionListsContract(stores: () => Pair) {
       assert.equal(second.next, null);
       await one.collection(items).put(owner, 'b', { state: 's', size: 1, source: { name: null }, hidden: false });
     }
+  });
+
+  test('a page of large documents is short, and goes on', async () => {
+    const { one, two } = stores();
+    const owner = someOwner();
+    const text = 'x'.repeat(MAX_PAGE_BYTES / 10);
+    const ids = Array.from({ length: 25 }, (_, i) => `id${i + 10}`);
+    for (const id of ids) await notes(one).put(owner, id, text);
+    assert.deepEqual(await notes(two).ids(owner, 100), [ids.slice(0, 9), ids.slice(9, 18), ids.slice(18)]);
+    assert.deepEqual(await notes(two).ids(owner, 8), [
+      ids.slice(0, 8),
+      ids.slice(8, 16),
+      ids.slice(16, 24),
+      ids.slice(24),
+    ]);
   });
 
   test('a cursor that is not one of the list is refused, and one that is forged shows nothing of another owner', async () => {

@@ -4,7 +4,14 @@
  */
 import type { Collection, Document, Filter, IndexDescription } from 'mongodb';
 import type { IndexValue } from '../../store.ts';
-import type { CollectionShape, DocumentKey, DocumentRange, DocumentStore, StoredDocument } from '../documents.ts';
+import {
+  type CollectionShape,
+  createRows,
+  type DocumentKey,
+  type DocumentRange,
+  type DocumentStore,
+  type StoredDocument,
+} from '../documents.ts';
 import { pack, unpack } from './bodies.ts';
 import type { Call } from './client.ts';
 import { isDuplicate } from './errors.ts';
@@ -126,10 +133,16 @@ export function mongoDocuments(call: Call, makeOnce: MakeOnce): DocumentStore {
       const way = descending ? -1 : 1;
       const isOrdered = equals.length < index.length;
       const sort = { ...(isOrdered ? { [pathOf(index, `value${equals.length}`)]: way } : {}), '_id.id': way } as const;
-      const found = await inCollection(shape, (collection, { read }) =>
-        collection.find(filterOf(owner, range), { ...read, sort, limit, projection: { json: 1 } }).toArray(),
-      );
-      return Promise.all(found.map(async ({ _id, json }) => ({ id: _id.id, json: await unpack(json) })));
+      return inCollection(shape, async (collection, { read }, signal) => {
+        const { rows, add } = createRows(limit);
+        // One more than asked for, which tells whether there are more.
+        const options = { ...read, sort, limit: limit + 1, projection: { json: 1 } };
+        for await (const { _id, json } of collection.find(filterOf(owner, range), options)) {
+          signal.throwIfAborted();
+          if (!add({ id: _id.id, json: await unpack(json) })) return { rows, more: true };
+        }
+        return { rows, more: false };
+      });
     },
 
     count: (shape, owner, range) =>

@@ -3,7 +3,14 @@
  * expressions over the JSON text, so that a field is stored once; it holds only documents that have all its fields.
  */
 import type { IndexValue } from '../../store.ts';
-import type { CollectionShape, DocumentKey, DocumentRange, DocumentStore, StoredDocument } from '../documents.ts';
+import {
+  type CollectionShape,
+  createRows,
+  type DocumentKey,
+  type DocumentRange,
+  type DocumentStore,
+  type StoredDocument,
+} from '../documents.ts';
 import type { Sync } from './nouns.ts';
 import type { Sql, SqlValue } from './schema.ts';
 
@@ -60,13 +67,22 @@ function selection({ name }: CollectionShape, owner: string, { index, equals, bo
 }
 
 export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): void } {
-  /** Collections that are known to be there. */
+  /** Tables that are known to be there, and those of them that are known to have their indexes. */
+  const there = new Set<string>();
   const made = new Set<string>();
+
+  /** A reader makes nothing for what nobody wrote: it may be that nobody can write now. */
+  function isThere({ name }: CollectionShape): boolean {
+    if (there.has(name)) return true;
+    const found = sql.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", tableOf(name)) !== undefined;
+    if (found) there.add(name);
+    return found;
+  }
 
   function make(shape: CollectionShape) {
     const parts = partsOf(shape);
-    const there = sql.all('SELECT name FROM sqlite_schema WHERE tbl_name = ?', tableOf(shape.name));
-    const known = new Set(there.map(({ name }) => name));
+    const found = sql.all('SELECT name FROM sqlite_schema WHERE tbl_name = ?', tableOf(shape.name));
+    const known = new Set(found.map(({ name }) => name));
     if ([...parts.keys()].every((name) => known.has(name))) return;
     // A writer is in its transaction already.
     const inside = sql.inTransaction();
@@ -94,7 +110,10 @@ export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): voi
 
   return {
     /** To be called when a transaction is taken back, which may have made collections. */
-    forget: () => made.clear(),
+    forget() {
+      there.clear();
+      made.clear();
+    },
 
     put(shape, key, document) {
       const all = 'revision = excluded.revision, purge_at = excluded.purge_at, json = excluded.json';
@@ -104,7 +123,8 @@ export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): voi
     insert: (shape, key, document) => put(shape, key, document, 'DO NOTHING'),
 
     read(shape, { owner, id }) {
-      const row = sql.get(`SELECT json, revision FROM ${table(shape)} WHERE owner = ? AND id = ?`, owner, id);
+      if (!isThere(shape)) return null;
+      const row = sql.get(`SELECT json, revision FROM ${tableOf(shape.name)} WHERE owner = ? AND id = ?`, owner, id);
       return row ? { json: row.json as string, revision: row.revision as string } : null;
     },
 
@@ -119,14 +139,21 @@ export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): voi
     delete: (shape, { owner, id }) => sql.run(`DELETE FROM ${table(shape)} WHERE owner = ? AND id = ?`, owner, id) > 0,
 
     list(shape, owner, range) {
+      const { rows, add } = createRows(range.limit);
+      if (!isThere(shape)) return { rows, more: false };
       table(shape);
       const { text, order, values } = selection(shape, owner, range);
       const ordered = order.map((field) => `${field} ${range.descending ? 'DESC' : 'ASC'}`).join(', ');
-      const rows = sql.all(`SELECT id, json ${text} ORDER BY ${ordered} LIMIT ?`, ...values, range.limit);
-      return rows.map(({ id, json }) => ({ id: id as string, json: json as string }));
+      // One more than asked for, which tells whether there are more.
+      const found = sql.each(`SELECT id, json ${text} ORDER BY ${ordered} LIMIT ?`, ...values, range.limit + 1);
+      for (const { id, json } of found as Iterable<{ id: string; json: string }>) {
+        if (!add({ id, json })) return { rows, more: true };
+      }
+      return { rows, more: false };
     },
 
     count(shape, owner, range) {
+      if (!isThere(shape)) return 0;
       table(shape);
       const { text, values } = selection(shape, owner, range);
       const row = sql.get(`SELECT count(*) AS count FROM (SELECT 1 ${text} LIMIT ?)`, ...values, range.limit);

@@ -32,6 +32,21 @@ test('a file that another program holds is unavailable to writers within the tim
   await Promise.all([store.close(), patient.close()]);
 });
 
+test('a stored noun of which nothing was ever written is read as none while nobody may write', async () => {
+  const file = someFile();
+  const store = await started(open(file, 3_000));
+  const holder = holdStoreFile(file);
+  const patient = open(file);
+  assert.equal(await notes(patient).get('o', 'n'), null);
+  assert.deepEqual(await notes(patient).withText('o', 'x'), []);
+  await assert.rejects(notes(store).put('o', 'n', '1'), unavailable);
+  holder.exec('ROLLBACK');
+  holder.close();
+  await notes(patient).put('o', 'n', '1');
+  assert.deepEqual(await notes(patient).withText('o', '1'), ['n']);
+  await Promise.all([store.close(), patient.close()]);
+});
+
 test('a write that was refused for the time it waited does not come to life later', async () => {
   const file = someFile();
   const store = await started(open(file, 2_000));
