@@ -39,6 +39,7 @@ function lastCall(real: Write): Write {
 
 await runProgram({
   name,
+  env: process.env,
   readConfig: (env) => readConfig(env, HttpVariables),
   async start(config, log) {
     const wired = wire(config, { program: name, log, catalog: testCatalog });

@@ -1,14 +1,12 @@
 /** One child process, kept running: what dies is started again, slower each time it dies young. */
 import type { ChildProcess } from 'node:child_process';
+import { EXIT_CONFIG } from '../../shared/src/program.ts';
 
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 30_000;
 const HEALTHY_AFTER_MS = 10_000;
 /** Deaths in a row, each of a young program, after which it counts as dying in a loop. */
 const LOOP_DEATHS = 5;
-
-/** Exit code of a program whose configuration is unacceptable (EX_CONFIG): starting it again would not help. */
-export const EXIT_CONFIG = 78;
 
 export type Program = {
   /** Unique; what the messages call it. */

@@ -9,6 +9,7 @@ const name = process.argv[2] as ProgramName;
 
 await runProgram({
   name,
+  env: process.env,
   readConfig: (env) => readConfig(env, HttpVariables),
   start: (config, log) => startIn(name, config, { log, catalog: catalogOf(process.env) }),
 });

@@ -3,13 +3,14 @@ import { ConfigError, type Environment } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { RedisSettingsError } from './redis/requirements.ts';
 
-/** Exit code of a program whose configuration or Redis is not fit: restarting it would not help. */
-const EXIT_UNFIT = 78;
+/** Exit code of a program whose configuration or Redis is not acceptable: starting it again would not help (EX_CONFIG). */
+export const EXIT_CONFIG = 78;
 /** Exit code of a program that gave itself up after it had stopped in order: a new process is the cure (EX_TEMPFAIL). */
 const EXIT_STUCK = 75;
 
 type Program<Config extends Environment> = {
   name: 'api' | 'runner' | 'relay';
+  env: NodeJS.ProcessEnv;
   /** What it is configured with, out of an environment. Throws ConfigError. */
   readConfig(env: NodeJS.ProcessEnv): Config;
   /**
@@ -22,16 +23,17 @@ type Program<Config extends Environment> = {
 /** Runs a program until SIGTERM, SIGINT, or the end of the parent that started it; then stops it and exits 0. */
 export async function runProgram<Config extends Environment>({
   name,
+  env,
   readConfig,
   start,
 }: Program<Config>): Promise<void> {
   let config: Config;
   try {
-    config = readConfig(process.env);
+    config = readConfig(env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
-    process.exit(EXIT_UNFIT);
+    process.exit(EXIT_CONFIG);
   }
   const log = createLog({ level: config.LOG_LEVEL, name });
   // A bug in a library must not leave a half-dead process behind: the task is recovered, the process replaced.
@@ -46,7 +48,7 @@ export async function runProgram<Config extends Environment>({
   // second Ctrl-C is a person's who does not want to wait.
   process.on('SIGTERM', () => asked.resolve('SIGTERM'));
   process.once('SIGINT', () => asked.resolve('SIGINT'));
-  if (process.env.BEANLINE_PARENT === '1') {
+  if (env.BEANLINE_PARENT === '1') {
     process.stdin.once('close', () => asked.resolve('the parent is gone'));
     process.stdin.resume();
   }
@@ -63,6 +65,6 @@ export async function runProgram<Config extends Environment>({
   } catch (error) {
     if (!(error instanceof RedisSettingsError || error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
-    process.exit(EXIT_UNFIT);
+    process.exit(EXIT_CONFIG);
   }
 }

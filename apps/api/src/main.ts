@@ -7,6 +7,7 @@ import { HttpVariables } from './http/variables.ts';
 
 await runProgram({
   name: 'api',
+  env: process.env,
   readConfig: (env) => readConfig(env, HttpVariables),
   async start(config, log) {
     const { deps, close } = wire(config, { program: 'api', log });

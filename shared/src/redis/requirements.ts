@@ -1,4 +1,4 @@
-/** The check that this Redis is fit to hold accepted work. */
+/** The check that this Redis meets the requirements of one that holds accepted work. */
 import type { Redis } from 'ioredis';
 import { nodesOf, type RedisConnection } from './connect.ts';
 import type { Keys } from './keys.ts';

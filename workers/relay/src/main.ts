@@ -6,6 +6,7 @@ import { startRelay } from './relay.ts';
 
 await runProgram({
   name: 'relay',
+  env: process.env,
   readConfig,
   async start(config, log) {
     const { deps, close } = wire(config, { program: 'relay', log });

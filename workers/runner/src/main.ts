@@ -8,6 +8,7 @@ import { startRunner } from './runner.ts';
 
 await runProgram({
   name: 'runner',
+  env: process.env,
   readConfig,
   async start(config, log) {
     const { deps, close } = wire(config, { program: 'runner', log });
