@@ -42,6 +42,7 @@ export function benchTasks(redisUrl: string, prefix = 'bl') {
       startBy: undefined,
       timeoutMs: 300_000,
       maxAttempts: 3,
+      patienceMs: undefined,
       priority: 0,
       metadata: {},
       requestId: randomUUID(),

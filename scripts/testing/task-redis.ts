@@ -69,6 +69,7 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
       startBy: undefined,
       timeoutMs: 60_000,
       maxAttempts: 3,
+      patienceMs: undefined,
       priority: 0,
       spread: true,
       metadata: {},

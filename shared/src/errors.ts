@@ -62,17 +62,20 @@ export class TaskError extends Error {
   /** Milliseconds after which a client or the queue should try again; from the provider's Retry-After when it gave one. */
   readonly retryAfterMs: number | undefined;
   readonly fields: FieldError[] | undefined;
+  /** What was asked was not there: it refused, or could not be reached, before it had begun to answer. */
+  readonly away: boolean;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; retryAfterMs?: number | undefined; fields?: FieldError[] } = {},
+    options: { cause?: unknown; retryAfterMs?: number | undefined; fields?: FieldError[]; away?: boolean } = {},
   ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = 'TaskError';
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.fields = options.fields;
+    this.away = options.away ?? false;
   }
 
   get status(): number {

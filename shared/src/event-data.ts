@@ -101,6 +101,10 @@ export const eventData = {
     .object({
       reason: z.string().meta({ description: 'Why it is held back' }),
       until: z.iso.datetime().meta({ description: 'When it is looked at again; it may be earlier' }),
+      discard: z
+        .literal(true)
+        .optional()
+        .meta({ description: 'Where an attempt ended by it: what that attempt wrote is void' }),
     })
     .meta({ description: 'The task is queued and held back; no attempt runs' }),
   error: ErrorView.extend({ tool: tool.optional() }).meta({ description: 'Something failed, the task goes on' }),

@@ -51,6 +51,8 @@ export type TaskOptions = {
   priority: number;
   timeoutMs: number;
   maxAttempts: number;
+  /** How long it waits for a model server that is away; undefined: as the runners are configured. */
+  patienceMs?: number | undefined;
   metadata: Record<string, string>;
 };
 
@@ -86,6 +88,8 @@ export type TaskRecord = {
   attempt: number;
   failures: number;
   maxAttempts: number;
+  /** How long it waits for a model server that is away (ms); null where the client did not say. */
+  patienceMs: number | null;
   lastId: string;
   lastStateId: string;
   priority: number;

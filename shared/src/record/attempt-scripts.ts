@@ -22,8 +22,9 @@ const usageArgs = (usage: AttemptUsage) =>
 type BeginOptions = { fence: string; worker: string; typeVersion: number; mayRestart: boolean; lost: ErrorView };
 
 function started(fields: (string | number)[]): BeginVerdict {
-  const [input, attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, marks] =
+  const [input, attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, marks, ...rest] =
     fields.map(String);
+  const [patienceMs, awaySince, waits] = rest.map((text) => (text === '' ? null : Number(text)));
   return {
     verdict: 'start',
     attempt: Number(attempt),
@@ -36,6 +37,9 @@ function started(fields: (string | number)[]): BeginVerdict {
     owner: owner ?? '',
     marks: JSON.parse(marks || '{}'),
     input: input || null,
+    patienceMs: patienceMs ?? null,
+    awaySince: awaySince ?? null,
+    waits: waits ?? 0,
   };
 }
 
@@ -89,7 +93,7 @@ export function createAttemptScripts(run: Run, taskKeys: TaskKeys, limits: { fir
         approval ? 'input_required' : 'queued',
         options.failure ? 1 : 0,
         options.delayMs,
-        approval ? 'human_approval' : 'retrying',
+        approval ? 'human_approval' : options.waits === undefined ? 'retrying' : 'waiting',
         json(options.event),
         ...usageArgs(options.usage),
         options.partial ?? '',
@@ -98,6 +102,7 @@ export function createAttemptScripts(run: Run, taskKeys: TaskKeys, limits: { fir
         approval?.expiresAt ?? 0,
         approval?.onExpiry ?? '',
         limits.firstCheckMs,
+        options.waits ?? '',
         ...flat(options.entries),
       ]);
       return verdict === 'released'

@@ -118,6 +118,9 @@ test('queued: the attempt starts, with its number, its options and its started e
     owner: 'anna',
     marks: {},
     input: '{"messages":[]}',
+    patienceMs: null,
+    awaySince: null,
+    waits: 0,
   });
   const { status, fence, started_at, attempt_started_at } = await record(id);
   assert.deepEqual([status, fence, started_at], ['in_progress', 'fence-1', attempt_started_at]);

@@ -27,6 +27,7 @@ export function newRecord(task: NewTask, inputBytes: number): (string | number)[
     task.requestId,
   ];
   if (task.startBy !== undefined) fields.push('start_by', task.startBy);
+  if (task.patienceMs !== undefined) fields.push('patience_ms', task.patienceMs);
   if (task.traceparent !== undefined) fields.push('traceparent', task.traceparent);
   if (task.retryOf !== undefined) fields.push('retry_of', task.retryOf);
   if (Object.keys(task.marks).length > 0) fields.push('marks', JSON.stringify(task.marks));

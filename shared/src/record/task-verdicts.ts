@@ -22,6 +22,7 @@ export type NewTask = {
   startBy: number | undefined;
   timeoutMs: number;
   maxAttempts: number;
+  patienceMs: number | undefined;
   priority: number;
   /** Whether it ranks behind the tasks of its owner that wait already. */
   spread: boolean;
@@ -61,6 +62,11 @@ export type BeginVerdict =
       marks: Marks;
       /** JSON text; null when it is too large to come along, or gone. */
       input: string | null;
+      /** How long it waits for a model server that is away; null: as long as the runner's configuration says. */
+      patienceMs: number | null;
+      /** Since when the server has been away (ms), and how often the task has waited for it; null and 0 when it is there. */
+      awaySince: number | null;
+      waits: number;
     };
 
 /** How an attempt ends while its task does not; with an approval the task is parked for an answer. */
@@ -72,6 +78,8 @@ export type ReleaseOptions = {
   usage: AttemptUsage;
   partial: string | null;
   event: Record<string, unknown>;
+  /** Why it waits, when what it needs is away: no failure, and it counts in the limits of its queue again. */
+  waits?: string | undefined;
   approval?: { id: string; view: Approval; expiresAt: number; onExpiry: string } | undefined;
 };
 

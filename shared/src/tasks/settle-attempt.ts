@@ -24,7 +24,11 @@ export type Ended =
 /** What every ending still has to write. */
 type Unwritten = { after: string; entries: NewEntry[]; usage: AttemptUsage; partial: string | null };
 
-export type SettleDeps = { tasks: Tasks; clock: Clock; limits: { retryBaseMs: number; retryMaxMs: number } };
+export type SettleDeps = {
+  tasks: Tasks;
+  clock: Clock;
+  limits: { retryBaseMs: number; retryMaxMs: number; patienceMs: number };
+};
 
 /** The shortest sleep of a task that is handed back to the queue as it is. */
 const HAND_BACK_MS = 1_000;
@@ -54,6 +58,11 @@ export async function settle(
     if (verdict === 'superseded') return handBack(clock);
     return release(new TaskError('worker_lost', 'Redis lost part of this attempt in a failover.'), 0, true);
   };
+  /** The task waits for what is away, without spending a failure. */
+  const wait = async (reason: string, delayMs: number) => {
+    const event = { reason, until: new Date(clock.now() + delayMs).toISOString(), discard: true };
+    return released(clock, await tasks.release(ref, { ...unwritten, failure: false, delayMs, event, waits: reason }));
+  };
   const release = async (error: { code: string }, delayMs: number, failure: boolean) => {
     const event = { reason: error.code, delay_ms: delayMs, discard: true };
     return released(clock, await tasks.release(ref, { ...unwritten, failure, delayMs, event }));
@@ -72,6 +81,8 @@ export async function settle(
       const { error } = outcome;
       // Not the task's failure: it waits for what it needs, however long that is away.
       if (error.code === 'unavailable') return release(error, awayMs(begun), false);
+      const patient = error.away ? patientMs(deps, begun, error) : null;
+      if (patient !== null) return wait('provider_away', patient);
       const again = error.retry && begun.failures + 1 < begun.maxAttempts;
       return again ? release(error, backOff(deps, begun.failures, error), true) : finish('failed', partial, error);
     }
@@ -88,6 +99,18 @@ function released(clock: Clock, reply: ReleaseVerdict): After {
 
 /** Doubles with each attempt before that spent no failure: each leaves entries in the log and in the outbox. */
 const awayMs = ({ attempt, failures }: Started) => Math.min(AWAY_MS * 2 ** (attempt - 1 - failures), MAX_AWAY_MS);
+
+/**
+ * How long a task sleeps whose model server is away, as far as its patience goes: doubling to a minute, jittered, never
+ * shorter than the server asked for. Null when the patience is over, or the server asks for more than is left of it.
+ */
+function patientMs({ limits, clock }: SettleDeps, begun: Started, { retryAfterMs = 0 }: TaskError): number | null {
+  const now = clock.now();
+  const left = (begun.awaySince ?? now) + (begun.patienceMs ?? limits.patienceMs) - now;
+  if (left <= 0 || retryAfterMs > left) return null;
+  const ceiling = Math.min(MAX_AWAY_MS, limits.retryBaseMs * 2 ** begun.waits);
+  return Math.round(Math.max(retryAfterMs, Math.min(left, ceiling * (0.5 + Math.random() / 2))));
+}
 
 /** Doubles with each failure, jittered, never shorter than the provider asked for. */
 function backOff({ limits }: SettleDeps, failures: number, error: TaskError): number {

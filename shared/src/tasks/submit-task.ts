@@ -80,6 +80,7 @@ export async function submitTask(deps: SubmitDeps, request: SubmitRequest): Prom
           startBy: options.startBy,
           timeoutMs: options.timeoutMs,
           maxAttempts: options.maxAttempts,
+          patienceMs: options.patienceMs,
           priority: options.priority,
           spread: request.spread,
           metadata: options.metadata,

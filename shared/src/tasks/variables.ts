@@ -14,6 +14,10 @@ export const TaskVariables = z
     RETRY_MAX_MS: milliseconds(1, 60 * MINUTE, MINUTE).meta({
       description: "longest back-off of our own; a provider's `Retry-After` may be longer",
     }),
+    PROVIDER_PATIENCE_MS: milliseconds(0, DAY, 15 * MINUTE).meta({
+      description:
+        'how long a task waits for a model server that is away (no connection, 429, 5xx before the first piece) without spending a failure; 0: not at all',
+    }),
   })
   .meta({ title: 'Attempts' });
 export type TaskVariables = z.output<typeof TaskVariables>;
@@ -24,5 +28,6 @@ export const attemptLimits = (config: TaskVariables & { IDLE_TIMEOUT_MS: number 
   retryBaseMs: config.RETRY_BASE_MS,
   retryMaxMs: config.RETRY_MAX_MS,
   idleTimeoutMs: config.IDLE_TIMEOUT_MS,
+  patienceMs: config.PROVIDER_PATIENCE_MS,
 });
 export type AttemptLimits = ReturnType<typeof attemptLimits>;

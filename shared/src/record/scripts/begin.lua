@@ -16,7 +16,7 @@ end
 
 local function started()
   local names = { 'attempt', 'last_id', 'failures', 'max_attempts', 'timeout_ms', 'request_id', 'traceparent',
-    'owner', 'marks' }
+    'owner', 'marks', 'patience_ms', 'away_since', 'waits' }
   local fits = redis.call('STRLEN', KEYS[7]) <= tonumber(ARGV[10])
   local answer = { 'start', fits and redis.call('GET', KEYS[7]) or '' }
   for _, value in ipairs(redis.call('HMGET', task, unpack(names))) do answer[#answer + 1] = value or '' end
@@ -68,6 +68,7 @@ if status == 'input_required' then
 end
 
 stop_clock(number('last_at'))
+redis.call('HDEL', task, 'away_since', 'waits')
 local failures = redis.call('HINCRBY', task, 'failures', 1)
 if failures >= number('max_attempts') or ARGV[6] == '0' then
   close('failed', 'begin', '', ARGV[8])

@@ -3,7 +3,7 @@
 -- With the cancel mark set the task ends here instead, keeping the partial output.
 -- ARGV 2 attempt, 3 fence, 4 the id it continues from, 5 to status, 6 failure 0|1, 7 delay ms, 8 event type, 9 event,
 -- 10 input tokens, 11 output tokens, 12 estimated, 13 partial output, 14 approval id, 15 approval, 16 expires at,
--- 17 on_expiry, 18 first check ms, 19 count, then id, type, data …
+-- 17 on_expiry, 18 first check ms, 19 why it waits ('' otherwise), 20 count, then id, type, data …
 local fence, to = ARGV[3], ARGV[5]
 if field('released_by') == fence then return { 'released', number('due_at') } end
 if field('ended_by') == fence then return { 'ended' } end
@@ -11,9 +11,9 @@ local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'last_id'
 if not owns(record, ARGV[2], fence) then return { 'superseded' } end
 -- Lost text (a failover) does not stop a release: the attempt is over anyway, and readers are told of the discard. Some
 -- may have seen what was lost, up to the last id the runner used.
-local count = tonumber(ARGV[19])
+local count = tonumber(ARGV[20])
 local lost
-if not write_entries(record[4], ARGV[4], 20, count) then lost = count > 0 and ARGV[17 + 3 * count] or ARGV[4] end
+if not write_entries(record[4], ARGV[4], 21, count) then lost = count > 0 and ARGV[18 + 3 * count] or ARGV[4] end
 
 stop_clock(now)
 add_usage(ARGV[10], ARGV[11], ARGV[12])
@@ -30,6 +30,15 @@ if to == 'input_required' then
     'on_expiry', ARGV[17], 'input_required_at', now)
 else
   redis.call('HSET', task, 'queued_at', now)
+end
+-- What it needs is away: since when, and how often it has waited for it, is known until it ends in any other way.
+if ARGV[19] ~= '' then
+  redis.call('HSETNX', task, 'away_since', now)
+  redis.call('HINCRBY', task, 'waits', 1)
+  redis.call('HSET', task, 'waiting', ARGV[19])
+  count_again()
+else
+  redis.call('HDEL', task, 'away_since', 'waits')
 end
 redis.call('HSET', task, 'released_by', fence, 'due_at', due_at)
 emit(ARGV[8], ARGV[9], lost)

@@ -40,6 +40,7 @@ export function someTask(
       attempt: 1,
       failures: 0,
       maxAttempts: 3,
+      patienceMs: null,
       lastId: '1-3',
       lastStateId: '1-3',
       priority: 0,

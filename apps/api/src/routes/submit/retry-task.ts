@@ -18,10 +18,11 @@ async function retryRequest(api: Api, c: ApiContext, task: FoundTask): Promise<S
   const parts = { rawInput: JSON.parse(stored.input), rawOptions: {}, inputPath: ['input'] };
   const request = submitRequest(api, c, type, parts);
   const { priority, metadata, maxAttempts } = task;
+  const patienceMs = task.patienceMs ?? undefined;
   return {
     ...request,
     retryOf: task,
-    options: { ...request.options, priority, metadata, timeoutMs: stored.timeoutMs, maxAttempts },
+    options: { ...request.options, priority, metadata, timeoutMs: stored.timeoutMs, maxAttempts, patienceMs },
   };
 }
 

@@ -57,6 +57,10 @@ const Options = z.strictObject({
     .max(100)
     .optional()
     .meta({ description: 'How often it may fail before it stays failed; default: that of the job type' }),
+  patience_ms: z.int().min(0).max(DAY_MS).optional().meta({
+    description:
+      'How long it waits for a model server that is away, in milliseconds, without spending a failure; 0: not at all. Default: PROVIDER_PATIENCE_MS',
+  }),
   metadata: z
     .unknown()
     // A record would drop this name without a word.
@@ -141,7 +145,7 @@ export function parseSubmit(
   if (!key.success) problems.push(...fieldErrors(key.error, ['Idempotency-Key']));
   if (options.success) problems.push(...timeProblems(options.data, context.now, idempotencyKey !== undefined));
   if (problems.length > 0 || !input.success || !options.success) throw invalid(problems);
-  const { delay_ms, run_at, start_by, timeout_ms, max_attempts, priority, metadata } = options.data;
+  const { delay_ms, run_at, start_by, timeout_ms, max_attempts, patience_ms, priority, metadata } = options.data;
   return {
     owner: context.owner,
     spread: context.spread,
@@ -157,6 +161,7 @@ export function parseSubmit(
       startBy: start_by,
       timeoutMs: timeout_ms ?? Math.min(type.timeoutMs, context.taskTimeoutMs),
       maxAttempts: max_attempts ?? type.attempts,
+      patienceMs: patience_ms,
     },
     given: options.data,
     idempotencyKey,
