@@ -207,7 +207,16 @@ test('a job type that is added documents itself: its route, its input beside the
   const { properties, required, additionalProperties } = schemas.HaikuWriteBody;
   assert.deepEqual([required, additionalProperties], [['about'], false]);
   assert.deepEqual(properties.about, { type: 'string', minLength: 1 });
-  const options = ['priority', 'delay_ms', 'run_at', 'start_by', 'timeout_ms', 'max_attempts', 'metadata'];
+  const options = [
+    'priority',
+    'delay_ms',
+    'run_at',
+    'start_by',
+    'timeout_ms',
+    'max_attempts',
+    'patience_ms',
+    'metadata',
+  ];
   assert.deepEqual(Object.keys(properties), ['about', ...options]);
   assert.deepEqual(Object.keys(schemas.HaikuWriteTask.properties), ['type', 'input', ...options]);
   assert.equal(schemas.TaskBody.discriminator.mapping['haiku.write'], '#/components/schemas/HaikuWriteTask');
