@@ -9,7 +9,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writ
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const NODE_MAJOR = 24;
+/** Before it `node:sqlite` reads a text only up to a NUL. */
+const NODE_LEAST = [24, 16];
+const NODE = NODE_LEAST.join('.');
 const LOCK_WAIT_MS = 200;
 /** A lock without a holder's id is one whose holder died in between. */
 const LOCK_UNOWNED_MS = 5_000;
@@ -23,7 +25,11 @@ const localNode = join(modules, '.bin', 'node');
 const lockDir = join(root, '.data', 'bootstrap.lock');
 const lockOwner = join(lockDir, 'pid');
 
-const major = (version) => Number(/^v?(\d+)/.exec(version)?.[1] ?? 0);
+const versionOf = (text) => (/^v?(\d+)\.(\d+)/.exec(text) ?? ['', 0, 0]).slice(1).map(Number);
+const isNewEnough = (text) => {
+  const [major, minor] = versionOf(text);
+  return major > NODE_LEAST[0] || (major === NODE_LEAST[0] && minor >= NODE_LEAST[1]);
+};
 const systemPath = (process.env.PATH ?? '')
   .split(delimiter)
   .filter((part) => !/[\\/]node_modules[\\/]\.bin[\\/]?$/.test(part))
@@ -78,13 +84,12 @@ function isFresh(lockfile) {
 /** Whether npm scripts will find a Node that is new enough. */
 function nodeIsThere() {
   if (existsSync(localNode)) {
-    const version = major(spawnSync(localNode, ['--version'], { encoding: 'utf8' }).stdout ?? '');
-    if (version >= NODE_MAJOR) return true;
+    if (isNewEnough(spawnSync(localNode, ['--version'], { encoding: 'utf8' }).stdout ?? '')) return true;
     // One that does not run here (such as glibc's under musl) would hide a good Node of the system.
     rmSync(localNode, { force: true });
   }
   const system = spawnSync('node', ['--version'], { encoding: 'utf8', env: { ...process.env, PATH: systemPath } });
-  return major(system.stdout ?? '') >= NODE_MAJOR;
+  return isNewEnough(system.stdout ?? '');
 }
 
 /** Removes the lock of a process that is no more; whether there is reason to try for it again at once. */
@@ -139,18 +144,18 @@ function npmCi() {
 }
 
 function install(lockfile) {
-  console.log(`beanline: installing dependencies (npm ci), among them Node ${NODE_MAJOR}; this happens once`);
+  console.log(`beanline: installing dependencies (npm ci), among them Node ${NODE_LEAST[0]}; this happens once`);
   const result = npmCi();
   if (result.status !== 0) fail(`npm failed (${result.signal ?? `code ${result.status}`}); see its messages above`);
   if (!nodeIsThere())
     fail(
-      `Node ${NODE_MAJOR} or newer is needed. This is ${process.version}, and npm has no Node ${NODE_MAJOR} that runs on ` +
+      `Node ${NODE} or newer is needed. This is ${process.version}, and npm has no Node ${NODE} that runs on ` +
         `${process.platform}-${process.arch}. Install it from https://nodejs.org and try again.`,
     );
   writeFileSync(stampFile, wantedStamp(lockfile));
 }
 
-if (major(process.version) < 20)
+if (versionOf(process.version)[0] < 20)
   fail(
     `Node 20 or newer is needed to begin with, this is ${process.version}. Install Node 24 from https://nodejs.org.`,
   );

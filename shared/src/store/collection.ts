@@ -5,8 +5,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import { TaskError } from '../errors.ts';
-import type { Collection, CollectionDefinition, DocumentFilter, DocumentPage, Store } from '../store.ts';
-import { MAX_COUNTED } from '../store.ts';
+import {
+  type Collection,
+  type CollectionDefinition,
+  type DocumentFilter,
+  type DocumentPage,
+  MAX_COUNTED,
+  type Store,
+} from '../store.ts';
 import { fromStored, toStored, valueAt } from './checked-document.ts';
 import { cursorOf, rangeOf, rangesOf } from './document-ranges.ts';
 import type { CollectionShape, DocumentKey, DocumentStore } from './documents.ts';
@@ -36,8 +42,7 @@ export function defineCollection<Schema extends z.ZodType<object>, Owner extends
   const wrong = (what: string) => new TypeError(`The collection ${name} has ${what}.`);
   if (!NAME.test(name) || name.length > MAX_NAME_LENGTH) throw wrong('a name that is not short_words_like_this');
   for (const fields of indexes) {
-    if (fields.length === 0 || fields.length > MAX_FIELDS)
-      throw wrong(`an index of no field, or more than ${MAX_FIELDS}`);
+    if (fields.length === 0 || fields.length > MAX_FIELDS) throw wrong('an index of no field, or of too many');
     if (new Set<string>(fields).size < fields.length) throw wrong('an index that has a field twice');
   }
   const fields: string[] = [...indexes.flat(), ...(retention ? [retention.field] : [])];
@@ -61,10 +66,11 @@ export function createCollections(documents: DocumentStore): Store['collection']
 }
 
 /** An owner or an id. Types end at run time: an object here could be an operator. */
-function name(text: string): string {
+function keyText(text: string): string {
   if (typeof text !== 'string') throw new TypeError('The store takes a text here.');
-  if (text.length > MAX_ID_LENGTH)
+  if (text.length > MAX_ID_LENGTH) {
     throw new TaskError('invalid_request', `An id has at most ${MAX_ID_LENGTH} characters.`);
+  }
   return text.toWellFormed();
 }
 
@@ -75,7 +81,7 @@ function openCollection<Schema extends z.ZodType<object>, Owner extends Scope>(
   type Given = z.input<Schema>;
   type Document = z.output<Schema>;
   const shape: CollectionShape = { name: definition.name, indexes: definition.indexes.map((fields) => [...fields]) };
-  const keyOf = (owner: string, id: string): DocumentKey => ({ owner: name(owner), id: name(id) });
+  const keyOf = (owner: string, id: string): DocumentKey => ({ owner: keyText(owner), id: keyText(id) });
   const stored = (given: Given) => toStored(definition, given);
   const parsed = (id: string, json: string): Document => fromStored(definition, id, json);
 
@@ -137,7 +143,7 @@ function openCollection<Schema extends z.ZodType<object>, Owner extends Scope>(
       let goesOn = false;
       for (const range of rangesOf(shape, page)) {
         const left = limit - found.length;
-        const { rows, more } = await documents.list(shape, name(owner), { ...range, limit: left });
+        const { rows, more } = await documents.list(shape, keyText(owner), { ...range, limit: left });
         for (const { id, json } of rows) found.push({ id, document: parsed(id, json) });
         goesOn = more;
         if (more) break;
@@ -149,7 +155,7 @@ function openCollection<Schema extends z.ZodType<object>, Owner extends Scope>(
     },
 
     async count(owner: string, filter: DocumentFilter<Document>) {
-      return documents.count(shape, name(owner), { ...rangeOf(shape, filter), limit: MAX_COUNTED });
+      return documents.count(shape, keyText(owner), { ...rangeOf(shape, filter), limit: MAX_COUNTED });
     },
   };
   const ofNone = Object.entries(collection).map(([method, call]) => [

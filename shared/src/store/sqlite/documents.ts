@@ -18,7 +18,7 @@ const PREFIX = 'documents_';
 
 /** Names and fields are those that defineCollection lets pass: no character of theirs needs care. */
 const tableOf = (name: string) => `${PREFIX}${name}`;
-const indexOf = (name: string, fields: string[]) => `${tableOf(name)}(${fields.join(',')})`;
+const indexOf = (table: string, fields: string[]) => `${table}(${fields.join(',')})`;
 const purgeIndexOf = (table: string) => `${table}:purge_at`;
 const inJson = (field: string) => `json_extract(json, '$.${field}')`;
 const bound = (value: IndexValue): SqlValue => (typeof value === 'boolean' ? Number(value) : value);
@@ -31,22 +31,22 @@ function partsOf({ name, indexes }: CollectionShape): Map<string, string> {
     const values = fields.map(inJson);
     const isIn = values.map((value) => `${value} IS NOT NULL`).join(' AND ');
     return [
-      indexOf(name, fields),
-      make(indexOf(name, fields), `(owner, ${values.join(', ')}, id) WHERE ${isIn}`),
+      indexOf(table, fields),
+      make(indexOf(table, fields), `(owner, ${values.join(', ')}, id) WHERE ${isIn}`),
     ] as const;
   });
   const columns =
     'number INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, revision TEXT NOT NULL, purge_at INTEGER, json TEXT NOT NULL';
   return new Map([
     [table, `CREATE TABLE IF NOT EXISTS ${table} (${columns})`],
-    [indexOf(name, []), `CREATE UNIQUE INDEX IF NOT EXISTS "${indexOf(name, [])}" ON ${table} (owner, id)`],
+    [indexOf(table, []), `CREATE UNIQUE INDEX IF NOT EXISTS "${indexOf(table, [])}" ON ${table} (owner, id)`],
     [purgeIndexOf(table), make(purgeIndexOf(table), '(purge_at) WHERE purge_at IS NOT NULL')],
     ...fieldIndexes,
   ]);
 }
 
 /** What stands behind FROM of a range, and its values. */
-function selection({ name }: CollectionShape, owner: string, { index, equals, bounds, ids }: DocumentRange) {
+function selection(table: string, owner: string, { index, equals, bounds, ids }: DocumentRange) {
   const next = index[equals.length];
   const conditions: [string, SqlValue][] = [['owner = ?', owner]];
   for (const [i, value] of equals.entries()) conditions.push([`${inJson(index[i] ?? '')} = ?`, bound(value)]);
@@ -60,7 +60,7 @@ function selection({ name }: CollectionShape, owner: string, { index, equals, bo
   const texts = conditions.map(([text]) => text);
   if (next !== undefined) texts.push(`${inJson(next)} IS NOT NULL`);
   return {
-    text: `FROM ${tableOf(name)} INDEXED BY "${indexOf(name, index)}" WHERE ${texts.join(' AND ')}`,
+    text: `FROM ${table} INDEXED BY "${indexOf(table, index)}" WHERE ${texts.join(' AND ')}`,
     order: next === undefined ? ['id'] : [inJson(next), 'id'],
     values: conditions.map(([, value]) => value),
   };
@@ -96,7 +96,8 @@ export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): voi
     }
   }
 
-  function table(shape: CollectionShape): string {
+  /** The table, with its indexes. */
+  function whole(shape: CollectionShape): string {
     if (!made.has(shape.name)) make(shape);
     made.add(shape.name);
     return tableOf(shape.name);
@@ -104,7 +105,7 @@ export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): voi
 
   const put = (shape: CollectionShape, { owner, id }: DocumentKey, document: StoredDocument, onConflict: string) =>
     sql.run(
-      `INSERT INTO ${table(shape)} (owner, id, revision, purge_at, json) VALUES (?, ?, ?, ?, ?) ON CONFLICT ${onConflict}`,
+      `INSERT INTO ${whole(shape)} (owner, id, revision, purge_at, json) VALUES (?, ?, ?, ?, ?) ON CONFLICT ${onConflict}`,
       ...[owner, id, document.revision, document.purgeAt, document.json],
     ) > 0;
 
@@ -130,19 +131,18 @@ export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): voi
 
     replace(shape, { owner, id }, known, { revision, purgeAt, json }) {
       const changed = sql.run(
-        `UPDATE ${table(shape)} SET revision = ?, purge_at = ?, json = ? WHERE owner = ? AND id = ? AND revision = ?`,
+        `UPDATE ${whole(shape)} SET revision = ?, purge_at = ?, json = ? WHERE owner = ? AND id = ? AND revision = ?`,
         ...[revision, purgeAt, json, owner, id, known],
       );
       return changed > 0;
     },
 
-    delete: (shape, { owner, id }) => sql.run(`DELETE FROM ${table(shape)} WHERE owner = ? AND id = ?`, owner, id) > 0,
+    delete: (shape, { owner, id }) => sql.run(`DELETE FROM ${whole(shape)} WHERE owner = ? AND id = ?`, owner, id) > 0,
 
     list(shape, owner, range) {
       const { rows, add } = createRows(range.limit);
       if (!isThere(shape)) return { rows, more: false };
-      table(shape);
-      const { text, order, values } = selection(shape, owner, range);
+      const { text, order, values } = selection(whole(shape), owner, range);
       const ordered = order.map((field) => `${field} ${range.descending ? 'DESC' : 'ASC'}`).join(', ');
       // One more than asked for, which tells whether there are more.
       const found = sql.each(`SELECT id, json ${text} ORDER BY ${ordered} LIMIT ?`, ...values, range.limit + 1);
@@ -154,8 +154,7 @@ export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): voi
 
     count(shape, owner, range) {
       if (!isThere(shape)) return 0;
-      table(shape);
-      const { text, values } = selection(shape, owner, range);
+      const { text, values } = selection(whole(shape), owner, range);
       const row = sql.get(`SELECT count(*) AS count FROM (SELECT 1 ${text} LIMIT ?)`, ...values, range.limit);
       return (row?.count ?? 0) as number;
     },
