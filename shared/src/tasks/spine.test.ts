@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chat, checkEnded, followToEnd, getTask, submit, visibleText } from '../../../scripts/testing/client.ts';
-import { type System, startSystem } from '../../../scripts/testing/system.ts';
+import { type InProcess, startInProcess } from '../../../scripts/testing/in-process.ts';
 import { numberedWords, slowWords, startUpstream, type Upstream } from '../../../scripts/testing/upstream.ts';
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 before(async () => {
   upstream = await startUpstream(slowWords(200, 1));
-  system = await startSystem({ env: upstream.env });
+  system = await startInProcess({ env: upstream.env });
 });
 after(async () => {
   await system.stop();

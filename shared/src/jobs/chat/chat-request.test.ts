@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chat, followToEnd, submit } from '../../../../scripts/testing/client.ts';
-import { type System, startSystem } from '../../../../scripts/testing/system.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
 
 const PNG = 'iVBORw0KGgo=';
 
-let system: System;
+let system: InProcess;
 let upstream: Upstream;
 before(async () => {
   upstream = await startUpstream(slowWords(3, 0));
-  system = await startSystem({ env: upstream.env });
+  system = await startInProcess({ env: upstream.env });
 });
 after(async () => {
   await system.stop();
