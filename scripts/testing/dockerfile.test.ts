@@ -12,7 +12,7 @@ const lock = JSON.parse(read('package-lock.json')) as {
 
 type Instruction = { word: string; rest: string };
 
-/** The Dockerfile's stages, each from its FROM on. */
+/** The Dockerfile's stages, each from its FROM on, and with what an earlier one that it begins with does. */
 function stages(): Instruction[][] {
   const lines = read('Dockerfile')
     .replaceAll('\\\n', ' ')
@@ -21,7 +21,11 @@ function stages(): Instruction[][] {
   const found: Instruction[][] = [];
   for (const line of lines) {
     const [, word = '', rest = ''] = /^([A-Z]+)\s+(.*)$/.exec(line) ?? assert.fail(`no instruction: ${line}`);
-    if (word === 'FROM') found.push([]);
+    if (word === 'FROM') {
+      const earlier = found.find(([from]) => from?.rest.endsWith(` AS ${rest.split(' ')[0]}`));
+      found.push([...(earlier ?? [])]);
+      if (earlier) continue;
+    }
     (found.at(-1) ?? assert.fail('an instruction before FROM')).push({ word, rest });
   }
   return found;
@@ -46,6 +50,9 @@ const isInImage = (path: string) =>
     .filter((rest) => !rest.startsWith('--from='))
     .flatMap((rest) => rest.split(/\s+/).slice(0, -1))
     .some((copied) => path === copied || path.startsWith(`${copied}/`)) && !isIgnored(path);
+
+const filesOf = (pattern: string) => globSync(pattern, { cwd: root, exclude: (path) => path.includes('node_modules') });
+const isTestCode = (path: string) => /\.test\.ts$|(^|\/)(testing|faults|contract|bench)\//.test(path);
 
 /** A file with all files of the project that it imports, by whatever way. */
 function withImports(path: string, seen = new Set<string>()): Set<string> {
@@ -106,10 +113,7 @@ test('history, data, secrets, installed packages and tests stay out of the image
   const out = ['.git', '.data/redis/appendonlydir', 'node_modules/hono', 'apps/api/node_modules', '.env', '.env.local'];
   for (const path of [...out, 'shared/src/task.test.ts', 'scripts/testing/system.ts', 'docs/operating.md'])
     assert.equal(isIgnored(path), true, path);
-  const needed = globSync('{apps,workers,shared}/**/*.{ts,lua,html,js,css,json}', {
-    cwd: root,
-    exclude: (path) => path.includes('node_modules'),
-  }).filter((name) => !name.endsWith('.test.ts'));
+  const needed = filesOf('{apps,workers,shared}/**/*.{ts,lua,html,js,css,json}').filter((path) => !isTestCode(path));
   for (const path of needed) assert.ok(isInImage(path), path);
   // What programs read at run time, beside what they import.
   for (const pattern of ['shared/src/record/scripts/*.lua', 'apps/api/src/docs/*']) {
@@ -119,12 +123,32 @@ test('history, data, secrets, installed packages and tests stay out of the image
   }
 });
 
+test('no test code is in the image', () => {
+  const files = filesOf('**/*').filter(isInImage);
+  assert.ok(files.includes('apps/api/src/main.ts') && files.includes('scripts/keys.ts'));
+  for (const path of files) assert.ok(!isTestCode(path), path);
+  for (const path of files.filter((name) => name.endsWith('.ts')))
+    assert.doesNotMatch(read(path), /from 'node:test['/]/, path);
+});
+
+test('what Node compiles is kept in the image, by the user who runs it, to whom none of it belongs', () => {
+  const [compiled = []] = all.filter((stage) => values(stage, 'RUN').some((run) => run.includes('NODE_COMPILE_CACHE')));
+  assert.deepEqual(values(compiled, 'USER'), values(last, 'USER'));
+  assert.ok(values(last, 'COPY').includes('--from=compiled --chmod=755 /compiled /compiled'));
+  assert.ok(values(last, 'ENV').includes('NODE_COMPILE_CACHE=/compiled'));
+  const loaded = withImports('scripts/compile.ts');
+  for (const program of ['apps/api', 'workers/runner', 'workers/relay'])
+    for (const path of withImports(`${program}/src/main.ts`))
+      assert.ok(loaded.has(path) || /\/(main|program)\.ts$/.test(path), path);
+});
+
 test('the programs, and the script for keys that the page for operators runs there, find all they import', () => {
   const commands = [
     'apps/api/src/main.ts',
     'workers/runner/src/main.ts',
     'workers/relay/src/main.ts',
     'scripts/keys.ts',
+    'scripts/compile.ts',
   ];
   assert.match(read('docs/operating.md'), /exec api node scripts\/keys\.ts/);
   for (const command of commands) {
