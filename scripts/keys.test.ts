@@ -10,7 +10,7 @@ import { readConfig } from '../shared/src/config.ts';
 import { withRedis } from './keys-redis.ts';
 import { holdDataDir } from './start/data-dir.ts';
 import { freePort } from './start/free-port.ts';
-import { findRedisServer } from './start/redis/redis-server.ts';
+import { findRedisServer } from './testing/find-redis-server.ts';
 import { ownerClient } from './testing/owners.ts';
 import { PATIENT } from './testing/patient.ts';
 import { ask, eventually } from './testing/raw.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { findRedisServer } from './start/redis/redis-server.ts';
+import { findRedisServer } from './testing/find-redis-server.ts';
 import { eventually } from './testing/raw.ts';
 
 const SMOKE = fileURLToPath(new URL('smoke.ts', import.meta.url));

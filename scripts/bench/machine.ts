@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { findRedisServer } from '../start/redis/redis-server.ts';
+import { findRedisServer } from '../testing/find-redis-server.ts';
 
 const run = promisify(execFile);
 

@@ -45,4 +45,5 @@ function section(slice: Slice): Section {
 
 /** All there are, room by room. */
 export const sections: readonly Section[] = [HttpVariables, ...slices].map(section);
+/** The same without their rooms. @internal */
 export const variables: readonly Variable[] = sections.flatMap((one) => one.variables);

@@ -112,6 +112,14 @@ const violations: [problem: string, file: string, text: string][] = [
   [':2 unreached → shared/src/text.ts', 'shared/src/store/sqlite/thread.ts', `\nimport { Text } from '../../text.ts';`],
   [':2 nameless', 'shared/src/queue/new.ts', `\nexport const sessionOf = 1;`],
   [':2 nameless', 'shared/src/record/scripts/create.lua', `#!lua\nlocal session = 1`],
+  [':1 provider', 'shared/src/tasks/new.ts', `export const isOpenAI = (provider: string) => provider === 'openai';`],
+  [
+    ':1 provider',
+    'workers/runner/src/new.ts',
+    `import { Ollama } from '../../../shared/src/models/providers/ollama.ts';`,
+  ],
+  [':1 variable', 'shared/src/config.ts', `const Environment = z.object({ PORT: z.string() });`],
+  [':2 route', 'apps/api/src/routes/new.ts', `\napp.get('/new', (c) => c.text('new'));`],
 ];
 
 for (const [problem, file, text] of violations) {

@@ -116,20 +116,46 @@ export const roomOf = (file: string) => /^shared\/src\/[^/]+(?=\/)/.exec(file)?.
 
 export const lineOf = (text: string, at: number) => text.slice(0, at).split('\n').length;
 
-const KERNEL = shared('(tasks|record|queue|live|outbox)/');
-const FEATURES = /session|agent|retriev/i;
+/** What does not stand in the texts of a place. */
+const texts: { rule: string; place: RegExp; text: RegExp; why: string }[] = [
+  {
+    rule: 'nameless',
+    place: shared('(tasks|record|queue|live|outbox)/'),
+    text: /session|agent|retriev/i,
+    why: 'the kernel names no feature',
+  },
+  {
+    rule: 'provider',
+    place: /^(shared\/src\/(?!models\/)|workers\/)/,
+    text: /\b(openai|ollama)\b/i,
+    why: 'a provider is known in models/ only',
+  },
+  {
+    rule: 'variable',
+    place: shared('config\\.ts$'),
+    text: /\bz\.(string|number|enum|coerce)\(/,
+    why: 'a variable is declared in the variables.ts of its room',
+  },
+  {
+    rule: 'route',
+    place: /^apps\/api\/src\/(?!app\.ts$)/,
+    text: /\b(app|hono)\.(get|post|put|patch|delete|on|all)\(/,
+    why: 'a route is declared by route()',
+  },
+];
 
 /** What the text and the number of the files in a room may break. */
 export function rooms(files: File[]) {
-  const naming = files.flatMap(({ path: file, text }) => {
-    const at = KERNEL.test(file) ? text.search(FEATURES) : -1;
-    return at < 0 ? [] : [{ rule: 'nameless', file, line: lineOf(text, at), why: 'the kernel names no feature' }];
-  });
+  const wrong = texts.flatMap(({ rule, place, text: pattern, why }) =>
+    files
+      .filter(({ path, text }) => place.test(path) && pattern.test(text))
+      .map(({ path, text }) => ({ rule, file: path, line: lineOf(text, text.search(pattern)), why })),
+  );
   const full = [...Map.groupBy(files, ({ path }) => dirname(path))].flatMap(([file, { length }]) => {
     const most = file === 'shared/src' ? 24 : 15;
     return length > most ? [{ rule: 'room-files', file, line: length, why: `at most ${most} files` }] : [];
   });
-  return [...naming, ...full];
+  return [...wrong, ...full];
 }
 
 /** What breaks a rule today, as `file rule → import`. One that is none any more is an error: the list only shrinks. */

@@ -18,7 +18,7 @@ function compactValue(value: unknown): string {
   return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, MAX_VALUE_LENGTH);
 }
 
-/** A pino line in short, undefined when it is below `least`; a line that is no JSON (a crash's stack) as it is. */
+/** A pino line in short, undefined when it is below `least`; a line that is no JSON (a crash's stack) as it is. @internal */
 export function compactLine(program: string, line: string, least = WARN): string | undefined {
   if (line.trim() === '') return undefined;
   let entry: Record<string, unknown>;

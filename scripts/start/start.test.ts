@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { findRedisServer } from '../testing/find-redis-server.ts';
 import { holdDataDir } from './data-dir.ts';
 import { cannotListen, freePort } from './free-port.ts';
-import { findRedisServer } from './redis/redis-server.ts';
 
 /** Only bounds the wait for what never comes: on a busy machine a start takes many seconds. */
 const PATIENCE_MS = 60_000;

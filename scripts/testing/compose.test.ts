@@ -9,8 +9,9 @@ import { promisify } from 'node:util';
 import { variables } from '../docs/variables.ts';
 import { freePort } from '../start/free-port.ts';
 import { REDIS_IMAGE } from '../start/redis/how-to-get-redis.ts';
-import { findRedisServer, waitForRedis } from '../start/redis/redis-server.ts';
+import { waitForRedis } from '../start/redis/redis-server.ts';
 import { compose, read, root } from './compose-file.ts';
+import { findRedisServer } from './find-redis-server.ts';
 import { eventually } from './raw.ts';
 import { type System, startSystem } from './system.ts';
 

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from '../start/free-port.ts';
-import { findRedisServer, startRedis, waitForRedis } from '../start/redis/redis-server.ts';
+import { startRedis, waitForRedis } from '../start/redis/redis-server.ts';
+import { findRedisServer } from './find-redis-server.ts';
 
 const run = promisify(execFile);
 const PORT_ATTEMPTS = 5;

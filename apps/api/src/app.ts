@@ -8,7 +8,7 @@ import { reply } from './http/reply.ts';
 import { type AddRoute, type App, honoPath, methodsAt } from './http/route.ts';
 import { routes } from './routes/catalog.ts';
 
-/** The routes as they are declared, before anything is made of them. */
+/** The routes as they are declared, before anything is made of them. @internal */
 export function declareRoutes(api: Api, all: readonly AddRoute[] = routes): App {
   const app: App = { routes: [] };
   for (const add of all) add(app, api);

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { findRedisServer } from '../../testing/find-redis-server.ts';
 import { redisCli } from '../../testing/test-redis.ts';
 import { supervisor } from '../supervisor.ts';
 import { containerName, findDocker } from './docker-redis.ts';
 import type { Machine } from './machine.ts';
 import { ownRedis } from './own-redis.ts';
-import { findRedisServer, waitForRedis } from './redis-server.ts';
+import { waitForRedis } from './redis-server.ts';
 
 let realServer = '';
 before(async () => {

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, type TestContext, test } from 'node:test';
+import { findRedisServer } from '../../testing/find-redis-server.ts';
 import type { Machine } from './machine.ts';
-import { findRedisServer } from './redis-server.ts';
 
 /** The Redis of the machine that runs the tests; the machines below have none, or get it as their own. */
 let realServer = '';

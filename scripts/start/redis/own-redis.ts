@@ -68,12 +68,17 @@ function remember(dir: string): Remembered | undefined {
   }
 }
 
-/** Ends the Redis that a killed `npm start` has left behind with this data directory, which nobody may hold. */
-export async function endRedisOf(dataDir: string): Promise<void> {
+/** Ends the Redis that a killed `npm start` has left behind with this data directory, which nobody else may hold. @internal */
+export async function endRedisOf(
+  dataDir: string,
+  say: (line: string) => void = () => undefined,
+  machine = thisMachine(),
+): Promise<void> {
   const dir = join(dataDir, 'redis');
   const { pid, container } = remember(dir) ?? {};
-  if (pid) await endLeftover(pid, dir);
-  if (container) await endContainer(thisMachine(), container);
+  if (pid && (await endLeftover(pid, dir))) say(`ended the Redis an earlier start has left behind (process ${pid})`);
+  if (container && (await endContainer(machine, container)))
+    say(`ended the Redis an earlier start has left behind (container ${container})`);
 }
 
 async function findSource(machine: Machine, dir: string, say: (line: string) => void): Promise<Source> {
@@ -114,12 +119,8 @@ export async function ownRedis(
   const logFile = join(dir, 'redis.log');
   mkdirSync(dir, { recursive: true });
 
-  const remembered = remember(dir);
-  if (remembered?.pid && (await endLeftover(remembered.pid, dir)))
-    say(`ended the Redis an earlier start has left behind (process ${remembered.pid})`);
-  if (remembered?.container && (await endContainer(machine, remembered.container)))
-    say(`ended the Redis an earlier start has left behind (container ${remembered.container})`);
-
+  await endRedisOf(dataDir, say, machine);
+  const lastPort = remember(dir)?.port;
   const { start, password, container } = await findSource(machine, dir, say);
   const spawn = (port: number) => {
     const child = start(port);
@@ -134,7 +135,7 @@ export async function ownRedis(
   };
 
   for (let attempt = 1; ; attempt++) {
-    const wanted = attempt === 1 ? remembered?.port : undefined;
+    const wanted = attempt === 1 ? lastPort : undefined;
     const port = wanted && (await cannotListen(wanted)) === undefined ? wanted : await freePort();
     let first: ChildProcess | undefined = spawn(port);
     const abort = () => first?.kill('SIGKILL');

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { brewRedis } from './brew-redis.ts';
-import { howToGetRedis } from './how-to-get-redis.ts';
+
 import { installRedis } from './install-redis.ts';
-import { isProgram, type Machine, thisMachine } from './machine.ts';
+import { isProgram, type Machine } from './machine.ts';
 import { unpackRedis } from './unpack-redis.ts';
 
 const run = promisify(execFile);
@@ -68,13 +68,6 @@ export async function lookForRedis(machine: Machine): Promise<FoundRedis> {
     if (failure !== undefined) reasons.push(failure);
   }
   return { path: undefined, reasons, tooOld: reasons.some((reason) => / is version | is older than /.test(reason)) };
-}
-
-/** The path of a server program as `lookForRedis` finds or gets it; throws with the one command to run. */
-export async function findRedisServer(machine = thisMachine()): Promise<string> {
-  const found = await lookForRedis(machine);
-  if (found.path === undefined) throw howToGetRedis(machine, found.reasons, found.tooOld);
-  return found.path;
 }
 
 /** The settings of a Redis that keeps everything it has accepted (AOF, synced each second) and never evicts. */

@@ -18,9 +18,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { findRedisServer } from '../../testing/find-redis-server.ts';
 import { freePort } from '../free-port.ts';
 import type { Machine } from './machine.ts';
-import { findRedisServer, startRedis, waitForRedis } from './redis-server.ts';
+import { startRedis, waitForRedis } from './redis-server.ts';
 
 const NOBODY = 65_534;
 const OF_THE_PACKAGES = /^Package: (redis|redis-server|redis-tools|libjemalloc2|liblzf1)$/m;
