@@ -61,9 +61,7 @@ export function check(files: rules.File[], exceptions = rules.exceptions): strin
     .map((arrow) => ({ ...arrow, from: rules.roomOf(arrow.from), to: rules.roomOf(arrow.to) }))
     .filter(({ from, to }) => from && to && from !== to);
   const findings = [
-    ...shipped.flatMap((arrow) =>
-      rules.arrows.filter((rule) => rule.breaks(arrow)).map((rule) => ({ ...arrow, ...rule })),
-    ),
+    ...shipped.flatMap((arrow) => rules.brokenBy(arrow).map((rule) => ({ ...arrow, ...rule }))),
     ...cycles('cycle', arrows),
     ...cycles('room-cycle', between),
     ...rules.unreached.flatMap(({ rule, from, to }) => found(rule, waysFrom(from, loaded).get(to))),

@@ -71,7 +71,7 @@ const FOR_JOBS = `jobs/[^/]+/|(job-type|session|errors)\\.ts$|${PART}`;
 const FOR_TESTS = /^(node:(test|assert)(\/|$)|@copilotkit\/aimock|eventsource$)/;
 
 /** What an import may break. */
-export const arrows: ArrowRule[] = [
+const arrowRules: ArrowRule[] = [
   ...tiers.map(({ name, place }, own) => ({
     rule: 'tier',
     why: `${name} import nothing of a higher tier`,
@@ -107,6 +107,9 @@ export const arrows: ArrowRule[] = [
       ![...places, 'scripts/'].some((place) => from.startsWith(place)),
   })),
 ];
+
+/** The rules that an import breaks. */
+export const brokenBy = (arrow: Arrow) => arrowRules.filter((rule) => rule.breaks(arrow));
 
 /** What must not be loaded, by way of any number of files: the thread would start the later. */
 export const unreached = [{ rule: 'unreached', from: 'shared/src/store/sqlite/thread.ts', to: 'zod' }];
