@@ -1,5 +1,6 @@
 /** `npm run smoke`: walks through a live `npm start` as a user would, Ctrl-C and second start included. */
 import assert from 'node:assert/strict';
+import { setGlobalProxyFromEnv } from 'node:http';
 import { constants } from 'node:os';
 import { sessionSteps } from './smoke-sessions.ts';
 import { chat, checkEnded, followToEnd, getTask, post, visibleText } from './testing/client.ts';
@@ -15,6 +16,9 @@ const QUESTION = 'The bean is green. The sky is blue. What colour is the sky?';
 const SECOND_START_MS = 3_000;
 const SECOND_STARTS = 3;
 const BARE_NPM_MS = 200;
+
+// What it asks is on this machine, also where NODE_USE_ENV_PROXY sends fetch through a proxy.
+if (process.env.NODE_USE_ENV_PROXY) setGlobalProxyFromEnv({ ...process.env, no_proxy: '*' });
 
 const { url, start, stop, endAll, output } = await npmStart('smoke');
 

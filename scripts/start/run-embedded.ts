@@ -154,7 +154,7 @@ async function runAll(
     const url = `http://${reachableHost(config.HOST)}:${port}`;
     if (await waitUntilReady(url, over.signal, say)) {
       const ms = performance.now() - startedAt;
-      const keyed = await needsKey(url).catch(() => false);
+      const keyed = await needsKey(url, over.signal).catch(() => false);
       const facts = { url, config, model: model.line, runners, ownRedisPort: redis?.port, keyed, ms };
       process.stdout.write(welcome(facts));
     }

@@ -224,6 +224,15 @@ test('the default model is told, and its runners are told the same', async () =>
   assert.equal(await start.exitCode(), 0);
 });
 
+test('a start is ready and answers although the environment sends all of Node through a proxy that is away', async () => {
+  const proxy = `http://127.0.0.1:${await freePort()}`;
+  const proxied = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: proxy, HTTPS_PROXY: proxy };
+  const start = runEmbedded({ DATA_DIR: temporaryDir(), PORT: String(await freePort()), ...proxied });
+  await start.says(/beanline is ready at/);
+  start.child.kill('SIGTERM');
+  assert.equal(await start.exitCode(), 0);
+});
+
 test('a model server that is configured and not there yet is told, and does not keep the start', async () => {
   const runner = ['-e', `console.log('runs', process.env.DEFAULT_MODEL); ${WORKER[1]}`];
   const env = { DATA_DIR: temporaryDir(), PORT: String(await freePort()), OLLAMA_HOST: `:${await freePort()}` };

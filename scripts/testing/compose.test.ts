@@ -16,6 +16,8 @@ import { eventually } from './raw.ts';
 import { type System, startSystem } from './system.ts';
 
 const run = promisify(execFile);
+/** Everything that Node sends by itself goes through a proxy that is away. */
+const AWAY_PROXY = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:9' };
 const SECRETS = { REDIS_PASSWORD: 'secret', API_KEYS: 'me:key' };
 const { services, networks, volumes, service } = compose(SECRETS);
 const PROGRAMS = ['api', 'runner', 'relay'];
@@ -194,7 +196,7 @@ test('Redis as it is set up there wants its password, and holds accepted work to
   const [node, script = '', code = ''] = service('api').healthcheck.test.slice(1);
   assert.equal(node, 'node');
   const isHealthy = (on: number | undefined) =>
-    run(process.execPath, [script, code], { env: { PORT: String(on) } }).then(
+    run(process.execPath, [script, code], { env: { PORT: String(on), ...AWAY_PROXY } }).then(
       () => true,
       () => false,
     );
