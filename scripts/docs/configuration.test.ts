@@ -11,7 +11,7 @@ test('docs/configuration.md is what the variables say of themselves: npm run doc
 
 test("the page's tables list exactly the variables there are, with their defaults", () => {
   const [page = ''] = configurationPage().split('## Elsewhere');
-  const rows = [...page.matchAll(/^\|\s*`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)`\s*\|\s*(?:`([^`]*)`)?/gm)];
+  const rows = [...page.matchAll(/^\|\s*`([A-Za-z]\w*)`\s*\|\s*(?:`([^`]*)`)?/gm)];
   const listed = new Map(rows.map(([, name = '', fallback = '']) => [name, fallback]));
   assert.equal(listed.size, rows.length, 'none twice');
   assert.deepEqual(

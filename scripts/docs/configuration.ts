@@ -44,7 +44,11 @@ function table(rows: string[][]): string {
 }
 
 function chapter({ title, about, variables }: Section): string {
-  const rows = [['variable', 'default', 'from – to', 'meaning'], ...variables.map(row)];
+  const hasRanges = variables.some(({ range }) => range);
+  const rows = [['variable', 'default', 'from – to', 'meaning'], ...variables.map(row)].map(
+    ([name = '', fallback = '', range = '', meaning = '']) =>
+      hasRanges ? [name, fallback, range, meaning] : [name, fallback, meaning],
+  );
   return [`## ${title}`, table(rows), ...(about ? [about] : [])].join('\n\n');
 }
 

@@ -1,7 +1,8 @@
 /** The variables of the configuration, as their own schemas tell of them. */
 import { z } from 'zod';
 import { HttpVariables } from '../../apps/api/src/http/variables.ts';
-import { type Slice, slices } from '../../shared/src/config.ts';
+import { slices } from '../../shared/src/config.ts';
+import type { Slice } from '../../shared/src/variable.ts';
 
 /** `fallback` is empty for those that have none, or one that no text gives. */
 export type Variable = {
@@ -34,8 +35,10 @@ function variable(name: string, schema: z.ZodType): Variable {
   };
 }
 
+const objectOf = (slice: Slice) => (slice instanceof z.ZodPipe ? slice.in : slice);
+
 function section(slice: Slice): Section {
-  const object = slice instanceof z.ZodPipe ? slice.in : slice;
+  const object = objectOf(slice);
   const { title, description = '' } = z
     .object({ title: z.string(), description: z.string().optional() })
     .parse(object.meta());
@@ -44,6 +47,8 @@ function section(slice: Slice): Section {
 }
 
 /** All there are, room by room. */
-export const sections: readonly Section[] = [HttpVariables, ...slices].map(section);
+export const sections: readonly Section[] = [HttpVariables, ...slices]
+  .filter((slice) => Object.keys(objectOf(slice).shape).length > 0)
+  .map(section);
 /** The same without their rooms. @internal */
 export const variables: readonly Variable[] = sections.flatMap((one) => one.variables);

@@ -3,14 +3,19 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { TaskError } from '../../shared/src/errors.ts';
-import { ollamaProvider } from '../../shared/src/models/providers/ollama.ts';
-import { openaiProvider } from '../../shared/src/models/providers/openai.ts';
+import { createHttpFetch } from '../../shared/src/models/providers/http-fetch.ts';
+import { type OllamaOptions, ollamaProvider } from '../../shared/src/models/providers/ollama.ts';
+import { type OpenaiOptions, openaiProvider } from '../../shared/src/models/providers/openai.ts';
 import type { ChatCall, ChatChunk, Provider } from '../../shared/src/provider.ts';
 import { bodyOf } from './upstream.ts';
 
 /** What no error may repeat. */
 export const CANARY = 'canary-7f3a';
 export const KEY = 'sk-secret-key-of-the-test';
+
+const fetch = createHttpFetch();
+export const viaOpenai = (options: OpenaiOptions) => openaiProvider(options, fetch);
+export const viaOllama = (options: OllamaOptions) => ollamaProvider(options, fetch);
 
 export type Dialect = {
   name: string;
@@ -33,7 +38,7 @@ const line = (data: unknown) => `${typeof data === 'string' ? data : JSON.string
 export const openaiDialect: Dialect = {
   name: 'openai',
   contentType: 'text/event-stream',
-  provider: (url) => openaiProvider({ name: 'upstream', baseURL: `${url}/v1`, apiKey: KEY }),
+  provider: (url) => viaOpenai({ name: 'upstream', baseURL: `${url}/v1`, apiKey: KEY }),
   event: sse,
   text: (content) => sse({ model: 'm-1', choices: [{ index: 0, delta: { content } }] }),
   end: (usage) =>
@@ -46,7 +51,7 @@ export const openaiDialect: Dialect = {
 export const ollamaDialect: Dialect = {
   name: 'ollama',
   contentType: 'application/x-ndjson',
-  provider: (url) => ollamaProvider({ name: 'upstream', url, apiKey: KEY }),
+  provider: (url) => viaOllama({ name: 'upstream', url, apiKey: KEY }),
   event: line,
   text: (content) => line({ model: 'm-1', message: { role: 'assistant', content }, done: false }),
   end: (usage) =>

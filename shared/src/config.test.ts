@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { ConfigError, readConfig } from './config.ts';
 import { sha256 } from './task-id.ts';
 
@@ -53,4 +55,19 @@ test('queues are a map of names to numbers', () => {
       ['rag.query', 5],
     ],
   );
+});
+
+test('a program that only reads its configuration loads no SDK of a provider, and no HTTP client', async () => {
+  const code = `
+    import { registerHooks } from 'node:module';
+    const seen = [];
+    registerHooks({ resolve: (name, context, next) => next(name, (seen.push(name), context)) });
+    const { readConfig } = await import('./config.ts');
+    readConfig({ OPENAI_API_KEY: 'k', OLLAMA_HOST: 'gpu' });
+    console.log(seen.join(' '));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: import.meta.dirname,
+  });
+  assert.match(stdout, /providers\/openai\.ts|\.\/openai\.ts/);
+  assert.doesNotMatch(stdout, /undici|(^| )(openai|ollama)( |\/)/);
 });

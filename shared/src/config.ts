@@ -1,6 +1,6 @@
 /** Configuration: the slices of all rooms, read from one environment. Every problem is reported at once, and every variable has a default. */
 import type { z } from 'zod';
-import { ModelVariables } from './models/variables.ts';
+import { modelSlices } from './models/variables.ts';
 import { OutboxVariables } from './outbox/variables.ts';
 import { OwnerVariables } from './owners/variables.ts';
 import { ProgramVariables } from './program-variables.ts';
@@ -10,9 +10,7 @@ import { RedisVariables } from './redis/variables.ts';
 import { SessionVariables } from './sessions/variables.ts';
 import { StoreVariables } from './store/variables.ts';
 import { TaskVariables } from './tasks/variables.ts';
-
-/** The variables of one room. One that looks at several of them together ends in a transform. */
-export type Slice = z.ZodObject | z.ZodPipe<z.ZodObject, z.ZodTransform<object>>;
+import type { Joined, Slice } from './variable.ts';
 
 /** What every program reads; the API reads a slice of its own besides. */
 export const slices = [
@@ -20,20 +18,16 @@ export const slices = [
   OwnerVariables,
   RedisVariables,
   StoreVariables,
-  ModelVariables,
+  ...modelSlices,
   QueueVariables,
   TaskVariables,
   RecordVariables,
   OutboxVariables,
   SessionVariables,
-] as const satisfies Slice[];
-
-type AllOf<Union> = (Union extends unknown ? (one: Union) => void : never) extends (all: infer All) => void
-  ? All
-  : never;
+] as const;
 
 /** What a program is configured with. */
-export interface Environment extends AllOf<z.output<(typeof slices)[number]>> {}
+export interface Environment extends Joined<typeof slices> {}
 
 /** Thrown when the environment is not valid; its message names every variable that is wrong. */
 export class ConfigError extends Error {

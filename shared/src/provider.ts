@@ -42,9 +42,13 @@ export type ChatOutcome = {
  */
 export type Provider = {
   name: string;
+  /** Where it is, or what, in a few words for whoever runs it. Holds no key. */
+  place: string;
+  /** All it has, when that never changes: no other name is one of its models. */
+  models?: readonly string[];
   /** The model of calls that name none; where nobody set one the backend is asked. Throws as `chat` does. */
   defaultModel(signal: AbortSignal): Promise<string>;
-  /** Shown in the output's metadata, for example that the built-in responder is not an LLM. */
+  /** That its answers are no language model's, shown in the output's metadata; a model has none. */
   note?: string;
   chat(call: ChatCall): AsyncIterable<ChatChunk>;
 };

@@ -28,3 +28,17 @@ export const listed = (text: string) =>
 export const MiB = 1024 * 1024;
 export const MINUTE = 60_000;
 export const DAY = 24 * 60 * MINUTE;
+
+/** The variables of one room. One that looks at several of them together ends in a transform. */
+export type Slice = z.ZodObject | z.ZodPipe<z.ZodObject, z.ZodTransform<object>>;
+
+/** Zod gives an empty object an index signature, which would take in every name. */
+type ValuesOf<One extends Slice> = string extends keyof z.output<One> ? object : z.output<One>;
+type AllOf<Union> = (Union extends unknown ? (one: Union) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
+
+/** What slices give together. */
+export type Joined<Slices extends readonly Slice[]> = AllOf<
+  Slices[number] extends infer One ? (One extends Slice ? ValuesOf<One> : never) : never
+>;

@@ -1,14 +1,8 @@
-/** The variables that say where models are: the forms of a server's address, and the list of further servers. */
+/** Where models are: the forms of a server's address and key, and the list of further servers. */
 import { z } from 'zod';
 
-/** Where Ollama listens when nobody says otherwise. */
-export const OLLAMA_DEFAULT_URL = 'http://127.0.0.1:11434';
-
-/** Of providers that are not of PROVIDERS. */
-const TAKEN = ['openai', 'ollama', 'builtin'];
-
 /** What is wrong with the address of a model server. Never quotes it: it may hold a key. */
-function addressProblem(text: string): string | undefined {
+export function addressProblem(text: string): string | undefined {
   const url = URL.parse(text);
   if (!url || !/^https?:$/.test(url.protocol)) return 'must be a URL that begins with http:// or https://';
   if (url.username || url.password) return 'must hold no user name or password: no request could be sent to it';
@@ -27,65 +21,39 @@ export const ModelServerUrl = z.string().superRefine((text, context) => {
   if (message) context.addIssue({ code: 'custom', message });
 });
 
-/**
- * OLLAMA_HOST in every form that Ollama itself takes (`host`, `host:port`, `:port`, `http://host:port/path`), as the URL
- * to call. A server that listens on all addresses is called on loopback.
- */
-export const OllamaHost = z
-  .string()
-  .trim()
-  .transform((text, context) => {
-    if (text === 'off') return 'off';
-    const [, given, rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(text) ?? [];
-    const scheme = given ?? (text === 'ollama.com' ? 'https' : 'http');
-    // Without brackets the colons of an IPv6 address are no port.
-    const isBareIpv6 = /^[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*$/i.test(rest);
-    const host = isBareIpv6 ? `[${rest}]` : rest.replace(/^(?=:|\/|$)/, '127.0.0.1');
-    const url = URL.parse(`${scheme}://${host}`);
-    const problem = url ? addressProblem(url.href) : 'must be host, host:port, a URL, or off';
-    if (!url || problem) {
-      context.addIssue({ code: 'custom', message: problem ?? '' });
-      return z.NEVER;
-    }
-    if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1';
-    if (url.hostname === '[::]') url.hostname = '[::1]';
-    // A URL leaves out the port that its scheme implies; without a scheme it is Ollama's own.
-    if (!given && scheme === 'http' && url.port === '' && !/:80(\/|$)/.test(host)) url.port = '11434';
-    return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
-  });
-
 /** A further server that speaks like OpenAI's. `keyVariable` names the variable that holds its key. */
 export type ListedProvider = { name: string; baseURL: string; keyVariable?: string; apiKey?: string };
 
 /**
  * `name=url,name=KEY_VARIABLE@url`: no sign in it means anything to a shell or an env file. An entry that is wrong is named
- * by its place and, when it has one, its name.
+ * by its place and, when it has one, its name. `taken` are the names of other providers.
  */
-export const ProviderList = z
-  .string()
-  .transform((text, context) => {
-    const providers: ListedProvider[] = [];
-    const entries = text.split(',').map((entry) => entry.trim());
-    for (const [index, entry] of entries.entries()) {
-      if (entry === '') continue;
-      const [, name, keyVariable, baseURL = ''] = /^([a-z][a-z0-9_.-]{0,31})=(?:([^@:/]*)@)?(.*)$/s.exec(entry) ?? [];
-      const complain = (message: string) => {
-        const which = name === undefined ? `entry ${index + 1}` : `entry ${index + 1} ("${name}")`;
-        context.addIssue({ code: 'custom', message: `${which} ${message}` });
-      };
-      const problem = addressProblem(baseURL);
-      if (name === undefined)
-        complain('is not name=url or name=KEY_VARIABLE@url, the name in lower case, such as vllm=http://gpu:8000/v1');
-      else if (TAKEN.includes(name)) complain(`has a name that is taken: ${TAKEN.join(', ')}`);
-      else if (providers.some((provider) => provider.name === name)) complain('has the name of an entry before it');
-      else if (problem) complain(problem);
-      else if (keyVariable !== undefined && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(keyVariable))
-        complain('must give the name of the variable that holds the key before @, not the key');
-      else providers.push({ name, baseURL, ...(keyVariable === undefined ? {} : { keyVariable }) });
-    }
-    return providers;
-  })
-  .default([]);
+export const providerList = (taken: readonly string[]) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const providers: ListedProvider[] = [];
+      const entries = text.split(',').map((entry) => entry.trim());
+      for (const [index, entry] of entries.entries()) {
+        if (entry === '') continue;
+        const [, name, keyVariable, baseURL = ''] = /^([a-z][a-z0-9_.-]{0,31})=(?:([^@:/]*)@)?(.*)$/s.exec(entry) ?? [];
+        const complain = (message: string) => {
+          const which = name === undefined ? `entry ${index + 1}` : `entry ${index + 1} ("${name}")`;
+          context.addIssue({ code: 'custom', message: `${which} ${message}` });
+        };
+        const problem = addressProblem(baseURL);
+        if (name === undefined)
+          complain('is not name=url or name=KEY_VARIABLE@url, the name in lower case, such as vllm=http://gpu:8000/v1');
+        else if (taken.includes(name)) complain(`has a name that is taken: ${taken.join(', ')}`);
+        else if (providers.some((provider) => provider.name === name)) complain('has the name of an entry before it');
+        else if (problem) complain(problem);
+        else if (keyVariable !== undefined && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(keyVariable))
+          complain('must give the name of the variable that holds the key before @, not the key');
+        else providers.push({ name, baseURL, ...(keyVariable === undefined ? {} : { keyVariable }) });
+      }
+      return providers;
+    })
+    .default([]);
 
 /** The providers with their keys, which are read from the variables they name; `complain` is told of those that are missing. */
 export function withKeys(

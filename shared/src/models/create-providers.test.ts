@@ -14,6 +14,9 @@ import { readConfig } from '../config.ts';
 import { TaskError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { createProviders } from './create-providers.ts';
+import { builtin } from './providers/builtin.ts';
+import { ollamaAt } from './providers/ollama.ts';
+import { openai } from './providers/openai.ts';
 
 const log = createLog({ level: 'silent', name: 'test' });
 const signal = new AbortController().signal;
@@ -52,6 +55,8 @@ after(() => {
 });
 
 const make = (env: Record<string, string>) => createProviders(readConfig(env), log);
+/** The catalog where an Ollama that nobody told of is looked for here. */
+const around = (ollamaUrl: string) => [openai, ollamaAt(ollamaUrl), builtin];
 const OFF = { OLLAMA_HOST: 'off' };
 
 describe('the model of requests that name none', () => {
@@ -121,7 +126,7 @@ test('a provider of PROVIDERS gets the key of its own variable and no other', as
 test('the key of Ollama goes to the server that was told of, never to what listens at the default address', async () => {
   const { url: own, requests } = await startServer();
   for (const env of [{ OLLAMA_API_KEY: 'sk-x', OLLAMA_HOST: own }, { OLLAMA_API_KEY: 'sk-x' }]) {
-    const { byName } = await createProviders(readConfig({ ...env, DEFAULT_MODEL: 'ollama/x' }), log, own);
+    const { byName } = await createProviders(readConfig({ ...env, DEFAULT_MODEL: 'ollama/x' }), log, around(own));
     await collect(byName.get('ollama')?.chat(callOf()) ?? assert.fail());
   }
   assert.deepEqual(
@@ -158,7 +163,7 @@ test('a start does not wait for a server that takes the question and never answe
 });
 
 test('an Ollama nobody told of is used when it is there', async () => {
-  const providers = await createProviders(readConfig({}), log, url);
+  const providers = await createProviders(readConfig({}), log, around(url));
   assert.equal(await providers.defaultModel(signal), 'ollama/bean:latest');
 });
 
@@ -168,14 +173,14 @@ for (const [what, look] of [
   ['something else', async () => (await startRaw({ after: (close) => cleanUps.push(close) }, (r) => r.end('hi'))).url],
 ] as const) {
   test(`an Ollama nobody told of that is ${what} leaves the built-in responder`, async () => {
-    const providers = await createProviders(readConfig({}), log, await look());
+    const providers = await createProviders(readConfig({}), log, around(await look()));
     assert.equal(await providers.defaultModel(signal), 'builtin/extract');
   });
 }
 
 test('an Ollama that is not there says so, and where it was looked for when nobody told of it', async () => {
   const told = await make({ OLLAMA_HOST: nowhere });
-  const untold = await createProviders(readConfig({}), log, nowhere);
+  const untold = await createProviders(readConfig({}), log, around(nowhere));
   const message = async (providers: typeof told) =>
     (await failureOf(collect(providers.byName.get('ollama')?.chat(callOf()) ?? assert.fail()))).message;
   assert.match(await message(told), /not reachable.*Is it running\?$/);

@@ -1,20 +1,20 @@
 /**
  * The part of the wiring that makes model providers, and decides which model answers when a request names none:
- * DEFAULT_MODEL; else a model of OpenAI's or of the server at OPENAI_BASE_URL; of the first of PROVIDERS; of Ollama, when
- * OLLAMA_HOST is set or one answers at its default address; of the built-in responder. What is configured is never passed
- * over because it does not answer: it is asked again by the first call that needs it.
+ * DEFAULT_MODEL; else one of the first provider that is told of, in the order of the catalog; one nobody told of only if it
+ * answers now. What is configured is never passed over because it does not answer: it is asked again by the first call that
+ * needs it.
  */
 import { TaskError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Provider } from '../provider.ts';
-import { OLLAMA_DEFAULT_URL } from './addresses.ts';
 import { chooseModel, type Providers } from './llm.ts';
+import type { ProviderDefinition } from './provider-definition.ts';
+import { providerCatalog } from './providers/catalog.ts';
+import { createHttpFetch } from './providers/http-fetch.ts';
 import type { ModelVariables } from './variables.ts';
 
 /** How long the start waits for a server to name its models. Where none listens it is known at once. */
 const ASK_MS = 3_000;
-const OPENAI_URL = 'https://api.openai.com/v1';
-const OPENAI_MODEL = 'gpt-4o-mini';
 
 /** Aborts after a time, with an error to show. */
 function within(ms: number): AbortSignal {
@@ -24,61 +24,48 @@ function within(ms: number): AbortSignal {
   return ended.signal;
 }
 
-/** Every provider of a configuration, the most preferred first. SDKs are loaded only where they are needed. */
-async function providersOf(config: ModelVariables, ollamaUrl: string): Promise<Provider[]> {
-  const { OPENAI_API_KEY, OPENAI_BASE_URL, OLLAMA_HOST, PROVIDERS } = config;
-  const providers: Provider[] = [];
-  if (OPENAI_API_KEY || OPENAI_BASE_URL || PROVIDERS.length > 0) {
-    const { openaiProvider } = await import('./providers/openai.ts');
-    if (OPENAI_API_KEY || OPENAI_BASE_URL) {
-      const isOpenai = new URL(OPENAI_BASE_URL ?? OPENAI_URL).host === new URL(OPENAI_URL).host;
-      const defaultModel = isOpenai ? OPENAI_MODEL : undefined;
-      providers.push(
-        openaiProvider({ name: 'openai', apiKey: OPENAI_API_KEY, baseURL: OPENAI_BASE_URL, defaultModel }),
-      );
-    }
-    for (const { name, baseURL, apiKey } of PROVIDERS) providers.push(openaiProvider({ name, baseURL, apiKey }));
+type Opened = { provider: Provider; isTold: boolean };
+
+/** Every provider of a configuration, the most preferred first. */
+function openAll(config: ModelVariables, catalog: readonly ProviderDefinition[]): Opened[] {
+  const fetch = createHttpFetch();
+  const opened: Opened[] = [];
+  for (const { open, isTold, openListed } of catalog) {
+    const provider = open(config, fetch);
+    if (provider) opened.push({ provider, isTold: isTold?.(config) ?? true });
+    for (const server of openListed ? config.PROVIDERS : [])
+      if (openListed) opened.push({ provider: openListed(server, fetch), isTold: true });
   }
-  if (OLLAMA_HOST !== 'off') {
-    const { ollamaProvider } = await import('./providers/ollama.ts');
-    const where = `It was looked for at ${ollamaUrl}; OLLAMA_HOST names another address.`;
-    const hint = `Is it running?${OLLAMA_HOST ? '' : ` ${where}`}`;
-    // A key is for the server that was told of, not for whoever listens at the default address.
-    const server = OLLAMA_HOST ? { url: OLLAMA_HOST, apiKey: config.OLLAMA_API_KEY } : { url: ollamaUrl };
-    providers.push(ollamaProvider({ name: 'ollama', hint, ...server }));
-  }
-  const { builtinProvider } = await import('./providers/builtin.ts');
-  return [...providers, builtinProvider()];
+  return opened;
 }
 
-/** The provider of DEFAULT_MODEL when that names one, else the most preferred; an Ollama nobody told of must be there. */
-async function preferredOf(providers: Provider[], config: ModelVariables): Promise<Provider> {
-  const { DEFAULT_MODEL, OLLAMA_HOST } = config;
-  const named = providers.find(({ name }) => DEFAULT_MODEL?.startsWith(`${name}/`));
-  if (named) return named;
-  const [first, builtin] = [providers[0], providers.at(-1)] as [Provider, Provider];
-  if (first.name !== 'ollama' || OLLAMA_HOST || DEFAULT_MODEL) return first;
-  const found = await first.defaultModel(within(ASK_MS)).then(
-    () => true,
-    () => false,
-  );
-  return found ? first : builtin;
+/** The provider of DEFAULT_MODEL when that names one, else the most preferred; one that nobody told of must be there. */
+async function preferredOf(opened: Opened[], { DEFAULT_MODEL }: ModelVariables): Promise<Provider> {
+  const named = opened.find(({ provider }) => DEFAULT_MODEL?.startsWith(`${provider.name}/`));
+  if (named) return named.provider;
+  for (const { provider, isTold } of opened) {
+    if (isTold || DEFAULT_MODEL) return provider;
+    const isFound = await provider.defaultModel(within(ASK_MS)).then(
+      () => true,
+      () => false,
+    );
+    if (isFound) return provider;
+  }
+  throw new TaskError('provider_not_configured', 'No provider is configured.');
 }
 
-/**
- * The providers of a configuration. Logs the default model, or why it cannot answer. `ollamaUrl` is where an Ollama nobody
- * told of is looked for.
- */
+/** The providers of a configuration. Logs the default model, or why it cannot answer. */
 export async function createProviders(
   config: ModelVariables,
   log: Log,
-  ollamaUrl: string = OLLAMA_DEFAULT_URL,
+  catalog: readonly ProviderDefinition[] = providerCatalog,
 ): Promise<Providers> {
-  const all = await providersOf(config, ollamaUrl);
-  const preferred = await preferredOf(all, config);
+  const opened = openAll(config, catalog);
+  const preferred = await preferredOf(opened, config);
   let known = config.DEFAULT_MODEL;
   const providers: Providers = {
-    byName: new Map(all.map((provider) => [provider.name, provider])),
+    known: catalog.map(({ name }) => name),
+    byName: new Map(opened.map(({ provider }) => [provider.name, provider])),
     default: preferred,
     async defaultModel(signal) {
       known ??= `${preferred.name}/${await preferred.defaultModel(signal)}`;

@@ -9,6 +9,8 @@ import { createLlm, type Providers } from './llm.ts';
 function echo(name: string): Provider {
   return {
     name,
+    place: 'here',
+    ...(name === 'builtin' ? { models: ['extract'] } : {}),
     defaultModel: async () => 'own',
     async *chat({ model }): AsyncGenerator<ChatChunk> {
       yield { text: `${name}:${model}`, finishReason: 'stop' };
@@ -20,7 +22,13 @@ function providers(names: string[], first: string, more: Partial<Providers> = {}
   const byName = new Map(names.map((name) => [name, echo(name)]));
   const provider = byName.get(first);
   assert(provider);
-  return { byName, default: provider, defaultModel: async () => `${first}/own`, ...more };
+  return {
+    known: ['openai', 'ollama', 'builtin'],
+    byName,
+    default: provider,
+    defaultModel: async () => `${first}/own`,
+    ...more,
+  };
 }
 
 async function answer(all: Providers, model?: string) {

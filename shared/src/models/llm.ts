@@ -5,25 +5,24 @@ import type { ChatMessage, Provider, Usage } from '../provider.ts';
 
 /** Providers by name, the one that serves names without a provider's prefix, and the model of calls that name none. */
 export type Providers = {
+  /** Names that always mean a provider, configured or not, so that a missing one is said plainly. */
+  known: readonly string[];
   byName: ReadonlyMap<string, Provider>;
   default: Provider;
   /** Asks the default provider, until it has answered once, where nobody set a model. */
   defaultModel(signal: AbortSignal): Promise<string>;
 };
 
-/** Names that always mean a provider, so that a missing one is said plainly. */
-const KNOWN = ['openai', 'ollama', 'builtin'];
-
 /**
  * Whose model a name is. Names of models may hold slashes themselves (`meta-llama/Llama-3`), so a prefix that is no
- * provider's name belongs to the name, unless the default provider is the built-in one, which has no such models.
+ * provider's name belongs to the name, unless the default provider has a fixed list of models.
  */
 export function chooseModel(providers: Providers, wanted: string): { provider: Provider; model: string } {
   const slash = wanted.indexOf('/');
   const prefix = slash > 0 ? wanted.slice(0, slash) : '';
   const provider = providers.byName.get(prefix);
   if (provider) return { provider, model: wanted.slice(slash + 1) };
-  if (KNOWN.includes(prefix) || (prefix !== '' && providers.default.name === 'builtin')) {
+  if (providers.known.includes(prefix) || (prefix !== '' && providers.default.models)) {
     const configured = [...providers.byName.keys()].join(', ');
     const message = `The model ${wanted} needs the provider ${prefix}, which is not configured. Configured: ${configured}.`;
     throw new TaskError('provider_not_configured', message);

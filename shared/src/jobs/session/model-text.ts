@@ -1,7 +1,7 @@
 /** What job types make of a model's text. */
 
-/** Whether a language model answered: the built-in responder only quotes. */
-export const isModel = ({ provider }: { provider: string }) => provider !== 'builtin';
+/** Whether a language model answered: what is none has a note that says so. */
+export const isModel = ({ note }: { note?: string }) => note === undefined;
 
 /** Without what it thought aloud, also when it was cut off while thinking. */
 export const withoutThoughts = (text: string) => text.replace(/<think>[\s\S]*?(<\/think>|$)/g, '').trim();

@@ -3,8 +3,10 @@
  * question. Deterministic, and not a language model; it says so where it has nothing to quote.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import { z } from 'zod';
 import { TaskError } from '../../errors.ts';
 import type { ChatCall, ChatChunk, ChatMessage, Provider } from '../../provider.ts';
+import { defineProvider } from '../provider-definition.ts';
 
 const MODEL = 'extract';
 /** What is searched; more would hold up the process, which other tasks share. */
@@ -170,8 +172,16 @@ async function* chat(call: ChatCall, delayMs: number): AsyncGenerator<ChatChunk>
 export function builtinProvider({ delayMs = 0 }: { delayMs?: number } = {}): Provider {
   return {
     name: 'builtin',
+    place: 'not an LLM; run Ollama, or set OPENAI_API_KEY or OPENAI_BASE_URL, for one',
+    models: [MODEL],
     defaultModel: async () => MODEL,
     note: 'built-in extractive responder: not a language model',
     chat: (call) => chat(call, delayMs),
   };
 }
+
+export const builtin = defineProvider({
+  name: 'builtin',
+  variables: z.object({}),
+  open: () => builtinProvider(),
+});

@@ -31,25 +31,24 @@ export function parseObject(text: string): Json | undefined {
 }
 
 /** Milliseconds a response asks to wait, at most an hour; undefined when it does not say. Retry-After is seconds or an HTTP date. */
-function retryAfterMs(headers: Headers | undefined): number | undefined {
-  const milliseconds = headers?.get('retry-after-ms');
-  const after = headers?.get('retry-after') ?? '';
+function retryAfterMs(headers: Headers): number | undefined {
+  const milliseconds = headers.get('retry-after-ms');
+  const after = headers.get('retry-after') ?? '';
   const afterMs = /^[\d.]+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now();
   const wait = milliseconds ? Number(milliseconds) : afterMs;
   return Number.isNaN(wait) ? undefined : Math.round(Math.min(Math.max(wait, 0), HOUR_MS));
 }
 
 /** The error of an HTTP status. The message is ours alone: a provider's body may repeat the prompt or the key. */
-export function statusError(name: string, status: number, headers: Headers | undefined, cause?: unknown): TaskError {
+export function statusError(name: string, status: number, headers: Headers): TaskError {
   const http = `(HTTP ${status})`;
   if (status === 401 || status === 403)
-    return new TaskError('provider_refused', `${name} refused the API key ${http}.`, { cause });
-  if (status === 404)
-    return new TaskError('provider_refused', `${name} does not know this model or address ${http}.`, { cause });
+    return new TaskError('provider_refused', `${name} refused the API key ${http}.`);
+  if (status === 404) return new TaskError('provider_refused', `${name} does not know this model or address ${http}.`);
   if (status >= 400 && status < 500 && !RETRYABLE.has(status))
-    return new TaskError('provider_refused', `${name} refused the request ${http}.`, { cause });
+    return new TaskError('provider_refused', `${name} refused the request ${http}.`);
   const what = status === 429 ? 'allows no more requests just now' : 'could not answer';
-  return new TaskError('provider_busy', `${name} ${what} ${http}.`, { cause, retryAfterMs: retryAfterMs(headers) });
+  return new TaskError('provider_busy', `${name} ${what} ${http}.`, { retryAfterMs: retryAfterMs(headers) });
 }
 
 /** The error inside a 200, whose `code` or `status` may be an HTTP status. It has no cause: that would be the provider's words. */

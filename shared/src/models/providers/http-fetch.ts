@@ -3,68 +3,27 @@
  * standard puts around it, which costs a process at rest 0.4 ms a call. Nor does it end a silence: the caller keeps the
  * deadlines, and fetch gives up after five minutes whatever they are.
  */
-import { pipeline, type Readable, Transform } from 'node:stream';
-import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher, interceptors, request } from 'undici';
 
 /** `body` is to be read to its end or destroyed. */
 export type Answer = { ok: boolean; status: number; headers: Headers; body: Readable };
 
+/** Sends a request with a text, or nothing, as its body. Rejects when its signal aborts, and so does its answer's body. */
+export type HttpFetch = (url: string, init: RequestInit) => Promise<Answer>;
+
 /** None: the caller keeps them. */
 export const DEADLINES = { headersTimeout: 0, bodyTimeout: 0 };
 
-// Like fetch it goes where it is sent on to, and gives a key to no other host than its own.
-const dispatcher = new Agent({ ...DEADLINES, allowH2: false }).compose(
-  interceptors.redirect({ maxRedirections: 20, throwOnMaxRedirect: true }),
-);
-
-/** As many as fetch takes; each may make a thousand bytes of one. */
-const MAX_ENCODINGS = 5;
-
-/** What has arrived is given out at once, and an end that is missing is no error: the events say whether they are whole. */
-const zlib = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
-/** The common one; the checksum that it promises for the end may be missing too. */
-const ZLIB_HEADER = Buffer.of(0x78, 0x9c);
-const brotli = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH };
-const zstd = {
-  flush: constants.ZSTD_e_flush,
-  finishFlush: constants.ZSTD_e_flush,
-  // The 8 MB that RFC 9659 allows.
-  params: { [constants.ZSTD_d_windowLogMax]: 23 },
-};
-
-/** Deflate is to come with zlib's header, but some servers leave it out: the first byte tells. */
-function zlibHeader(): Transform {
-  let begun = false;
-  return new Transform({
-    transform(bytes: Buffer, _, done) {
-      const isHeadless = !begun && ((bytes[0] ?? 0) & 0x0f) !== 8;
-      begun = true;
-      done(null, isHeadless ? Buffer.concat([ZLIB_HEADER, bytes]) : bytes);
-    },
-  });
-}
-
-/** What a body goes through for each encoding. */
-const decoders = new Map([
-  ['gzip', [() => createGunzip(zlib)]],
-  ['x-gzip', [() => createGunzip(zlib)]],
-  ['deflate', [zlibHeader, () => createInflate(zlib)]],
-  ['br', [() => createBrotliDecompress(brotli)]],
-  ['zstd', [() => createZstdDecompress(zstd)]],
-  ['identity', []],
-]);
-
-/**
- * A body without its encodings, which are named in the order they were put on. None is asked for, but there are servers that
- * encode all they send. If one is unknown, or they are too many, it stays as it is.
- */
-function decoded(body: Readable, encodings: string | null): Readable {
-  if (!encodings) return body;
-  const steps = encodings.split(',').map((encoding) => decoders.get(encoding.trim().toLowerCase()));
-  if (steps.length > MAX_ENCODINGS || steps.includes(undefined)) return body;
-  const streams = steps.reverse().flatMap((creates) => (creates ?? []).map((create) => create()));
-  return streams.reduce<Readable>((rest, stream) => pipeline(rest, stream, () => undefined), body);
+/** undici decodes with what it calls experimental, and says so on standard error each time it is started. */
+function decompress(): Dispatcher.DispatcherComposeInterceptor {
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  try {
+    return interceptors.decompress();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
 
 function headersOf(received: Dispatcher.ResponseData['headers']): Headers {
@@ -98,24 +57,29 @@ async function answerTo(
   }
 }
 
-/** Sends a request with a text, or nothing, as its body. Rejects when its signal aborts, and so does its answer's body. */
-export async function httpFetch(url: string, init: RequestInit): Promise<Answer> {
-  const { signal } = init;
-  signal?.throwIfAborted();
-  const headers = new Headers(init.headers);
-  headers.set('accept-encoding', 'identity');
-  const sent = request(url, {
-    dispatcher,
-    method: (init.method ?? 'GET').toUpperCase() as Dispatcher.HttpMethod,
-    headers,
-    body: (init.body ?? null) as string | null,
-    signal: signal ?? null,
-  });
-  const received = await answerTo(sent, signal);
-  const answered = headersOf(received.headers);
-  const body = decoded(received.body, answered.get('content-encoding'));
-  // Whoever reads it meets its error; that of one which nobody reads any more is of no matter.
-  body.on('error', () => undefined);
-  const { statusCode: status } = received;
-  return { ok: status >= 200 && status < 300, status, headers: answered, body };
+/** What sends requests, and keeps its connections. */
+export function createHttpFetch(): HttpFetch {
+  const dispatcher = new Agent({ ...DEADLINES, allowH2: false }).compose(
+    // Nobody asks for encoded answers, but there are servers that encode all they send.
+    decompress(),
+    // Like fetch it goes where it is sent on to, and gives a key to no other host than its own.
+    interceptors.redirect({ maxRedirections: 20, throwOnMaxRedirect: true }),
+  );
+  return async (url, init) => {
+    const { signal } = init;
+    signal?.throwIfAborted();
+    const headers = new Headers(init.headers);
+    headers.set('accept-encoding', 'identity');
+    const sent = request(url, {
+      dispatcher,
+      method: (init.method ?? 'GET').toUpperCase() as Dispatcher.HttpMethod,
+      headers,
+      body: (init.body ?? null) as string | null,
+      signal: signal ?? null,
+    });
+    const { statusCode: status, headers: received, body } = await answerTo(sent, signal);
+    // Whoever reads it meets its error; that of one which nobody reads any more is of no matter.
+    body.on('error', () => undefined);
+    return { ok: status >= 200 && status < 300, status, headers: headersOf(received), body };
+  };
 }

@@ -6,14 +6,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { chat, checkEnded, followToEnd, getTask, submit, visibleText } from '../../../../scripts/testing/client.ts';
-import { callOf, collect, failureOf } from '../../../../scripts/testing/dialects.ts';
+import { callOf, collect, failureOf, viaOllama, viaOpenai } from '../../../../scripts/testing/dialects.ts';
 import { eventually } from '../../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { readConfig } from '../../config.ts';
 import { TaskError } from '../../errors.ts';
 import type { Provider } from '../../provider.ts';
-import { ollamaProvider } from './ollama.ts';
-import { openaiProvider } from './openai.ts';
 
 const { OLLAMA_HOST: url = 'off' } = readConfig({ OLLAMA_HOST: process.env.OLLAMA_HOST });
 const MODEL = process.env.OLLAMA_TEST_MODEL ?? 'smol';
@@ -43,8 +41,8 @@ const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwA
 const clients: [string, Provider][] = skip
   ? []
   : [
-      ['the ollama client', ollamaProvider({ name: 'upstream', url })],
-      ['the openai client', openaiProvider({ name: 'upstream', baseURL: `${url}/v1` })],
+      ['the ollama client', viaOllama({ name: 'upstream', url })],
+      ['the openai client', viaOpenai({ name: 'upstream', baseURL: `${url}/v1` })],
     ];
 
 test('a real Ollama is there', { skip }, async () => {

@@ -12,8 +12,8 @@ import {
   failureOf,
   KEY,
   startRaw,
+  viaOllama,
 } from '../../../../scripts/testing/dialects.ts';
-import { ollamaProvider } from './ollama.ts';
 
 const { event, text, end } = dialect;
 const signal = new AbortController().signal;
@@ -123,7 +123,7 @@ test('thinking is data without text', async (t) => {
 });
 
 test('nobody there is said with the hint of where it was looked for', async () => {
-  const provider = ollamaProvider({ name: 'ollama', url: 'http://127.0.0.1:1', hint: 'Is it running?' });
+  const provider = viaOllama({ name: 'ollama', url: 'http://127.0.0.1:1', hint: 'Is it running?' });
   for (const call of [collect(provider.chat(callOf())), provider.defaultModel(signal)]) {
     const error = await failureOf(call);
     assert.deepEqual([error.code, error.retry], ['provider_busy', true]);

@@ -4,9 +4,12 @@
  * byte and leaves the connection open when reading stops. Its entry for browsers is used: the other one opens local files
  * that the text of an image happens to name.
  */
-import { type ChatRequest, Ollama } from 'ollama/browser';
+import type { ChatRequest, Ollama } from 'ollama/browser';
+import { z } from 'zod';
 import { TaskError } from '../../errors.ts';
 import type { ChatCall, ChatChunk, ChatMessage, Provider } from '../../provider.ts';
+import { ApiKey, addressProblem } from '../addresses.ts';
+import { defineProvider } from '../provider-definition.ts';
 import {
   asObject,
   asText,
@@ -20,10 +23,15 @@ import {
   statusError,
   streamChat,
 } from './http-answer.ts';
-import { type Answer, httpFetch } from './http-fetch.ts';
+import type { Answer, HttpFetch } from './http-fetch.ts';
 
 /** `url` such as `http://127.0.0.1:11434`. `hint` follows the message when nothing answers there. */
 export type OllamaOptions = { name: string; url: string; apiKey?: string | undefined; hint?: string | undefined };
+
+type Backend = OllamaOptions & { fetch: HttpFetch };
+
+/** Where Ollama listens when nobody says otherwise. */
+const DEFAULT_URL = 'http://127.0.0.1:11434';
 
 /** Models that are looked at for one that can chat. */
 const MAX_LOOKED_AT = 20;
@@ -101,33 +109,34 @@ function refusalOf(name: string, model: string | undefined, { status, headers }:
   return new TaskError('provider_refused', `${name} does not have the model "${model}" (HTTP ${status}).${command}`);
 }
 
-/** Sends what `ask` asks of the client, and gives the answer as it came, or throws the error of its status. */
-async function send(
-  { name, url, apiKey }: OllamaOptions,
-  { model, signal, ask }: { model?: string; signal: AbortSignal; ask(client: Ollama): Promise<unknown> },
+/** Sends what `by` asks the client for, and gives the answer as it came, or throws the error of its status. */
+async function ask(
+  { name, url, apiKey, fetch }: Backend,
+  { model, signal, by }: { model?: string; signal: AbortSignal; by(client: Ollama): Promise<unknown> },
 ): Promise<Answer> {
   let answer: Answer | undefined;
+  const { Ollama } = await import('ollama/browser');
   const client = new Ollama({
     host: url,
     ...(apiKey ? { headers: { Authorization: `Bearer ${apiKey}` } } : {}),
     // The client of one request: only its fetch can be given the signal.
     async fetch(input, init) {
-      answer = await httpFetch(String(input), { ...init, signal });
+      answer = await fetch(String(input), { ...init, signal });
       return Response.json({});
     },
   });
-  await ask(client);
+  await by(client);
   if (answer?.ok) return answer;
   answer?.body.destroy();
   throw answer ? refusalOf(name, model, answer) : new TaskError('provider_busy', `${name} answered nothing.`);
 }
 
-function chat(options: OllamaOptions, call: ChatCall): AsyncIterable<ChatChunk> {
-  const { name, hint } = options;
+function chat(backend: Backend, call: ChatCall): AsyncIterable<ChatChunk> {
+  const { name, hint } = backend;
   const { model, signal } = call;
   const open = async () => {
     const request = requestOf(name, call);
-    const { headers, body } = await send(options, { model, signal, ask: (client) => client.chat(request) });
+    const { headers, body } = await ask(backend, { model, signal, by: (client) => client.chat(request) });
     return { headers, events: readEvents(body, lineBatches(name)) };
   };
   const callError = (error: unknown) => connectionError(name, error, hint);
@@ -135,25 +144,25 @@ function chat(options: OllamaOptions, call: ChatCall): AsyncIterable<ChatChunk> 
 }
 
 /** Whether a model can chat. Servers that do not tell yet have embedding models of BERT's family only. */
-async function canChat(options: OllamaOptions, model: string, signal: AbortSignal): Promise<boolean> {
-  const { body } = await send(options, { model, signal, ask: (client) => client.show({ model }) });
+async function canChat(backend: Backend, model: string, signal: AbortSignal): Promise<boolean> {
+  const { body } = await ask(backend, { model, signal, by: (client) => client.show({ model }) });
   const { capabilities, details } = parseObject(await readText(body)) ?? {};
   if (Array.isArray(capabilities)) return capabilities.includes('completion');
   return !/bert/i.test(asText(asObject(details)?.family) ?? '');
 }
 
 /** The model that was pulled or made last and can chat. Those that Ollama only passes on to another machine are left out. */
-async function latestModel(options: OllamaOptions, signal: AbortSignal): Promise<string> {
-  const { name, hint } = options;
+async function latestModel(backend: Backend, signal: AbortSignal): Promise<string> {
+  const { name, hint } = backend;
   try {
-    const { body } = await send(options, { signal, ask: (client) => client.list() });
+    const { body } = await ask(backend, { signal, by: (client) => client.list() });
     const models = parseObject(await readText(body))?.models;
     if (!Array.isArray(models)) throw new TaskError('provider_busy', `${name} did not answer like Ollama.`);
     const local = models.flatMap((entry) => {
       const { name: model, remote_host, remote_model } = asObject(entry) ?? {};
       return typeof model === 'string' && !remote_host && !remote_model ? [model] : [];
     });
-    for (const model of local.slice(0, MAX_LOOKED_AT)) if (await canChat(options, model, signal)) return model;
+    for (const model of local.slice(0, MAX_LOOKED_AT)) if (await canChat(backend, model, signal)) return model;
   } catch (error) {
     signal.throwIfAborted();
     throw connectionError(name, error, hint);
@@ -163,10 +172,66 @@ async function latestModel(options: OllamaOptions, signal: AbortSignal): Promise
 }
 
 /** A provider over the official `ollama` client. Never retries, never logs. */
-export function ollamaProvider(options: OllamaOptions): Provider {
+export function ollamaProvider(options: OllamaOptions, fetch: HttpFetch): Provider {
+  const backend = { ...options, fetch };
   return {
     name: options.name,
-    defaultModel: (signal) => latestModel(options, signal),
-    chat: (call) => chat(options, call),
+    place: `at ${options.url}`,
+    defaultModel: (signal) => latestModel(backend, signal),
+    chat: (call) => chat(backend, call),
   };
 }
+
+/**
+ * OLLAMA_HOST in every form that Ollama itself takes (`host`, `host:port`, `:port`, `http://host:port/path`), as the URL
+ * to call. A server that listens on all addresses is called on loopback.
+ */
+const OllamaHost = z
+  .string()
+  .trim()
+  .transform((text, context) => {
+    if (text === 'off') return 'off';
+    const [, given, rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(text) ?? [];
+    const scheme = given ?? (text === 'ollama.com' ? 'https' : 'http');
+    // Without brackets the colons of an IPv6 address are no port.
+    const isBareIpv6 = /^[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*$/i.test(rest);
+    const host = isBareIpv6 ? `[${rest}]` : rest.replace(/^(?=:|\/|$)/, '127.0.0.1');
+    const url = URL.parse(`${scheme}://${host}`);
+    const problem = url ? addressProblem(url.href) : 'must be host, host:port, a URL, or off';
+    if (!url || problem) {
+      context.addIssue({ code: 'custom', message: problem ?? '' });
+      return z.NEVER;
+    }
+    if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1';
+    if (url.hostname === '[::]') url.hostname = '[::1]';
+    // A URL leaves out the port that its scheme implies; without a scheme it is Ollama's own.
+    if (!given && scheme === 'http' && url.port === '' && !/:80(\/|$)/.test(host)) url.port = '11434';
+    return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  });
+
+const OllamaVariables = z
+  .object({
+    OLLAMA_HOST: OllamaHost.optional().meta({
+      description: 'Ollama as Ollama itself takes it: host, host:port, URL; unset 127.0.0.1:11434; `off`: none',
+    }),
+    OLLAMA_API_KEY: ApiKey.optional().meta({ description: 'key of an Ollama behind a proxy, or of ollama.com' }),
+  })
+  .meta({ title: 'Ollama' });
+
+/** Ollama; `defaultUrl` is where one that nobody told of is looked for. */
+export const ollamaAt = (defaultUrl: string) =>
+  defineProvider({
+    name: 'ollama',
+    variables: OllamaVariables,
+    isTold: ({ OLLAMA_HOST }) => OLLAMA_HOST !== undefined,
+    open({ OLLAMA_HOST: url, OLLAMA_API_KEY: apiKey }, fetch) {
+      if (url === 'off') return undefined;
+      const where = `It was looked for at ${defaultUrl}; OLLAMA_HOST names another address.`;
+      const hint = `Is it running?${url ? '' : ` ${where}`}`;
+      // A key is for the server that was told of, not for whoever listens at the default address.
+      const server = url ? { url, apiKey } : { url: defaultUrl };
+      return ollamaProvider({ name: 'ollama', hint, ...server }, fetch);
+    },
+  });
+
+export const ollama = ollamaAt(DEFAULT_URL);

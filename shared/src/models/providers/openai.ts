@@ -1,13 +1,16 @@
 /**
- * Any backend that speaks OpenAI's chat completions. The official client builds the request. It is sent without it, which
- * spares a resting process a sixth of the time to the first byte; the stream of the answer is read with eventsource-parser,
- * which takes half the CPU or less for each chunk than the client's own reader and bounds an event.
+ * OpenAI, and any backend that speaks its chat completions. The official client builds the request. It is sent without it,
+ * which spares a resting process a sixth of the time to the first byte; the stream of the answer is read with
+ * eventsource-parser, which takes half the CPU or less for each chunk than the client's own reader and bounds an event.
  */
 import type { Readable } from 'node:stream';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
-import OpenAI, { APIError } from 'openai';
+import type { OpenAI } from 'openai';
+import { z } from 'zod';
 import { TaskError } from '../../errors.ts';
 import type { ChatCall, ChatChunk, Provider, Usage } from '../../provider.ts';
+import { ApiKey, ModelServerUrl } from '../addresses.ts';
+import { defineProvider } from '../provider-definition.ts';
 import {
   asObject,
   asText,
@@ -22,7 +25,7 @@ import {
   statusError,
   streamChat,
 } from './http-answer.ts';
-import { type Answer, httpFetch } from './http-fetch.ts';
+import type { Answer, HttpFetch } from './http-fetch.ts';
 
 /** `apiKey` may be absent for a server of one's own; `baseURL` defaults to OpenAI's. `name` stands in messages and outcomes. */
 export type OpenaiOptions = {
@@ -32,6 +35,12 @@ export type OpenaiOptions = {
   /** The model of calls that name none; without it the server is asked for its first one. */
   defaultModel?: string | undefined;
 };
+
+/** One backend and how it is asked. The client is loaded only where there is one, and then at once. */
+type Backend = { name: string; client: Promise<OpenAI>; fetch: HttpFetch };
+
+const OPENAI_URL = 'https://api.openai.com/v1';
+const OPENAI_MODEL = 'gpt-4o-mini';
 
 const MAX_ERROR_BODY_CHARACTERS = 64 * 1024;
 /** Models that are no chat models, by what their makers call them: lists of models do not tell. */
@@ -101,28 +110,26 @@ async function streamOf(name: string, { status, headers, body }: Answer): Promis
   throw new TaskError('provider_busy', `${name} did not answer with an event stream (HTTP ${status}).`);
 }
 
-/** The error of a call that did not come to an end. */
-function callError(name: string, error: unknown): TaskError {
-  if (error instanceof APIError && error.status) return statusError(name, error.status, error.headers, error);
-  return connectionError(name, error);
-}
-
 /** Sends a request that the client builds: what it does besides, retries and deadlines, is the caller's. */
 async function send(
-  client: OpenAI,
+  { client, fetch }: Backend,
   signal: AbortSignal,
   options: Parameters<OpenAI['buildRequest']>[0],
 ): Promise<Answer> {
-  const { req, url } = await client.buildRequest(options);
-  const answer = await httpFetch(url, { ...req, signal });
+  const { req, url } = await (await client).buildRequest(options);
+  return fetch(url, { ...req, signal });
+}
+
+/** An answer that is one; else it throws the error of its status. */
+function accepted(name: string, answer: Answer): Answer {
   if (answer.ok) return answer;
   // An error's body is never used; it may be endless, and repeats the prompt or the key.
   answer.body.destroy();
-  throw APIError.generate(answer.status, undefined, undefined, answer.headers);
+  throw statusError(name, answer.status, answer.headers);
 }
 
 /** Sends the call. JSON leaves out the settings that are undefined. */
-function request(client: OpenAI, call: ChatCall): Promise<Answer> {
+async function request(backend: Backend, call: ChatCall): Promise<Answer> {
   const body = {
     model: call.model,
     messages: call.messages,
@@ -134,50 +141,91 @@ function request(client: OpenAI, call: ChatCall): Promise<Answer> {
     stream: true,
     stream_options: { include_usage: true },
   };
-  return send(client, call.signal, { method: 'post', path: '/chat/completions', body, stream: true });
+  const options = { method: 'post', path: '/chat/completions', body, stream: true } as const;
+  return accepted(backend.name, await send(backend, call.signal, options));
 }
 
-function chat(client: OpenAI, name: string, call: ChatCall): AsyncIterable<ChatChunk> {
+function chat(backend: Backend, call: ChatCall): AsyncIterable<ChatChunk> {
+  const { name } = backend;
   const open = async () => {
-    const response = await request(client, call);
-    return { headers: response.headers, events: readEvents(await streamOf(name, response), sseBatches(name)) };
+    const answer = await request(backend, call);
+    return { headers: answer.headers, events: readEvents(await streamOf(name, answer), sseBatches(name)) };
   };
-  return streamChat({ name, open, errorIn, chunkOf, callError: (error) => callError(name, error) }, call.signal);
+  return streamChat({ name, open, errorIn, chunkOf, callError: (error) => connectionError(name, error) }, call.signal);
 }
 
 /** The first model of a server that is a chat model by its name. */
-async function firstModel(client: OpenAI, name: string, signal: AbortSignal): Promise<string> {
+async function firstModel(backend: Backend, signal: AbortSignal): Promise<string> {
+  const { name } = backend;
   try {
-    const { body } = await send(client, signal, { method: 'get', path: '/models' });
-    const data = parseObject(await readText(body))?.data;
+    const answer = await send(backend, signal, { method: 'get', path: '/models' });
+    if (answer.status === 404 || answer.status === 405) {
+      answer.body.destroy();
+      return ANY_MODEL;
+    }
+    const data = parseObject(await readText(accepted(name, answer).body))?.data;
     const ids = (Array.isArray(data) ? data : []).map((model) => asText(asObject(model)?.id));
     return ids.find((id) => id && !NO_CHAT.test(id)) ?? ANY_MODEL;
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof APIError && (error.status === 404 || error.status === 405)) return ANY_MODEL;
-    throw callError(name, error);
+    throw connectionError(name, error);
   }
 }
 
-/** A provider over the official `openai` client, for OpenAI and every server that speaks like it. Never retries, never logs. */
-export function openaiProvider({ name, baseURL, apiKey, defaultModel }: OpenaiOptions): Provider {
-  const key = apiKey?.trim() || 'none';
-  // An unsendable header would fail every call, with an error that quotes it.
-  if (!/^[\x21-\x7e]+$/.test(key))
-    throw new TaskError('provider_not_configured', `The API key of ${name} has characters that cannot be sent.`);
-  const client = new OpenAI({
-    apiKey: key,
+/** Where it is, without a query, which may hold a key. */
+function placeOf(baseURL: string): string {
+  const { origin, pathname } = new URL(baseURL);
+  return `at ${origin}${pathname}`;
+}
+
+async function clientOf(apiKey: string, baseURL: string): Promise<OpenAI> {
+  const { OpenAI } = await import('openai');
+  return new OpenAI({
+    apiKey,
+    baseURL,
     // Null keeps the client from looking into the environment by itself: the configuration is read in one place.
-    baseURL: baseURL ?? null,
     organization: null,
     project: null,
     adminAPIKey: null,
     webhookSecret: null,
     logLevel: 'off',
   });
+}
+
+/** A provider over the official `openai` client, for OpenAI and every server that speaks like it. Never retries, never logs. */
+export function openaiProvider(options: OpenaiOptions, fetch: HttpFetch): Provider {
+  const { name, baseURL = OPENAI_URL, apiKey, defaultModel } = options;
+  const key = apiKey?.trim() || 'none';
+  // An unsendable header would fail every call, with an error that quotes it.
+  if (!/^[\x21-\x7e]+$/.test(key))
+    throw new TaskError('provider_not_configured', `The API key of ${name} has characters that cannot be sent.`);
+  const client = clientOf(key, baseURL);
+  // Whoever calls meets its error.
+  client.catch(() => undefined);
+  const backend = { name, fetch, client };
   return {
     name,
-    defaultModel: async (signal) => defaultModel ?? firstModel(client, name, signal),
-    chat: (call) => chat(client, name, call),
+    place: placeOf(baseURL),
+    defaultModel: async (signal) => defaultModel ?? firstModel(backend, signal),
+    chat: (call) => chat(backend, call),
   };
 }
+
+const OpenaiVariables = z
+  .object({
+    OPENAI_API_KEY: ApiKey.optional().meta({ description: 'key of OpenAI or of the server at `OPENAI_BASE_URL`' }),
+    OPENAI_BASE_URL: ModelServerUrl.optional().meta({ description: 'any OpenAI-compatible server' }),
+  })
+  .meta({ title: 'OpenAI' });
+
+export const openai = defineProvider({
+  name: 'openai',
+  variables: OpenaiVariables,
+  open({ OPENAI_API_KEY: apiKey, OPENAI_BASE_URL: baseURL }, fetch) {
+    if (!apiKey && !baseURL) return undefined;
+    const isOpenai = new URL(baseURL ?? OPENAI_URL).host === new URL(OPENAI_URL).host;
+    const defaultModel = isOpenai ? OPENAI_MODEL : undefined;
+    return openaiProvider({ name: 'openai', apiKey, baseURL, defaultModel }, fetch);
+  },
+  openListed: ({ name, baseURL, apiKey }, fetch) => openaiProvider({ name, baseURL, apiKey }, fetch),
+});

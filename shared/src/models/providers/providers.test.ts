@@ -4,11 +4,10 @@ import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { LLMock } from '@copilotkit/aimock';
-import { callOf, collect, dialects, startRaw } from '../../../../scripts/testing/dialects.ts';
+import { callOf, collect, dialects, startRaw, viaOpenai } from '../../../../scripts/testing/dialects.ts';
 import { TaskError } from '../../errors.ts';
 import type { ChatCall } from '../../provider.ts';
 import { builtinProvider } from './builtin.ts';
-import { openaiProvider } from './openai.ts';
 
 const cancelled = new TaskError('timed_out', 'the reason of this test');
 
@@ -21,7 +20,7 @@ test('a well-formed answer comes through whole, and the request carries exactly 
   });
   await mock.start();
   t.after(() => mock.stop());
-  const provider = openaiProvider({ name: 'openai', baseURL: `${mock.url}/v1`, apiKey: 'k', defaultModel: 'gpt-test' });
+  const provider = viaOpenai({ name: 'openai', baseURL: `${mock.url}/v1`, apiKey: 'k', defaultModel: 'gpt-test' });
   const image = { type: 'image_url' as const, image_url: { url: 'data:image/png;base64,AA==' } };
   const call: ChatCall = {
     model: 'gpt-test',
