@@ -63,7 +63,7 @@ test('a program that only reads its configuration loads no SDK of a provider, an
     const seen = [];
     registerHooks({ resolve: (name, context, next) => next(name, (seen.push(name), context)) });
     const { readConfig } = await import('./config.ts');
-    readConfig({ OPENAI_API_KEY: 'k', OLLAMA_HOST: 'gpu' });
+    readConfig({ OPENAI_API_KEY: 'k', OLLAMA_HOST: 'gpu', HTTP_PROXY: 'proxy:3128' });
     console.log(seen.join(' '));`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
     cwd: import.meta.dirname,

@@ -3,14 +3,13 @@ import type { z } from 'zod';
 import { modelSlices } from './models/variables.ts';
 import { OutboxVariables } from './outbox/variables.ts';
 import { OwnerVariables } from './owners/variables.ts';
-import { ProgramVariables } from './program-variables.ts';
 import { QueueVariables } from './queue/variables.ts';
 import { RecordVariables } from './record/variables.ts';
 import { RedisVariables } from './redis/variables.ts';
 import { SessionVariables } from './sessions/variables.ts';
 import { StoreVariables } from './store/variables.ts';
 import { TaskVariables } from './tasks/variables.ts';
-import type { Joined, Slice } from './variable.ts';
+import { type Joined, ProgramVariables, type Slice } from './variable.ts';
 
 /** What every program reads; the API reads a slice of its own besides. */
 export const slices = [

@@ -1,4 +1,7 @@
-/** The forms of environment variables. Rooms make their slices of the configuration from them (`variables.ts` in each). */
+/**
+ * The forms of environment variables, and the few variables that every program reads. The other slices of the configuration
+ * stand in their rooms, as `variables.ts`.
+ */
 import { z } from 'zod';
 
 /** A whole number. `min`, `max` and the unit, if it has one, are shown in docs/configuration.md. */
@@ -42,3 +45,19 @@ type AllOf<Union> = (Union extends unknown ? (one: Union) => void : never) exten
 export type Joined<Slices extends readonly Slice[]> = AllOf<
   Slices[number] extends infer One ? (One extends Slice ? ValuesOf<One> : never) : never
 >;
+
+export const ProgramVariables = z
+  .object({
+    LOG_LEVEL: z
+      .enum(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('info')
+      .meta({ description: '`debug`, `info`, `warn`, `error` or `silent`; JSON lines on standard error' }),
+    DRAIN_MS: milliseconds(0, 10 * MINUTE, 8_000).meta({
+      description: 'how long a stopping program lets tasks and streams end',
+    }),
+    HEALTH_FILE: z.string().default('').meta({
+      description: 'a runner or relay writes this file each second while Redis answers, for health checks',
+    }),
+  })
+  .meta({ title: 'Every program' });
+export type ProgramVariables = z.output<typeof ProgramVariables>;

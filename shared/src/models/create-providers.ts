@@ -28,7 +28,7 @@ type Opened = { provider: Provider; isTold: boolean };
 
 /** Every provider of a configuration, the most preferred first. */
 function openAll(config: ModelVariables, catalog: readonly ProviderDefinition[]): Opened[] {
-  const fetch = createHttpFetch();
+  const fetch = createHttpFetch(config);
   const opened: Opened[] = [];
   for (const { open, isTold, openListed } of catalog) {
     const provider = open(config, fetch);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Joined, MINUTE, milliseconds } from '../variable.ts';
 import { providerList, withKeys } from './addresses.ts';
 import { providerCatalog } from './providers/catalog.ts';
+import { ProxyVariables } from './proxies.ts';
 
 const Variables = z
   // Loose, because PROVIDERS names further variables, which hold keys.
@@ -22,5 +23,5 @@ const Variables = z
   });
 
 /** Those of every provider among them. */
-export const modelSlices = [Variables, ...providerCatalog.map(({ variables }) => variables)] as const;
+export const modelSlices = [Variables, ...providerCatalog.map(({ variables }) => variables), ProxyVariables] as const;
 export type ModelVariables = Joined<typeof modelSlices>;

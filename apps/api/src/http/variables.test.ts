@@ -25,6 +25,12 @@ test('an empty environment is valid, and every variable but the optional ones ha
     'OPENAI_BASE_URL',
     'OLLAMA_HOST',
     'OLLAMA_API_KEY',
+    'HTTPS_PROXY',
+    'HTTP_PROXY',
+    'NO_PROXY',
+    'https_proxy',
+    'http_proxy',
+    'no_proxy',
     'REDIS_CA_FILE',
     'MONGODB_URI',
   ];

@@ -4,7 +4,9 @@
  * deadlines, and fetch gives up after five minutes whatever they are.
  */
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher, interceptors, request } from 'undici';
+import { Agent, type Dispatcher, EnvHttpProxyAgent, interceptors, request } from 'undici';
+import { isLoopback } from '../../loopback.ts';
+import type { ProxyVariables } from '../proxies.ts';
 
 /** `body` is to be read to its end or destroyed. */
 export type Answer = { ok: boolean; status: number; headers: Headers; body: Readable };
@@ -24,6 +26,19 @@ function decompress(): Dispatcher.DispatcherComposeInterceptor {
   } finally {
     process.emitWarning = emitWarning;
   }
+}
+
+/** By the proxies, and past them to what listens on this machine: a proxy's loopback is another machine. */
+function connections({ HTTP_PROXY = '', HTTPS_PROXY = '', NO_PROXY = '' }: Partial<ProxyVariables>): Dispatcher {
+  const options = { ...DEADLINES, allowH2: false };
+  const direct = new Agent(options);
+  if (!HTTP_PROXY && !HTTPS_PROXY) return direct;
+  // What is empty is not looked up in the environment.
+  const proxies = { httpProxy: HTTP_PROXY, httpsProxy: HTTPS_PROXY, noProxy: NO_PROXY };
+  return new EnvHttpProxyAgent({ ...options, ...proxies }).compose((proxied) => (sent, handler) => {
+    const host = new URL(String(sent.origin)).hostname.replace(/^\[(.*)\]$/, '$1');
+    return isLoopback(host) ? direct.dispatch(sent, handler) : proxied(sent, handler);
+  });
 }
 
 function headersOf(received: Dispatcher.ResponseData['headers']): Headers {
@@ -57,9 +72,9 @@ async function answerTo(
   }
 }
 
-/** What sends requests, and keeps its connections. */
-export function createHttpFetch(): HttpFetch {
-  const dispatcher = new Agent({ ...DEADLINES, allowH2: false }).compose(
+/** What sends requests, by the proxies of a configuration. */
+export function createHttpFetch(proxies: Partial<ProxyVariables> = {}): HttpFetch {
+  const dispatcher = connections(proxies).compose(
     // Nobody asks for encoded answers, but there are servers that encode all they send.
     decompress(),
     // Like fetch it goes where it is sent on to, and gives a key to no other host than its own.

@@ -5,6 +5,7 @@
 import { ConfigError } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
+import { isLoopback } from '@beanline/shared/loopback.ts';
 import {
   apiKeyId,
   bearerToken,
@@ -17,7 +18,6 @@ import {
 } from '@beanline/shared/owner.ts';
 import type { ApiEnvironment } from '../variables.ts';
 import { createKnownKeys } from './known-keys.ts';
-import { isLoopback } from './loopback.ts';
 import { createOpenMode } from './open-mode.ts';
 
 export type Caller = {

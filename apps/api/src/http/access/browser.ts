@@ -5,7 +5,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { TaskError } from '@beanline/shared/errors.ts';
-import { isLoopback } from './loopback.ts';
+import { isLoopback } from '@beanline/shared/loopback.ts';
 
 const HOST = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::\d{1,5})?$/;
 
