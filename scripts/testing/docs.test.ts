@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { errorTable } from '@beanline/shared/errors.ts';
 import { eventData } from '@beanline/shared/event-data.ts';
 import { catalog } from '@beanline/shared/jobs/catalog.ts';
+import { SubmitHeaders, SubmitOptions } from '../../apps/api/src/routes/submit/submit-request.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { blocksOf, commandsOf, isShown, pages, proofsOf, ROOT, readPage, withIds } from './docs.ts';
 
@@ -102,9 +103,12 @@ test('the page of errors lists exactly the codes there are, with their status an
   );
 });
 
-test('the page of events names every event there is, and the page of submits every job type', () => {
+test('the page of events names every event there is, and the page of submits every job type, option and header', () => {
+  const submit = readPage('docs/api/submit.md');
+  for (const name of [...Object.keys(SubmitOptions.shape), ...Object.keys(SubmitHeaders.shape)])
+    assert.match(submit, new RegExp(`\`${name}[:=\`]`), name);
   for (const type of Object.keys(eventData)) assert.ok(readPage('docs/api/events.md').includes(`\`${type}\``), type);
-  for (const name of catalog.keys()) assert.ok(readPage('docs/api/submit.md').includes(`| \`${name}\``), name);
+  for (const name of catalog.keys()) assert.ok(submit.includes(`| \`${name}\``), name);
 });
 
 describe('what a page shows is compared with what its command prints', () => {
