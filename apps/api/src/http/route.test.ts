@@ -21,7 +21,7 @@ const Greeting = z.strictObject({ words: z.string().min(1).meta({ description: '
 const Greeted = z.object({ text: z.string().meta({ description: 'The greeting' }) }).meta({ id: 'Greeted' });
 const Who = z.object({ name: z.string().min(1).meta({ description: 'Who is greeted' }) });
 
-/** A route as the README adds one: a file with this, and its name in routes/catalog.ts. */
+/** A route as docs/internals/routes.md adds one: a file with this, and its name in routes/catalog.ts. */
 function greetRoute(app: App, { config }: Api) {
   route(app, {
     method: 'put',

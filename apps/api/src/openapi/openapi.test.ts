@@ -106,15 +106,13 @@ test('every operation has a name of its own, a summary, a tag of the list, and s
     assert.ok(tags.includes(operation.tags[0]), name);
     for (const status of ['400', '408', '500']) assert.ok(operation.responses[status], `${name} ${status}`);
     const placeholders = [...name.matchAll(/\{(\w+)\}/g)].map(([, placeholder]) => placeholder);
-    const inPath = operation.parameters
-      .map((parameter: Json) =>
-        parameter.$ref ? document.components.parameters[parameter.$ref.split('/').at(-1)] : parameter,
-      )
-      .filter((parameter: Json) => parameter.in === 'path');
-    assert.deepEqual(
-      inPath.map((parameter: Json) => parameter.name),
-      placeholders,
+    const parameters = operation.parameters.map((parameter: Json) =>
+      parameter.$ref ? document.components.parameters[parameter.$ref.split('/').at(-1)] : parameter,
     );
+    const namesIn = (place: string): string[] =>
+      parameters.filter((parameter: Json) => parameter.in === place).map((parameter: Json) => parameter.name);
+    assert.deepEqual(namesIn('path'), placeholders);
+    assert.ok(namesIn('header').includes('X-Request-Id'), name);
   }
 });
 
