@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { testCatalog } from '../../../../scripts/testing/catalog.ts';
 import { testRedis } from '../../../../scripts/testing/test-redis.ts';
 import { createApp, declareRoutes } from '../app.ts';
+import { corsHeaders, preflightHeaders } from '../http/access/browser.ts';
 import { type Api, createApi } from '../http/context.ts';
 import { HttpVariables } from '../http/variables.ts';
 import { openApiDocument } from './document.ts';
@@ -137,6 +138,28 @@ test('a key is asked for everywhere but on the pages that anybody may read, and 
     'GET /docs/',
     'GET /docs/{file}',
   ]);
+});
+
+test('a page of an allowed origin may send every header that a route reads, and read every header of an answer', async () => {
+  const document = await describe(catalog);
+  const origin = 'https://app.example.com';
+  const asks = { origin, 'access-control-request-method': 'POST' };
+  const sent: string[] = under(document, 'parameters')
+    .flat()
+    .flatMap((parameter: Json) => (parameter.in === 'header' ? [parameter.name] : []));
+  assert.ok(sent.includes('Idempotency-Key'));
+  const allowed = preflightHeaders('OPTIONS', asks, [origin])?.['Access-Control-Allow-Headers']?.split(', ');
+  assert.deepEqual(
+    sent.filter((name) => !allowed?.includes(name)),
+    [],
+  );
+  const read: string[] = under(document, 'headers').flatMap((headers: Json) => Object.keys(headers));
+  assert.ok(read.includes('X-Task-Id'));
+  const exposed = corsHeaders({ origin }, [origin])['Access-Control-Expose-Headers']?.split(', ');
+  assert.deepEqual(
+    read.filter((name) => !exposed?.includes(name)),
+    [],
+  );
 });
 
 test('every event and every error code of the tables is in it', async () => {
