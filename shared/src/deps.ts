@@ -9,6 +9,7 @@ import type { Outbox } from './outbox/outbox.ts';
 import type { createReadiness } from './outbox/readiness.ts';
 import type { Retention } from './outbox/retention.ts';
 import type { ApiKeys } from './owners/api-keys.ts';
+import type { OwnerLines } from './owners/lines.ts';
 import type { RateLimit } from './owners/rate-limit.ts';
 import type { Part } from './part.ts';
 import type { Presence } from './queue/presence.ts';
@@ -43,6 +44,7 @@ export type Deps = Sessions & {
   clockCheck: Pick<ClockCheck, 'off'>;
   apiKeys: ApiKeys;
   rateLimit: RateLimit;
+  listLines: OwnerLines;
   store: Store;
   answers: AnswerCache;
   cache: VersionedCache;

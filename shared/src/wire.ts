@@ -12,6 +12,7 @@ import { createOutbox } from './outbox/outbox.ts';
 import { createReadiness } from './outbox/readiness.ts';
 import { createRetention } from './outbox/retention.ts';
 import { createApiKeys } from './owners/api-keys.ts';
+import { createListLines } from './owners/lines.ts';
 import { createRateLimit } from './owners/rate-limit.ts';
 import { withParts } from './parts.ts';
 import { createPresence } from './queue/presence.ts';
@@ -69,6 +70,7 @@ export function wire(
     clock,
     clockCheck,
     apiKeys: createApiKeys(redis.tasks, keys),
+    listLines: createListLines(config.STORE_TIMEOUT_MS),
     rateLimit: createRateLimit(redis.tasks, keys, config.RATE_LIMIT),
     store,
     answers: createAnswerCache(redis.tasks, keys, config, { full: clock.crowded, log }),

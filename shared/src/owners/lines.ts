@@ -33,7 +33,7 @@ export function createOwnerLines(limits: { atOnce: number; inLine: number; waitM
     }
     const { waiting } = line;
     if (waiting.size >= limits.inLine) {
-      throw new TaskError('rate_limited', 'Too many searches at once.', { retryAfterMs: RETRY_AFTER_MS });
+      throw new TaskError('rate_limited', 'Too many of these requests at once.', { retryAfterMs: RETRY_AFTER_MS });
     }
     return new Promise((resolve, reject) => {
       const begin = () => {
@@ -77,3 +77,10 @@ export function createOwnerLines(limits: { atOnce: number; inLine: number; waitM
 /** Bounds the searches of each owner, so that they do not stop another one's. */
 export const createSearchLines = ({ kind }: Pick<Store, 'kind'>, timeoutMs: number) =>
   createOwnerLines({ atOnce: AT_ONCE[kind], inLine: IN_LINE, waitMs: timeoutMs });
+
+/** Lists of one owner under way at once, in one process: each may look at thousands of tasks. */
+const LISTS_AT_ONCE = 2;
+
+/** Bounds the lists of tasks of each owner. */
+export const createListLines = (timeoutMs: number) =>
+  createOwnerLines({ atOnce: LISTS_AT_ONCE, inLine: IN_LINE, waitMs: timeoutMs });

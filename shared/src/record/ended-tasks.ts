@@ -4,7 +4,7 @@ import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { ArchivedTask } from '../store.ts';
 import { isEnd } from '../task.ts';
-import { FIELDS, toLogEntry, toRecord } from './stored-task.ts';
+import { FIELDS, toLogEntry, toRecord } from './reads/stored-task.ts';
 import { createTranscript } from './transcript.ts';
 
 /** Entries read at once; text comes in pieces of 64 kB at most. */

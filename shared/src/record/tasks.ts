@@ -2,9 +2,10 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createAttemptScripts } from './attempt-scripts.ts';
+import { createListReads } from './reads/list-reads.ts';
+import { createTaskReads } from './reads/task-reads.ts';
 import { createRecordScripts } from './scripts.ts';
 import { createTaskKeys } from './task-keys.ts';
-import { createTaskReads } from './task-reads.ts';
 import { createTaskScripts } from './task-scripts.ts';
 import type { Limits } from './task-verdicts.ts';
 
@@ -15,6 +16,7 @@ export function createTasks(redis: RedisConnection, keys: Keys, partitions: numb
     ...createTaskScripts(redis, run, { keys, taskKeys, partitions, limits }),
     ...createAttemptScripts(run, taskKeys, limits),
     ...createTaskReads(redis, keys, partitions),
+    ...createListReads(redis, keys, partitions),
   };
 }
 

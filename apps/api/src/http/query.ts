@@ -20,6 +20,13 @@ export const whole = (min: number, max: number) =>
     .pipe(z.number().min(min).max(max))
     .meta(described({ type: 'integer', minimum: min, maximum: max }));
 
+/** A time of a query, in ms since the epoch. */
+export const time = () =>
+  z.iso
+    .datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' })
+    .transform((text) => Date.parse(text))
+    .meta(described({ type: 'string', format: 'date-time' }));
+
 /** `true` or `false` of a query. */
 export const flag = () =>
   z
@@ -27,8 +34,13 @@ export const flag = () =>
     .transform((text) => text === 'true')
     .meta(described({ type: 'boolean' }));
 
-export function parseQuery<Schema extends z.ZodType>(schema: Schema, c: ApiContext): z.output<Schema> {
-  const parsed = schema.safeParse(c.req.query());
+/** `given` where a route takes some of the query apart itself. */
+export function parseQuery<Schema extends z.ZodType>(
+  schema: Schema,
+  c: ApiContext,
+  given: Record<string, string> = c.req.query(),
+): z.output<Schema> {
+  const parsed = schema.safeParse(given);
   if (!parsed.success) throw invalid(fieldErrors(parsed.error));
   return parsed.data;
 }

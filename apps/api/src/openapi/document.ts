@@ -7,10 +7,11 @@ import { type Body, type Described, problemsOf, requestHeaders } from './operati
 export const VERSION = api.version;
 
 function operationOf(route: Described): ZodOpenApiOperationObject {
-  const { operationId, summary, tag, path, query, header, body, answers } = route.operation;
+  const { operationId, summary, description, tag, path, query, header, body, answers } = route.operation;
   return {
     operationId,
     summary,
+    ...(description && { description }),
     tags: [tag],
     ...(route.isPublic ? { security: [] } : {}),
     requestParams: { header: header ?? z.object(requestHeaders), ...(path && { path }), ...(query && { query }) },

@@ -17,6 +17,8 @@ export type Operation = {
   /** Unique; clients that are generated have a function of this name. */
   operationId: string;
   summary: string;
+  /** What the summary leaves out. */
+  description?: string;
   /** The heading it stands under. */
   tag: string;
   /** What the placeholders of the path stand for. */

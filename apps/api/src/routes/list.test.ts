@@ -144,3 +144,21 @@ test('a cancelled task moves between filters at once', async () => {
   assert.ok((await walk('&status=cancelled', 50)).includes(id));
   assert.ok(!(await walk('&status=scheduled', 50)).includes(id));
 });
+
+test('a list by a pair of the metadata, by times of creation and by a status has exactly the tasks that match them all', async () => {
+  const all = (await page('?limit=200')).tasks;
+  const of = (query: string) => walk(`&${query}`, 3);
+  const [third = ''] = ids.completed.slice(2);
+  assert.deepEqual(await of('metadata.number=2'), [third]);
+  assert.deepEqual(await of('metadata.number=2&status=failed'), []);
+  assert.deepEqual(await of('metadata.other=2'), []);
+  assert.deepEqual(await of('metadata.__proto__=2'), []);
+  const created_at = all.find(({ task_id }) => task_id === third)?.created_at;
+  const time = encodeURIComponent(String(created_at));
+  const at = all.filter((task) => String(task.created_at) >= String(created_at)).map(({ task_id }) => task_id);
+  assert.deepEqual(await of(`created_after=${time}`), at);
+  const before = all.filter((task) => String(task.created_at) < String(created_at)).map(({ task_id }) => task_id);
+  assert.deepEqual(await of(`created_before=${time}`), before);
+  assert.deepEqual(await of(`created_after=${time}&created_before=${time}`), []);
+  assertProblem(await ask(`${system.url}/tasks?created_after=yesterday`), 400, 'invalid_request');
+});

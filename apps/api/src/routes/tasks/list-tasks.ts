@@ -4,7 +4,7 @@ import { Status, taskJson } from '@beanline/shared/task-view.ts';
 import { listTasks } from '@beanline/shared/tasks/list-tasks.ts';
 import { z } from 'zod';
 import type { Api } from '../../http/context.ts';
-import { parseQuery, whole } from '../../http/query.ts';
+import { parseQuery, time, whole } from '../../http/query.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
 import { TaskList } from '../../openapi/answers.ts';
@@ -16,12 +16,30 @@ const listQuery = ({ catalog, partitions }: Api['deps']) =>
     type: z.enum([...catalog.keys()], 'there is no job type of this name').optional(),
     status: Status.optional(),
     limit: whole(1, 200).default(50),
+    created_after: time().optional().meta({ description: 'Created at this time or later' }),
+    created_before: time().optional().meta({ description: 'Created before this time' }),
     cursor: z
       .string()
       .refine((id) => partitionOf(id, partitions) !== null, 'must be a next_cursor of this list')
       .optional()
       .meta({ description: 'The next_cursor of the page before' }),
   });
+
+const METADATA = 'metadata.';
+
+/** `metadata.<name>=<value>`, as often as there are names, and what else is asked. */
+function splitMetadata(query: Record<string, string>) {
+  const metadata: [string, string][] = [];
+  const others: [string, string][] = [];
+  for (const [name, value] of Object.entries(query)) {
+    if (name.startsWith(METADATA)) metadata.push([name.slice(METADATA.length), value]);
+    else others.push([name, value]);
+  }
+  return {
+    metadata: metadata.length > 0 ? Object.fromEntries(metadata) : undefined,
+    others: Object.fromEntries(others),
+  };
+}
 
 export function listTasksRoute(app: App, { deps }: Api) {
   const ListQuery = listQuery(deps);
@@ -31,6 +49,8 @@ export function listTasksRoute(app: App, { deps }: Api) {
     operation: {
       operationId: 'listTasks',
       summary: 'Your tasks, newest first, without their outputs',
+      description:
+        '`metadata.<name>=<value>` finds tasks that were submitted with this pair; several must all be there.',
       tag: TAG,
       query: ListQuery,
       answers: {
@@ -41,8 +61,15 @@ export function listTasksRoute(app: App, { deps }: Api) {
       },
     },
     async handler(c) {
-      const { type, status, limit, cursor } = parseQuery(ListQuery, c);
-      const page = await listTasks(deps, c.get('owner'), { type, status, limit, before: cursor ?? null });
+      const { metadata, others } = splitMetadata(c.req.query());
+      const { cursor, created_after, created_before, ...query } = parseQuery(ListQuery, c, others);
+      const page = await listTasks(deps, c.get('owner'), {
+        ...query,
+        metadata,
+        createdAfter: created_after,
+        createdBefore: created_before,
+        before: cursor ?? null,
+      });
       const body = page.tasks.map((task) => taskJson(task, deps.clock.now(), 'listed')).join(',');
       const incomplete = page.incomplete ? ',"incomplete":true' : '';
       return replyJson(c, 200, `{"tasks":[${body}],"next_cursor":${JSON.stringify(page.next)}${incomplete}}`);

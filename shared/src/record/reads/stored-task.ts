@@ -1,6 +1,6 @@
 /** How a task stands in Redis: the fields of its record, and the entries of its log, as what they mean. */
-import type { LogEntry } from '../event.ts';
-import type { StoredStatus, TaskRecord } from '../task.ts';
+import type { LogEntry } from '../../event.ts';
+import type { StoredStatus, TaskRecord } from '../../task.ts';
 
 /** Of the record, what clients see. */
 export const FIELDS = [
@@ -38,6 +38,8 @@ export const FIELDS = [
 ] as const;
 /** The same without the output, which may be megabytes. */
 export const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');
+/** What a list is filtered by. */
+export const FILTER_FIELDS = ['type', 'status', 'attempt', 'due_at', 'created_at', 'metadata'] as const;
 
 /** Null when there is no record. */
 export function toRecord(id: string, names: readonly string[], values: (string | null)[]): TaskRecord | null {

@@ -1,19 +1,16 @@
 /** Reads of task records, logs and indexes. Every read for a client takes the owner, and a foreign task reads as none. */
-import { encodeFrame, type Frame, type LogEntry } from '../event.ts';
-import type { RedisConnection } from '../redis/connect.ts';
-import type { Keys } from '../redis/keys.ts';
-import { isEnd, type TaskRecord } from '../task.ts';
-import { partitionOf, partitionOfKey } from '../task-id.ts';
-import { doneData } from '../task-view.ts';
-import { FIELDS, LIST_FIELDS, toLogEntry, toRecord } from './stored-task.ts';
+import { encodeFrame, type Frame, type LogEntry } from '../../event.ts';
+import type { RedisConnection } from '../../redis/connect.ts';
+import type { Keys } from '../../redis/keys.ts';
+import { isEnd, type TaskRecord } from '../../task.ts';
+import { partitionOf, partitionOfKey } from '../../task-id.ts';
+import { doneData } from '../../task-view.ts';
+import { createRecordReads } from './read-record.ts';
+import { FIELDS, LIST_FIELDS, toLogEntry } from './stored-task.ts';
 
 export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: number) {
   const partition = (id: string) => partitionOf(id, partitions);
-
-  async function record(id: string, names: readonly string[]): Promise<TaskRecord | null> {
-    const p = partition(id);
-    return p === null ? null : toRecord(id, names, await redis.hmget(keys.task(p, id), ...names));
-  }
+  const record = createRecordReads(redis, keys, partitions);
 
   /** The `done` entry holds the status only; output, error and usage are stored once, in the record. */
   async function fill(id: string, entry: LogEntry): Promise<LogEntry | null> {
@@ -110,22 +107,6 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
       if (p === null) return null;
       const [status, due] = await redis.hmget(keys.task(p, id), 'status', 'due_at');
       return status && !isEnd(status) && status !== 'in_progress' ? Number(due) : null;
-    },
-
-    /**
-     * A page of an owner's tasks, newest first, without outputs. `before` is the last id of the page before; `ids` has
-     * `limit` of them when there may be more, also those whose record is gone.
-     */
-    async list(owner: string, limit: number, before: string | null): Promise<{ ids: string[]; tasks: TaskRecord[] }> {
-      const max = before === null ? '+' : `(${before}`;
-      const perPartition = await Promise.all(
-        Array.from({ length: partitions }, (_, p) =>
-          redis.zrange(keys.owner(p, owner), max, '-', 'BYLEX', 'REV', 'LIMIT', 0, limit),
-        ),
-      );
-      const ids = perPartition.flat().sort().reverse().slice(0, limit);
-      const records = await Promise.all(ids.map((id) => record(id, LIST_FIELDS)));
-      return { ids, tasks: records.filter((found) => found !== null && found.owner === owner) as TaskRecord[] };
     },
   };
 }
