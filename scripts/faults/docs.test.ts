@@ -42,7 +42,10 @@ describe('the commands of the README and of docs/api', async () => {
 
   for (const { path, commands } of sessions)
     test(`those of ${path} print what it shows`, async (t) => {
-      const shell = openShell({ cwd: ROOT, env: { ...process.env, ...NOTHING, DATA_DIR: beanline.dataDir } });
+      const shell = openShell({
+        cwd: ROOT,
+        env: { ...process.env, ...NOTHING, no_proxy: '127.0.0.1', DATA_DIR: beanline.dataDir },
+      });
       t.after(shell.close);
       const ids = new Map<string, string>();
       const run = ({ command }: Command) =>
