@@ -6,6 +6,8 @@ import { promisify } from 'node:util';
 import { deflate, inflate } from 'node:zlib';
 import type { BodyDocument, BodyKind, Collections, Key, Packed } from './schema.ts';
 
+export const bodyKinds: readonly BodyKind[] = ['input', 'output', 'events'];
+
 const DEFLATED_FROM = 4_096;
 /** Small enough to be written within STORE_TIMEOUT_MS over a slow network. */
 const PIECE_BYTES = 2 * 1024 * 1024;
