@@ -1,6 +1,6 @@
-/** When readers are asked to go: the API drains, or what they came with is valid no longer. */
+/** When a stream has to end before its task does: the API drains, or the reader's key is gone. */
 
-/** One listener for all streams: a signal goes through all it has for each that comes or goes, 1.2 s for 10,000. */
+/** One listener for all streams: adding or removing one walks through all that a signal has, 1.2 s for 10,000. */
 const leavers = new WeakMap<AbortSignal, Set<() => void>>();
 function leaversOf(signal: AbortSignal): Set<() => void> {
   const known = leavers.get(signal);
@@ -13,16 +13,16 @@ function leaversOf(signal: AbortSignal): Set<() => void> {
   return leaving;
 }
 
-/** `drain` spreads those who leave over `drainMs`; `revoked` lets nobody stay. */
+/** `drain` spreads the ends over `drainMs`; `revoked` ends a stream at once. */
 export type Leaving = { drain: AbortSignal; drainMs: number; revoked: AbortSignal | null };
 
-/** Calls `leave` when it is time, at once when it is already. What it returns takes that back. */
+/** Calls `leave` when the stream has to end, which may be now. Returns a function that stops waiting for that. */
 export function whenToLeave({ drain, drainMs, revoked }: Leaving, leave: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   const leaveLater = () => {
     timer = setTimeout(leave, Math.random() * drainMs * 0.9);
   };
-  // Who comes while the API drains goes on at another one at once.
+  // A reader that connects while the API drains goes on at another instance at once.
   if (drain.aborted || revoked?.aborted) {
     leave();
     return () => undefined;

@@ -22,7 +22,7 @@ export const askToComeBack = (c: ApiContext) => reply(c, 200, comeBack(), STREAM
 const bytesOf = (frames: readonly Frame[]) => frames.map((frame) => frame.bytes);
 const CRLF = Buffer.from('\r\n');
 
-/** What readers at the same place are given, as one chunk of HTTP/1.1: joined and framed once for all of them. */
+/** The frames as one chunk of HTTP/1.1: joined and framed once for all readers that are at the same place. */
 const chunks = new WeakMap<readonly Frame[], Buffer>();
 function chunkOf(frames: readonly Frame[]): Buffer {
   let chunk = chunks.get(frames);
@@ -47,8 +47,8 @@ function put(outgoing: ServerResponse, frames: readonly Frame[]): boolean {
 }
 
 /**
- * Begins the stream of one reader. While it has not taken what was written it is late: nothing more is written, `goOn` is
- * called when it has, and it is cut after READER_TIMEOUT_MS.
+ * Begins the stream of one reader and keeps it alive. A reader that has not taken what was written is late: the caller
+ * writes nothing more until `goOn` is called, and after READER_TIMEOUT_MS the reader is cut.
  */
 export function openReader(
   outgoing: ServerResponse,
@@ -75,7 +75,7 @@ export function openReader(
       late = setTimeout(() => outgoing.destroy(), READER_TIMEOUT_MS);
       (outgoing.socket ?? outgoing).once('drain', taken);
     },
-    /** Writes no more by itself. */
+    /** Ends the heartbeat. */
     stop(): void {
       clearInterval(heartbeat);
       clearTimeout(late);

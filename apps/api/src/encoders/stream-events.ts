@@ -16,7 +16,7 @@ type Followed = { id: string; owner: string; archived: boolean };
 /** Where frames come from: the live hub of the task, or the store. */
 type Channel = Pick<Awaited<ReturnType<Api['deps']['live']['follow']>>, 'pull' | 'unwait' | 'close'>;
 
-/** All that the store has after a cursor, at once; nothing more comes. */
+/** All that the store has after a cursor, in one piece. */
 const archiveOf = (deps: Api['deps'], { owner, id }: Followed): Channel => ({
   pull: async (cursor) => {
     const frames = await readArchivedEvents(deps, owner, id, cursor);
@@ -26,7 +26,7 @@ const archiveOf = (deps: Api['deps'], { owner, id }: Followed): Channel => ({
   close: () => undefined,
 });
 
-/** What has ended for good is not followed. */
+/** An archived task says nothing more, so nothing is subscribed to. */
 const openChannel = async (deps: Api['deps'], task: Followed): Promise<Channel> =>
   task.archived ? archiveOf(deps, task) : deps.live.follow(task.id);
 
@@ -69,26 +69,26 @@ function stream(
   let over = false;
   let done = false;
   let leaving = false;
-  let stay: (() => void) | undefined;
+  let stopWaitingToLeave: (() => void) | undefined;
 
   function close() {
     if (over) return;
     over = true;
     reader.stop();
-    stay?.();
+    stopWaitingToLeave?.();
     channel?.unwait(pump);
     channel?.close();
     ended.resolve();
   }
   function broke(error: unknown) {
     if (over) return;
-    // Redis went away mid-stream: the reader comes back with its last id.
+    // Redis went away: the reader reconnects with its last id.
     deps.log.debug({ error, task_id: task.id }, 'a stream broke');
     outgoing.destroy();
     close();
   }
 
-  /** The task has left Redis, so the rest is in the store; or it is gone with a failover, and the reader learns so when it comes back. */
+  /** The task has left Redis: the rest is in the store, or a failover lost it, and the reader learns that when it reconnects. */
   function vanish() {
     if (inStore) {
       close();
@@ -120,7 +120,7 @@ function stream(
     if (over) return;
     if (frames === null) return vanish();
     if (frames.length > 0) write(frames);
-    // None: it waits to be woken, unless it is to leave.
+    // Without frames the channel wakes it later, unless it has to leave.
     if (frames.length > 0 || leaving) pump();
   }
   function write(frames: Frame[]) {
@@ -132,10 +132,10 @@ function stream(
 
   outgoing.on('close', close);
   outgoing.on('error', close);
-  stay = whenToLeave({ drain, drainMs: config.DRAIN_MS, revoked }, () => {
+  stopWaitingToLeave = whenToLeave({ drain, drainMs: config.DRAIN_MS, revoked }, () => {
     leaving = true;
     if (channel) return pump();
-    // The subscription is still to come, and may be for long: the reader need not wait for it.
+    // The subscription may take long: the reader need not wait for it.
     close();
     outgoing.end(comeBack());
   });

@@ -8,7 +8,7 @@ import type { HttpVariables } from './variables.ts';
 /** Deeper ones, or more values, are attacks: parsing and checking such a body would hold up every other request. */
 type BodyLimits = Pick<HttpVariables, 'MAX_BODY_BYTES' | 'MAX_BODY_DEPTH' | 'MAX_BODY_VALUES'>;
 
-/** Bad fields one answer names, and how much of a field's name it repeats. */
+/** How many bad fields one answer names, and how much of each name. */
 const MAX_NAMED = 100;
 const MAX_NAME_LENGTH = 200;
 
@@ -22,7 +22,7 @@ const BYTE = {
   closeObject: 125,
 };
 
-/** What makes a body too much to parse, told without parsing it: one pass over the bytes. */
+/** Why a body is too much to parse, or null: one pass over the bytes. */
 function excess(json: Buffer, { MAX_BODY_DEPTH, MAX_BODY_VALUES }: BodyLimits): string | null {
   let depth = 0;
   let values = 0;
@@ -83,7 +83,7 @@ function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Buffer>
     const take = (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= maxBytes) return void chunks.push(chunk);
-      // What still comes flows by, unkept.
+      // The rest is read and dropped.
       incoming.off('data', take);
       chunks.length = 0;
       reject(tooLarge(maxBytes));

@@ -42,7 +42,7 @@ const patternOf = (path: string, some: string) =>
 /** Tells whether a request's path is that of one of these routes, a placeholder standing for what matches `some`. */
 export function isAtOneOf(routes: readonly Pick<Route, 'path'>[], some = '[^/]+'): (path: string) => boolean {
   const patterns = new Set(routes.map(({ path }) => patternOf(path, some)));
-  // Of no route at all it must match nothing.
+  // Without routes it matches nothing.
   const pattern = new RegExp(`^(?:${[...patterns].join('|') || '(?!)'})$`);
   return (path) => pattern.test(path);
 }

@@ -10,7 +10,7 @@ import { createApi } from './context.ts';
 import { newRequestId, problemBody, problemHeaders } from './problem.ts';
 import type { ApiEnvironment } from './variables.ts';
 
-/** What is under way at the end of the drain time may take this much longer. */
+/** Requests that are under way at the end of the drain time have this much longer. */
 const LAST_CALL_MS = 500;
 const LOOK_MS = 20;
 
@@ -33,9 +33,9 @@ function refuse(socket: Socket, error: TaskError, status: string) {
 }
 
 /**
- * Listens on HOST:PORT, unless that would let in the world without a key. `stop` drains: `/readyz` is 503 at once, so that load balancers leave; streams end at event
- * boundaries over the drain time; who comes meanwhile is still served, and told to close the connection. It stops listening
- * when nothing is under way, LEAVE_MS have passed at least, and DRAIN_MS at most.
+ * Listens on HOST:PORT, unless others could reach an API without keys. `stop` drains: `/readyz` is 503 at once, so that load
+ * balancers leave; streams end at event boundaries over the drain time; new requests are served, on connections that are
+ * closed after the answer. It stops listening when nothing is under way, after LEAVE_MS at least and DRAIN_MS at most.
  */
 export async function startServer(deps: Deps, config: ApiEnvironment) {
   const draining = new AbortController();
@@ -55,7 +55,7 @@ export async function startServer(deps: Deps, config: ApiEnvironment) {
     },
   }) as Server;
   const underWay = createActiveSet<ServerResponse>();
-  // Before the application: a response that is written at once must know already.
+  // Before the application, which may answer at once.
   server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
     if (draining.signal.aborted) response.shouldKeepAlive = false;
     response.on('close', underWay.join(response));
@@ -66,7 +66,7 @@ export async function startServer(deps: Deps, config: ApiEnvironment) {
   };
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET') return;
-    // Within another answer a refusal would be a piece of that one's body.
+    // A refusal within another answer would become a part of its body.
     if (isAnswered(socket)) socket.destroy();
     else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
       refuse(socket, new TaskError('request_timeout', 'The request arrived too slowly.'), '408 Request Timeout');

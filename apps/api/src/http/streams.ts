@@ -1,6 +1,6 @@
 /**
- * The requests of each owner that stay open, event streams and those that wait: how many there may be in this process, and
- * that none outlives its key.
+ * Event streams and waiting requests: an owner has at most MAX_OWNER_STREAMS of them in this process, and none outlives its
+ * key.
  */
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
@@ -8,10 +8,10 @@ import { type Access, type Caller, OPEN_CALLER } from './access/access.ts';
 import type { HttpVariables } from './variables.ts';
 
 const CHECK_MS = 2_000;
-/** Keys looked up at once: many, so that the last of thousands is told in time; not all, so that Redis has other work too. */
+/** Keys checked at a time: enough to get through thousands, and few enough to leave Redis time for other work. */
 const CHECKED_AT_ONCE = 100;
 
-/** One request's place. `revoked` aborts when what it was opened with, key or none, is valid no longer. */
+/** One request's place. `revoked` aborts when its key, or open mode, is no longer valid. */
 export type StreamPlace = { revoked: AbortSignal | null; close(): void };
 
 type OfKey = { caller: Caller; ended: AbortController; streams: number };
@@ -20,7 +20,7 @@ export function createStreams({ log }: Pick<Deps, 'log'>, access: Access, { MAX_
   const ofOwner = new Map<string, number>();
   const ofKey = new Map<string, OfKey>();
   let watching = false;
-  /** Who needs no key has no limit either: it is his own machine. */
+  /** Without keys there is no limit: the machine is the caller's own. */
   const openPlace: StreamPlace = { revoked: access.closed, close: () => undefined };
 
   async function checkKey([hash, entry]: [string, OfKey]) {

@@ -137,7 +137,7 @@ const StreamedEvent = z
   .object({
     id: EventId.meta({ description: 'Where to go on after this event: `Last-Event-ID`' }),
     event: z.enum(Object.keys(eventData) as EventType[]).meta({ description: 'Its type' }),
-    // An array for the library's sake, which leaves no schema that is nowhere used: what stands there is its item.
+    // An array, because the library names a schema only where one refers to it: its item is what is shown.
     data: z.array(EventView).meta({
       description: 'The event, as JSON text on one line',
       override({ jsonSchema }) {

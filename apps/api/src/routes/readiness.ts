@@ -1,6 +1,6 @@
 /**
- * `/readyz`: it can accept work now. Anyone may ask, so it says nothing of owners and tasks; and often, so that what costs
- * Redis something is asked for once a second.
+ * `/readyz`: it can accept work now. Anybody may ask, so it says nothing of owners and tasks; and often, so what is costly for
+ * Redis is asked once a second.
  */
 import type { Readiness as Known } from '@beanline/shared/outbox/readiness.ts';
 import type { Api } from '../http/context.ts';
@@ -102,7 +102,7 @@ export function readinessRoute(app: App, api: Api) {
       answers: { 200: json('It can', Readiness), 503: json('It cannot', Readiness) },
     },
     async handler(c) {
-      // One round trip for each who asks: what was known a second ago must not hide that Redis is frozen now.
+      // One round trip for each request: what was known a second ago must not hide that Redis is frozen now.
       const asked = deps.clock.available() ? ([read(), takesWrites(deps)] as const) : ([null, undefined] as const);
       const [known, writable, store] = await Promise.all([...asked, checkStore()]);
       const body = readinessJson(api, known, checksOf(api, known, writable, store));

@@ -28,7 +28,7 @@ export function createStoreCheck(store: Pick<Store, 'ping'>): () => Promise<Answ
     if (!asking && performance.now() - askedAt <= CACHE_MS) return last;
     asking ??= ask();
     const { promise, resolve } = Promise.withResolvers<Answer>();
-    // One that was away and does not answer is still away.
+    // A store that was away and does not answer is still away.
     const timer = setTimeout(() => resolve(last === 'away' ? 'away' : 'unknown'), PATIENCE_MS);
     const answer = await Promise.race([asking, promise]);
     clearTimeout(timer);

@@ -1,6 +1,7 @@
 /**
- * Who speaks. While the API is open everybody who reaches it is the one owner, and only this machine does. Once there were
- * keys, nobody gets in without one: also when the last is revoked. Five seconds after a change of keys every process knows.
+ * Who sends a request. While the API is open, everybody who reaches it is the one owner, and only this machine reaches it.
+ * Once there has been a key, every request needs one, also after the last is revoked. A change of keys is known to every
+ * process within five seconds.
  */
 import { ConfigError } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
@@ -23,7 +24,7 @@ import { createOpenMode } from './open-mode.ts';
 export type Caller = {
   owner: string;
   scopes: readonly Scope[];
-  /** The hash of a key that Redis holds; null of one that is configured, and of nobody's. */
+  /** The hash of a key that Redis holds; null for a configured key, and without a key. */
   hash: string | null;
 };
 
@@ -51,12 +52,12 @@ export function createAccess(
   }
 
   return {
-    /** Aborts when the API is open no longer: nobody is who he was without a key. */
+    /** Aborts when the API is no longer open: requests without a key lose their owner. */
     closed,
     needsKey,
     stop,
 
-    /** Who speaks by this Authorization header. Throws `unauthorized`, for every reason in the same words. */
+    /** The caller of this Authorization header. Throws `unauthorized`, for every reason in the same words. */
     async identify(authorization: string | undefined): Promise<Caller> {
       const token = authorization === undefined ? null : bearerToken(authorization);
       if (token !== null) {
@@ -70,13 +71,13 @@ export function createAccess(
       throw unauthorized();
     },
 
-    /** Whether the caller still is one: a request may outlast its key. */
+    /** Whether the caller is still valid: a request may outlast its key. */
     async isValid(caller: Caller): Promise<boolean> {
       if (caller === OPEN_CALLER) return !isClosed();
       return caller.hash === null || (await callerOf(caller.hash)) !== null;
     },
 
-    /** Before listening: waits for Redis and throws when the world could reach an API that asks nobody for a key. */
+    /** Before listening: waits for Redis, and throws when others could reach an API that has no keys. */
     async checkHost(): Promise<void> {
       if (isLoopback(config.HOST) || isClosed()) return;
       await clock.ready();

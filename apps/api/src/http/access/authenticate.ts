@@ -1,4 +1,4 @@
-/** Says of each request who sent it, and lets it pass: key, scope, rate. Open mode costs no hop to Redis. */
+/** Admits each request by its key, scope and rate, and sets its owner. Open mode asks Redis nothing. */
 import { TaskError } from '@beanline/shared/errors.ts';
 import { allows, type Scope } from '@beanline/shared/owner.ts';
 import type { MiddlewareHandler, Next } from 'hono';
@@ -9,7 +9,7 @@ import { isAtOneOf, type Route } from '../route.ts';
 import { OPEN_CALLER } from './access.ts';
 import { corsHeaders, preflightHeaders, refuseForeign } from './browser.ts';
 
-/** By the method alone, so that no route can be forgotten: who may not write can change nothing. */
+/** By the method alone, so that no route can be forgotten: a key that may not submit changes nothing. */
 const scopeOf = (method: string): Scope => (method === 'GET' || method === 'HEAD' ? 'read' : 'submit');
 
 /** Throws `forbidden` unless the caller's key has the scope. */
@@ -21,7 +21,7 @@ export function requireScope(c: ApiContext, scope: Scope): void {
 
 export function authenticate({ access, config, deps }: Api, routes: readonly Route[]): MiddlewareHandler<ApiEnv> {
   const { clock, rateLimit } = deps;
-  // What lies below a public page is public too: that there is nothing, anybody may know.
+  // What lies below a public page is public too: anybody may know that there is nothing.
   const isPublic = isAtOneOf(
     routes.filter((route) => route.isPublic),
     '.*',
@@ -34,7 +34,7 @@ export function authenticate({ access, config, deps }: Api, routes: readonly Rou
     if (preflight) return reply(c, 204, null, preflight);
     const headers = corsHeaders(incoming.headers, config.CORS_ORIGINS);
     c.set('headers', headers);
-    // Of a repeated header Node would take the first.
+    // Node would take the first of a repeated header.
     const given = incoming.headersDistinct.authorization ?? [];
     const caller = await access.identify(given.length === 1 ? given[0] : undefined);
     c.set('caller', caller);
@@ -51,7 +51,7 @@ export function authenticate({ access, config, deps }: Api, routes: readonly Rou
     throw new TaskError('rate_limited', `More than ${limit} requests in ${windowS} s.`, { retryAfterMs: resetMs });
   }
 
-  /** A stock reader gives up for good at 503 and 429, so what will pass is told it in its own language. */
+  /** An EventSource gives up for good at 503 and 429, so for what passes it is asked to come back. */
   function orComeBack(c: ApiContext, error: unknown): Response {
     const passes = error instanceof TaskError && (error.code === 'unavailable' || error.code === 'rate_limited');
     if (passes && c.req.method === 'GET' && isStream(c.req.path) && isEventSource(c)) return askToComeBack(c);

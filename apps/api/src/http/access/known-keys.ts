@@ -1,6 +1,6 @@
 /**
- * What Redis said of API keys, kept for a short time, found or not. Own code for the cache, because it must tell the two
- * apart: a flood of random keys may push out each other, never the keys in use.
+ * API keys as Redis has them, cached for a short time, found or not. Own code, because the cache must tell the two apart: a
+ * flood of random keys may push out each other, never the keys in use.
  */
 import type { Deps } from '@beanline/shared/deps.ts';
 import type { ApiKey } from '@beanline/shared/owner.ts';
@@ -12,7 +12,7 @@ const MAX_KNOWN = 10_000;
 
 type Known = { key: ApiKey | null; until: number };
 
-/** Finds the key of a hash, null when there is none; at once where it is known. Many who ask at once are one look-up. */
+/** Finds the key of a hash; null when there is none. Requests that ask at the same time share one look-up. */
 export function createKnownKeys({ apiKeys, clock }: Pick<Deps, 'apiKeys' | 'clock'>) {
   const found = recent<Known>(MAX_KNOWN);
   const missing = recent<Known>(MAX_KNOWN);

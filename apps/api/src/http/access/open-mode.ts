@@ -1,12 +1,12 @@
 /**
- * Whether the API is open: it is while there is no API key anywhere. The first key ends that, in every process within
- * seconds, and there is no way back while the process lives.
+ * Open mode: no API key exists, so no request needs one. The first key ends it in every process within seconds, and it does
+ * not come back while the process lives.
  */
 import type { Deps } from '@beanline/shared/deps.ts';
 
-/** How long it counts that there are no keys. */
+/** How long the answer counts that there are no keys. */
 const OPEN_MS = 3_000;
-/** How often their absence is asked for, so that no request waits for the answer. */
+/** How often Redis is asked for keys, so that no request waits for the answer. */
 const OPEN_CHECK_MS = 1_000;
 
 export function createOpenMode({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | 'clock' | 'log'>, hasKeys: boolean) {
@@ -38,7 +38,7 @@ export function createOpenMode({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | '
   }, OPEN_CHECK_MS).unref();
 
   return {
-    /** Aborts when it ends. */
+    /** Aborts when open mode ends. */
     closed: closing.signal,
     isClosed,
     countKeys,
@@ -48,7 +48,7 @@ export function createOpenMode({ apiKeys, clock, log }: Pick<Deps, 'apiKeys' | '
       if (performance.now() - openAt < OPEN_MS) return false;
       return countKeys().then(isClosed);
     },
-    /** Asks no more by itself. */
+    /** Stops asking. */
     stop: () => clearInterval(openCheck),
   };
 }

@@ -23,7 +23,7 @@ export function deleteSessionRoute(app: App, { deps }: Api) {
     async handler(c) {
       const [owner, id] = [c.get('owner'), sessionIdOf(c)];
       const deleted = isSessionId(id) && (await store.sessions.delete(owner, id));
-      // Also when it was gone: whoever deleted it may have died before he came this far.
+      // Also when it was gone: the process that deleted it may have died before this.
       if (isSessionId(id)) await sessionCache.deleted(owner, id);
       if (!deleted) throw noSession();
       return reply(c, 204, null);

@@ -1,4 +1,4 @@
-/** How every submit goes on once its body is read: the request is checked, its task made, and answered as its headers ask. */
+/** What every submit does with its body: checks it, creates the task, and answers in the form that the headers ask for. */
 import { TaskError } from '@beanline/shared/errors.ts';
 import { START } from '@beanline/shared/event.ts';
 import type { JobType } from '@beanline/shared/job-type.ts';
@@ -40,7 +40,7 @@ export function submitRequest({ deps, config }: Api, c: ApiContext, type: JobTyp
   });
 }
 
-/** Submits, and answers: the task's events, the finished task, or that it is accepted. */
+/** Creates the task and answers with its events, with the finished task, or with 202. */
 export async function accept(api: Api, c: ApiContext, request: SubmitRequest): Promise<Response> {
   const stream = wantsEvents(headerOf(c, 'accept'));
   if (stream) requireScope(c, 'read');
@@ -82,7 +82,7 @@ async function replayedTask(deps: Api['deps'], owner: string, id: string): Promi
   }
 }
 
-/** The task when it rests, or when the wait is over. */
+/** The task as it is when it rests, or when the wait is over. */
 async function waitedFor(api: Api, c: ApiContext, id: string, found: FoundTask | undefined, seconds: number) {
   const from = found ?? createdTask(id);
   // Only what comes after the record counts: an approval that was answered is no reason to stop waiting.
@@ -96,7 +96,7 @@ async function waitedFor(api: Api, c: ApiContext, id: string, found: FoundTask |
 /** The key may have gone while the request waited. */
 const mayStillRead = ({ access }: Api, c: ApiContext) => access.isValid(c.get('caller')).catch(() => false);
 
-/** `task` is given where it was read: of one just created all is known. */
+/** `task` is undefined when it was just created and not read. */
 function acceptedJson(type: JobType, submitted: Submitted, task: FoundTask | undefined, now: number): Accepted {
   const { id } = submitted;
   const createdAt = task?.createdAt ?? (submitted.replayed ? 0 : submitted.createdAt);

@@ -23,7 +23,7 @@ function answers(task: z.ZodType) {
   };
 }
 
-/** The operation of a submit: what is its own, and what it has in common with the others. `problems` are more of them. */
+/** The operation of a submit: what is its own, and what all of them share. */
 export function submitOperation(
   { deps }: Api,
   { problems = [], ...own }: Omit<Operation, 'tag' | 'header' | 'answers'>,

@@ -63,7 +63,7 @@ const Options = z.strictObject({
   }),
   metadata: z
     .unknown()
-    // A record would drop this name without a word.
+    // A record schema would drop this name silently.
     .refine((pairs) => !isObject(pairs) || !Object.hasOwn(pairs, '__proto__'), {
       path: ['__proto__'],
       message: 'is not allowed as a name',
