@@ -4,9 +4,11 @@ import { hostname } from 'node:os';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chat, followToEnd, post, submit } from '../../../../scripts/testing/client.ts';
+import { startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { watchMachine } from '../../../../scripts/testing/machine.ts';
 import { ask, eventually } from '../../../../scripts/testing/raw.ts';
 import { type Program, type System, startSystem } from '../../../../scripts/testing/system.ts';
+import { testRedis } from '../../../../scripts/testing/test-redis.ts';
 
 const CLOCK_AHEAD = fileURLToPath(new URL('../../../../scripts/testing/clock-ahead.ts', import.meta.url));
 const AHEAD_MS = 5_000;
@@ -15,7 +17,7 @@ const RIGHT = "this machine's clock agrees with that of Redis again";
 
 const readyz = ({ url }: Pick<System, 'url'>) => ask(`${url}/readyz`);
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever an answer holds
-const until = (system: System, holds: (json: any) => boolean) =>
+const until = (system: Pick<System, 'url'>, holds: (json: any) => boolean) =>
   eventually(
     () => readyz(system),
     ({ json }) => holds(json),
@@ -58,7 +60,7 @@ test('/readyz tells of a relay that is gone and of the age of what it left unrea
 });
 
 test('/readyz shows how full a queue is; a queue at its limit answers 429 itself, and the API stays ready', async (t) => {
-  const system = await startSystem({ runners: 0, relays: 0, env: { MAX_QUEUE_TASKS: '3' } });
+  const system = await startInProcess({ runners: 0, relays: 0, env: { MAX_QUEUE_TASKS: '3' } });
   t.after(system.stop);
   for (let i = 0; i < 3; i++) await submit(system.url, chat('later', { delay_ms: 600_000 }));
   const { status, json } = await until(system, ({ checks }) => checks.queues === 'full');
@@ -70,24 +72,27 @@ test('/readyz shows how full a queue is; a queue at its limit answers 429 itself
 });
 
 test('an API whose Redis takes no writes is not ready, and is again when it does', async (t) => {
-  const system = await startSystem({ runners: 0, relays: 0 });
+  const redis = await testRedis();
+  const system = await startInProcess({ redis, runners: 0, relays: 0 });
   t.after(system.stop);
-  await system.redis.cli('CONFIG', 'SET', 'min-replicas-to-write', '1');
+  t.after(redis.stop);
+  await redis.cli('CONFIG', 'SET', 'min-replicas-to-write', '1');
   const refused = await until(system, ({ checks }) => checks.writes === 'refused');
   assert.deepEqual([refused.status, refused.json.status, refused.json.checks.redis], [503, 'unavailable', 'ok']);
   assert.equal((await post(system.url, '/api/chat', chat())).status, 503);
-  await system.redis.cli('CONFIG', 'SET', 'min-replicas-to-write', '0');
+  await redis.cli('CONFIG', 'SET', 'min-replicas-to-write', '0');
   const back = await until(system, ({ status }) => status === 'ready');
   assert.deepEqual([back.status, back.json.checks.writes], [200, 'ok']);
   assert.equal(queueOf(back.json).waiting, 0, 'nothing was accepted meanwhile');
 });
 
 test('/readyz asked by many costs Redis one look a second, and names no owner, task or machine', async (t) => {
-  const system = await startSystem({ runners: 1, relays: 0 });
+  const redis = await testRedis();
+  const system = await startInProcess({ redis, runners: 1, relays: 0 });
   t.after(system.stop);
+  t.after(redis.stop);
   const id = await submit(system.url, chat('later', { delay_ms: 600_000 }));
-  const looks = async () =>
-    Number(/cmdstat_xlen:calls=(\d+)/.exec(await system.redis.cli('INFO', 'commandstats'))?.[1] ?? 0);
+  const looks = async () => Number(/cmdstat_xlen:calls=(\d+)/.exec(await redis.cli('INFO', 'commandstats'))?.[1] ?? 0);
   const before = await looks();
   const startedAt = performance.now();
   for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 50 }, () => readyz(system)));
@@ -96,7 +101,7 @@ test('/readyz asked by many costs Redis one look a second, and names no owner, t
   t.diagnostic(`${cost} looks for 1,000 requests in ${seconds.toFixed(1)} s`);
   assert.ok(cost <= seconds + 1, `${cost} looks in ${seconds} s`);
   const { text } = await readyz(system);
-  const worker = `${hostname()}:${system.runners[0]?.child.pid}`;
+  const worker = `${hostname()}:${process.pid}`;
   for (const secret of [id, 'local', worker, system.redis.url]) {
     assert.ok(!text.includes(secret), secret);
   }
