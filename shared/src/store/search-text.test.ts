@@ -10,12 +10,15 @@ const TEXTS = [
   'İstanbul ẞ ß',
   'x'.repeat(50),
   'é vs e\u0301',
+  'ΠΡΟΣΟΧΗ στο ΟΔΟΣ',
+  'ＷＩＤＥ ﬃ ſ Ꭰꭰ',
+  'ㅋㅋㅠㅠ',
 ];
 
 test('every part of a text is found by its trigrams, of any length and in any script', () => {
   for (const text of TEXTS) {
     const trigrams = new Set(trigramsOf(text));
-    const letters = [...text.normalize('NFC').toLowerCase()];
+    const letters = [...text.normalize('NFC')];
     for (let from = 0; from < letters.length; from++) {
       for (let to = from + 1; to <= letters.length; to++) {
         const query = letters.slice(from, to).join('');

@@ -1,10 +1,9 @@
 /**
- * How text is searched, the same in every store: a query is found wherever its letters stand in a text, case folded, in any
- * script. A store finds candidates by trigrams, which it keeps as an index, and checks each by `contains`.
+ * How text is searched, the same in every store: a query is found wherever its letters stand in a text, folded (fold-text.ts),
+ * in any script. A store finds candidates by trigrams, which it keeps as an index, and checks each by `contains`.
  */
+import { foldText } from './fold-text.ts';
 
-/** Of a body, this much is searched. */
-export const MAX_SEARCHED = 200_000;
 /**
  * Different trigrams that are kept of a text, and of all texts of one turn. Speech has far fewer; random letters have as many as
  * letters, and an index takes about 10 µs for each, in a transaction that every other writer waits for.
@@ -20,12 +19,9 @@ export const MAX_COMPARED = 20_000_000;
 /** Ends a text in its trigrams, so that its last one and two letters begin a trigram too. */
 const END = '\u0000';
 
-/** The form in which texts are compared: composed, lower case, half letters as U+FFFD, as which stores keep them. */
-export const fold = (text: string) => text.slice(0, MAX_SEARCHED).normalize('NFC').toLowerCase().toWellFormed();
-
 /** The first three letters in a row of a text, each once, up to `most`; of its last two letters, with the end. */
 export function trigramsOf(text: string, most = MAX_TRIGRAMS): string[] {
-  const letters = [...fold(text), END, END];
+  const letters = [...foldText(text), END, END];
   const trigrams = new Set<string>();
   for (let i = 0; i + 2 < letters.length && trigrams.size < most; i++) trigrams.add(letters.slice(i, i + 3).join(''));
   return [...trigrams];
@@ -46,7 +42,7 @@ export function turnTrigrams(texts: string[]): string[][] {
  * with it.
  */
 export function wantedTrigrams(query: string): { all: string[] } | { prefix: string } {
-  const folded = fold(query);
+  const folded = foldText(query);
   const letters = [...folded];
   if (letters.length < 3) return { prefix: folded };
   const trigrams = new Set<string>();
@@ -54,4 +50,4 @@ export function wantedTrigrams(query: string): { all: string[] } | { prefix: str
   return { all: [...trigrams] };
 }
 
-export const contains = (text: string, query: string) => fold(text).includes(fold(query));
+export const contains = (text: string, query: string) => foldText(text).includes(foldText(query));

@@ -39,7 +39,57 @@ const QUERIES = [
   ...['👩', '👩‍👩', '👍', '🏽 are', '\ud83d', '\u0000', 'a\u0000', 'b\u0000\u0000', 'ab', 'a', ' '],
 ];
 
+/** A text, and how another one may ask for it. */
+const FOLDED: [text: string, query: string, why: string][] = [
+  ['Η ΠΡΟΣΟΧΗ', 'ΠΡΟΣ', 'a sigma that ends the query and not the word'],
+  ['ο προς', 'ΠΡΟΣ ', 'a sigma that ends the word and not the query'],
+  ['STRASSE', 'straße', 'a query that gets longer'],
+  ['Straße', 'STRASSE', 'a text that gets longer'],
+  ['STRAẞE', 'strasse', 'the capital sharp s'],
+  ['İSTANBUL', 'istanbul', 'a capital with its dot'],
+  ['istanbul', 'İSTANBUL', 'the same the other way round'],
+  ['I\u0307ZMİR', 'izmir', 'the dot as a letter of its own'],
+  ['DIYARBAKIR', 'diyarbakır', 'a letter without its dot'],
+  ['ışık', 'IŞIK', 'the same the other way round'],
+  ['\u1112\u116c\u110b\u1174', '회의', 'Korean letters that are joined by the query'],
+  ['회의록', '\u1112\u116c\u110b\u1174', 'Korean letters that are taken apart by the query'],
+  ['ㅋㅋㅠㅠ', 'ㅋㅋ', 'Korean letters that stand alone'],
+  ['ㅋㅋㅠㅠ', 'ㅠ', 'Korean letters that stand alone, at the end'],
+  ['ｈｅｌｌｏ　ＷＯＲＬＤ', 'Hello world', 'full width'],
+  ['half width', 'ＨＡＬＦ', 'full width in the query'],
+  ['ｶﾞｷﾞ', 'ガギ', 'half width, with the mark as a letter of its own'],
+  ['the oﬃce', 'OFFICE', 'ligatures'],
+  ['Office', 'oﬃ', 'ligatures in the query'],
+  ['ᎣᏏᏲ', '\uab73\uab9f\u13fa', 'Cherokee, whose small letters came later'],
+  ['ſeſſion', 'SESSION', 'the long s'],
+  ['Ångström', 'A\u030angstro\u0308m', 'accents as letters of their own in the query'],
+  ['E\u0301COLE', 'école', 'accents as letters of their own in the text'],
+  ['ᾳδης', 'ΑΙΔΗΣ', 'a letter that folds to two'],
+  ['𐐀𐐁', '𐐨𐐩', 'letters beyond 16 bits'],
+];
+
 export function searchContract(stores: () => Pair) {
+  test('a text is found however its letters are cased, composed or formed, in messages and in titles', async () => {
+    const { one, two } = stores();
+    for (const [text, query, why] of FOLDED) {
+      const owner = someOwner();
+      const title = { title: `(${text})`, titleBy: 'client' } as const;
+      const { sessionId, messages } = await talk(one, owner, ['before', `${text} and more`], title);
+      const expected = [{ sessionId, id: messages[1]?.id }];
+      assert.deepEqual(await two.messages.matching(owner, query, 10), expected, why);
+      assert.deepEqual(await two.sessions.titled(owner, query.trim(), 10), [sessionId], why);
+    }
+  });
+
+  test('letters that differ by more than their case stay apart', async () => {
+    const { one } = stores();
+    const owner = someOwner();
+    await talk(one, owner, ['cafe', 'ΠΡΟΣΟΧΗ', 'strase', '가각', 'ㅋㅠ']);
+    for (const query of ['café', 'προσοχή', 'straße', '가가', '큐']) {
+      assert.deepEqual(await one.messages.matching(owner, query, 10), [], query);
+    }
+  });
+
   test('messages that contain the query are found, and no others, in any script and of any length', async () => {
     const { one, two } = stores();
     const owner = someOwner();

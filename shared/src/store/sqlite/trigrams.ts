@@ -5,7 +5,8 @@
  */
 
 import { timeOf } from '../../task-id.ts';
-import { fold, MAX_CANDIDATES, MAX_COMPARED, wantedTrigrams } from '../search-text.ts';
+import { foldText } from '../fold-text.ts';
+import { MAX_CANDIDATES, MAX_COMPARED, wantedTrigrams } from '../search-text.ts';
 import type { Sql } from './schema.ts';
 
 export type TrigramTable = 'message_trigrams' | 'title_trigrams';
@@ -50,7 +51,7 @@ export function searchTrigrams<T>(
   look: (place: number) => { text: string; found: T } | undefined,
 ): T[] {
   const { table, owner, query, limit } = search;
-  const wanted = fold(query);
+  const wanted = foldText(query);
   const number = ownerNumber(sql, owner);
   if (wanted === '' || number === undefined) return [];
   const found: T[] = [];
@@ -62,8 +63,9 @@ export function searchTrigrams<T>(
     const row = look(place as number);
     if (!row) continue;
     candidates++;
-    letters += row.text.length;
-    if (fold(row.text).includes(wanted)) found.push(row.found);
+    const folded = foldText(row.text);
+    letters += folded.length;
+    if (folded.includes(wanted)) found.push(row.found);
   }
   return found;
 }
