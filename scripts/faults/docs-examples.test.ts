@@ -13,6 +13,7 @@ import { blocksOf, readPage } from '../testing/docs.ts';
 const EXAMPLES = [
   { page: 'README.md', list: 'shared/src/jobs/catalog.ts' },
   { page: 'docs/internals/routes.md', list: 'apps/api/src/routes/catalog.ts' },
+  { page: 'docs/internals/parts.md', list: 'shared/src/parts.ts' },
 ];
 
 /** Writes the example of a page into the file it names, and enters what it exports into a list. */
@@ -28,7 +29,7 @@ async function add(clone: string, { page, list }: (typeof EXAMPLES)[number]): Pr
   await writeFile(join(clone, list), entered);
 }
 
-test('a job type and a route that are added as their pages say pass the checks, answer, and are in the document', async (t) => {
+test('a job type, a route and a part that are added as their pages say pass the checks, work, and are in the document', async (t) => {
   const clone = await cloneTree(t);
   for (const example of EXAMPLES) await add(clone, example);
   for (const script of ['format', 'check']) await promisify(execFile)('npm', ['run', script], { cwd: clone });
@@ -43,6 +44,8 @@ test('a job type and a route that are added as their pages say pass the checks, 
   assert.deepEqual([status, json.type, json.status], [200, 'haiku.write', 'completed']);
   assert.match(json.output.poem, /queues/);
   assert.equal((await post(beanline.url, '/api/haiku', {})).json.errors[0].path, 'about');
+  const shouted = await post(beanline.url, '/api/haiku', { about: 'QUEUES, QUEUES AND QUEUES EVERYWHERE' });
+  assert.deepEqual([shouted.status, shouted.json.detail], [400, 'Please do not shout.']);
   const time = await fetch(`${beanline.url}/time`);
   assert.deepEqual([time.status, Object.keys((await time.json()) as object)], [200, ['now']]);
   const document = (await (await fetch(`${beanline.url}/openapi.json`)).json()) as { paths: Record<string, unknown> };
