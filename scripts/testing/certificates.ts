@@ -16,7 +16,7 @@ export const noCertificates = hasOpenssl ? false : 'SKIPPED: there is no openssl
 
 export type Certificates = Awaited<ReturnType<typeof testCertificates>>;
 
-/** Makes them, for 127.0.0.1, in a directory of their own. */
+/** Makes them, for 127.0.0.1 and model.example, in a directory of their own. */
 export async function testCertificates() {
   const dir = await mkdtemp(join(tmpdir(), 'beanline-tls-'));
   const at = (name: string) => join(dir, name);
@@ -27,7 +27,7 @@ export async function testCertificates() {
     await openssl('req', '-x509', ...key, '-days', '2', '-subj', `/CN=${name}`, ...files);
   }
   await openssl('req', ...key, '-subj', '/CN=redis', '-keyout', at('redis.key'), '-out', at('redis.csr'));
-  await writeFile(at('names'), 'subjectAltName=IP:127.0.0.1\n');
+  await writeFile(at('names'), 'subjectAltName=IP:127.0.0.1,DNS:model.example\n');
   const signer = ['-CA', at('ca.crt'), '-CAkey', at('ca.key'), '-CAcreateserial', '-days', '2'];
   const files = ['-in', at('redis.csr'), '-extfile', at('names'), '-out', at('redis.crt')];
   await openssl('x509', '-req', ...signer, ...files);

@@ -1,9 +1,14 @@
 /** By which way model calls go: the proxies of the environment, and past them. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { pipeline } from 'node:stream';
 import { describe, type TestContext, test } from 'node:test';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { noCertificates, testCertificates } from '../../../../scripts/testing/certificates.ts';
 import {
   callOf,
   collect,
@@ -23,7 +28,7 @@ const startModel = (t: TestContext) =>
     response.writeHead(200, { 'content-type': dialect.contentType }).end(dialect.text('hello') + dialect.end());
   });
 
-/** A proxy that takes every name for this machine; it refuses all tunnels. */
+/** A proxy that takes every name for this machine, and makes tunnels to ports above 1023. */
 async function startProxy(t: TestContext) {
   const asked: string[] = [];
   const keys: unknown[] = [];
@@ -39,10 +44,16 @@ async function startProxy(t: TestContext) {
       }),
     );
   });
-  server.on('connect', ({ url, headers }, socket: Socket) => {
+  server.on('connect', ({ url = '', headers }, socket: Socket) => {
     asked.push(`CONNECT ${url}`);
     keys.push(headers['proxy-authorization']);
-    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    const port = Number(url.split(':')[1]);
+    if (port < 1024) {
+      socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+      return;
+    }
+    const there = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+    pipeline(socket, there, socket, () => undefined);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   t.after(() => {
@@ -71,13 +82,34 @@ test('a call to a model server goes through the proxy, whole, with the login of 
 });
 
 for (const variable of ['HTTPS_PROXY', 'HTTP_PROXY']) {
-  test(`a call with TLS goes through a tunnel of ${variable}`, async (t) => {
+  test(`a call with TLS asks ${variable} for a tunnel, and a refusal is provider_busy`, async (t) => {
     const proxy = await startProxy(t);
     const error = await failureOf(call('https://model.example/v1', { [variable]: proxy.at }));
     assert.equal(error.code, 'provider_busy');
     assert.deepEqual(proxy.asked, ['CONNECT model.example:443']);
   });
 }
+
+test('a call with TLS goes through a tunnel, in which the proxy reads nothing', { skip: noCertificates }, async (t) => {
+  const certificates = await testCertificates();
+  const before = getCACertificates('default');
+  setDefaultCACertificates([...before, readFileSync(certificates.caFile, 'utf8')]);
+  const { 'tls-key-file': key = '', 'tls-cert-file': cert = '' } = certificates.settings(0);
+  const model = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_, response) => {
+    response.writeHead(200, { 'content-type': dialect.contentType }).end(dialect.text('hello') + dialect.end());
+  });
+  await once(model.listen(0, '127.0.0.1'), 'listening');
+  t.after(async () => {
+    setDefaultCACertificates(before);
+    model.closeAllConnections();
+    model.close();
+    await certificates.remove();
+  });
+  const proxy = await startProxy(t);
+  const host = `model.example:${(model.address() as AddressInfo).port}`;
+  assert.equal((await call(`https://${host}/v1`, { HTTPS_PROXY: proxy.at })).text, 'hello');
+  assert.deepEqual(proxy.asked, [`CONNECT ${host}`]);
+});
 
 test('a variable in lower case counts before the same in upper case', async (t) => {
   const [model, proxy, other] = [await startModel(t), await startProxy(t), await startProxy(t)];
