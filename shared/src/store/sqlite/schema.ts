@@ -118,11 +118,14 @@ export function openSql(file: string, busyMs: number): Sql {
     database.close();
     throw error;
   }
-  const statements = new Map<string, StatementSync>();
-  const prepared = (text: string) => {
+  const reads = new Map<string, StatementSync>();
+  const writes = new Map<string, StatementSync>();
+  const prepared = (text: string, statements = reads) => {
     let statement = statements.get(text);
     if (!statement) {
       statement = database.prepare(text);
+      // Full-text search leaves a last row id behind that is too large for a number, on which Node 26 throws.
+      statement.setReadBigInts(statements === writes);
       statements.set(text, statement);
     }
     return statement;
@@ -131,7 +134,7 @@ export function openSql(file: string, busyMs: number): Sql {
     get: (text, ...values) => prepared(text).get(...values) as Row | undefined,
     all: (text, ...values) => prepared(text).all(...values) as Row[],
     each: (text, ...values) => prepared(text).iterate(...values) as Iterable<Row>,
-    run: (text, ...values) => Number(prepared(text).run(...values).changes),
+    run: (text, ...values) => Number(prepared(text, writes).run(...values).changes),
     inTransaction: () => database.isTransaction,
     close: () => database.close(),
   };
