@@ -68,6 +68,41 @@ function clientOptions({ pool, timeoutMs, watch }: MongoOptions) {
   } satisfies MongoClientOptions & { connectionType: unknown };
 }
 
+async function makeClient(options: MongoOptions): Promise<MongoClient> {
+  // Loaded here: a program whose store is SQLite need not load it.
+  const driver = await import('mongodb');
+  const given = clientOptions(options);
+  let client: MongoClient;
+  try {
+    client = new driver.MongoClient(options.uri, given);
+  } catch {
+    // Without the driver's words, which may repeat parts of the URI, and that holds a password.
+    throw away('The store is not reachable: MONGODB_URI is not one that the MongoDB driver takes.');
+  }
+  options.watch?.(client);
+  return client;
+}
+
+/** What the work gives, or `unavailable` when it is not there in time or the server is away. */
+async function bounded<T>(withinMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const deadline = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = away(`The store did not answer within ${withinMs} ms.`);
+      deadline.abort(error);
+      reject(error);
+    }, withinMs);
+  });
+  try {
+    return await Promise.race([work(deadline.signal), late]);
+  } catch (error) {
+    throw isAway(error) ? away('The store is not reachable.', error) : error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 export function mongoConnection(options: MongoOptions) {
   const { timeoutMs, log } = options;
   let made: Promise<MongoClient> | undefined;
@@ -79,24 +114,9 @@ export function mongoConnection(options: MongoOptions) {
   let answers = 0;
   let asking = false;
 
-  async function makeClient(): Promise<MongoClient> {
-    // Loaded here: a program whose store is SQLite need not load it.
-    const driver = await import('mongodb');
-    const given = clientOptions(options);
-    let client: MongoClient;
-    try {
-      client = new driver.MongoClient(options.uri, given);
-    } catch {
-      // Without the driver's words, which may repeat parts of the URI, and that holds a password.
-      throw away('The store is not reachable: MONGODB_URI is not one that the MongoDB driver takes.');
-    }
-    options.watch?.(client);
-    return client;
-  }
-
   async function connected(): Promise<Db> {
     if (closed) throw away('The store is closed.');
-    made ??= makeClient();
+    made ??= makeClient(options);
     made.catch(() => {
       made = undefined;
     });
@@ -110,35 +130,16 @@ export function mongoConnection(options: MongoOptions) {
     return client.db(options.database);
   }
 
-  async function bounded<T>(work: (signal: AbortSignal) => Promise<T>, withinMs = timeoutMs): Promise<T> {
-    const deadline = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const error = away(`The store did not answer within ${withinMs} ms.`);
-        deadline.abort(error);
-        reject(error);
-      }, withinMs);
-    });
-    try {
-      return await Promise.race([work(deadline.signal), late]);
-    } catch (error) {
-      throw isAway(error) ? away('The store is not reachable.', error) : error;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   function answered() {
     answers++;
     knownAway = undefined;
   }
 
   async function ping(withinMs = timeoutMs): Promise<void> {
-    await bounded(async () => {
+    await bounded(withinMs, async () => {
       await (await connected()).command({ ping: 1 });
       answered();
-    }, withinMs);
+    });
   }
 
   /** Pings until the server answers. One that answers pings and fails calls is slow, or refuses: each call finds out anew. */
@@ -162,7 +163,7 @@ export function mongoConnection(options: MongoOptions) {
   const call: Call = async (work) => {
     if (knownAway !== undefined) throw away('The store is not reachable.', knownAway);
     try {
-      return await bounded(async (signal) => {
+      return await bounded(timeoutMs, async (signal) => {
         const db = await connected();
         await makeOnce('', () => makeIndexes(db));
         signal.throwIfAborted();
@@ -184,7 +185,7 @@ export function mongoConnection(options: MongoOptions) {
     async close() {
       closed = true;
       const ending = made?.then((client) => client.close());
-      if (ending) await bounded(() => ending, Math.min(timeoutMs, CLOSE_MS)).catch(() => undefined);
+      if (ending) await bounded(Math.min(timeoutMs, CLOSE_MS), () => ending).catch(() => undefined);
     },
   };
 }
