@@ -11,6 +11,7 @@ import type { Log } from '../log.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 import { partitionOf } from '../task-id.ts';
+import { createHints } from './hints.ts';
 import { createHub, type Hub, type Pulled } from './hub.ts';
 import type { LogReads } from './read-on.ts';
 
@@ -27,6 +28,22 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal, fallback: T): Promi
   });
 }
 
+/** Gives a function that waits for the frames after a cursor: none when it is aborted or the task is gone. */
+function waitFor(reader: ReturnType<Hub['reader']>) {
+  return async (cursor: string, signal: AbortSignal): Promise<Frame[]> => {
+    while (!signal.aborted) {
+      const woken = Promise.withResolvers<void>();
+      const pulled = Promise.resolve(reader.pull(cursor, woken.resolve));
+      const frames = await orAborted<Pulled>(pulled, signal, []);
+      if (frames === null) return [];
+      if (frames.length > 0) return frames;
+      await orAborted(woken.promise, signal, undefined);
+      reader.unwait(woken.resolve);
+    }
+    return [];
+  };
+}
+
 type Followed = { hub: Hub; channel: string; subscribed: Promise<unknown> };
 
 export function createLive(options: {
@@ -40,16 +57,13 @@ export function createLive(options: {
   const { subscriber, publisher, keys, partitions, reads, log } = options;
   const followed = new Map<string, Followed>();
   const byChannel = new Map<string, Hub>();
-  const hints = new Set<(taskId: string | null) => void>();
+  const hints = createHints({ subscriber, publisher, channel: keys.control });
 
   subscriber.on('smessage', (channel: string, message: string) => byChannel.get(channel)?.hear(message));
-  subscriber.on('message', (channel: string, message: string) => {
-    if (channel === keys.control) for (const hear of hints) hear(message);
-  });
   // After a reconnect anything may have been missed.
   subscriber.on('ready', () => {
     for (const { hub } of followed.values()) hub.doubt();
-    for (const hear of hints) hear(null);
+    hints.missed();
   });
 
   /** Each by itself: the tasks of a master that is away hold up no others. */
@@ -69,7 +83,7 @@ export function createLive(options: {
   }
   const silence = setInterval(() => {
     // A subscriber only listens: asked nothing, it would never notice that its connection is half-open.
-    if (followed.size > 0 || hints.size > 0) subscriber.ping().catch(() => undefined);
+    if (followed.size > 0 || hints.isHeard()) subscriber.ping().catch(() => undefined);
     for (const { hub } of followed.values()) if (hub.silentMs() > SILENCE_MS && !checking.has(hub)) void check(hub);
   }, CHECK_MS);
 
@@ -106,38 +120,17 @@ export function createLive(options: {
         subscriber.sunsubscribe(channel).catch(() => undefined);
       };
 
-      async function next(cursor: string, signal: AbortSignal): Promise<Frame[]> {
-        while (!signal.aborted) {
-          const woken = Promise.withResolvers<void>();
-          const pulled = Promise.resolve(reader.pull(cursor, woken.resolve));
-          const frames = await orAborted<Pulled>(pulled, signal, []);
-          if (frames === null) return [];
-          if (frames.length > 0) return frames;
-          await orAborted(woken.promise, signal, undefined);
-          reader.unwait(woken.resolve);
-        }
-        return [];
-      }
-
       try {
         await (signal ? orAborted(place.subscribed, signal, null) : place.subscribed);
       } catch (error) {
         close();
         throw error;
       }
-      return { next, pull: reader.pull, unwait: reader.unwait, close };
+      return { next: waitFor(reader), pull: reader.pull, unwait: reader.unwait, close };
     },
 
-    /** Tells all runners that a task was cancelled. A lost hint costs time, not truth: the mark is on the record. */
-    async hint(id: string): Promise<void> {
-      await publisher.publish(keys.control, id);
-    },
-
-    /** Calls back with the task of each hint, and with null when hints may have been missed. */
-    async onHint(hear: (taskId: string | null) => void): Promise<void> {
-      hints.add(hear);
-      await subscriber.subscribe(keys.control);
-    },
+    hint: hints.send,
+    onHint: hints.listen,
 
     /** Tasks followed by this process now. */
     size: () => followed.size,

@@ -42,6 +42,18 @@ function verdictOf([verdict, a, b, c]: (string | number)[]): CreateVerdict {
   return { verdict: verdict as 'conflict' | 'late' | 'no_input' };
 }
 
+/** As many of those who wait first as one call takes. */
+function takeNext(waiting: Waiting[]): Waiting[] {
+  let bytes = 0;
+  let count = 0;
+  for (const { inline } of waiting) {
+    bytes += inline ?? 0;
+    if (count === MAX_GATHERED || (count > 0 && bytes > MAX_GATHERED_BYTES)) break;
+    count++;
+  }
+  return waiting.splice(0, count);
+}
+
 export function createTaskCreation(
   redis: RedisConnection,
   run: Run,
@@ -56,18 +68,6 @@ export function createTaskCreation(
     RANK_EPOCH,
     limits.firstCheckMs,
   ];
-
-  /** As many of those who wait first as one call takes. */
-  function next(waiting: Waiting[]): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const { inline } of waiting) {
-      bytes += inline ?? 0;
-      if (count === MAX_GATHERED || (count > 0 && bytes > MAX_GATHERED_BYTES)) break;
-      count++;
-    }
-    return waiting.splice(0, count);
-  }
 
   async function send(p: number, batch: Waiting[]): Promise<void> {
     const batchKeys = [keys.open(p), keys.counts(p), keys.outbox(p)];
@@ -95,7 +95,7 @@ export function createTaskCreation(
     else line.full++;
     while (waiting.length >= (what === 'any' ? 1 : MAX_GATHERED)) {
       const wanted: Waiting[] = [];
-      for (const one of next(waiting)) {
+      for (const one of takeNext(waiting)) {
         if (one.task.wanted?.() ?? true) wanted.push(one);
         else one.answer.reject(away());
       }
