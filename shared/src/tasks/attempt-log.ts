@@ -22,6 +22,41 @@ type Append = (
 
 const sameStream = (a: Text, b: Text) => a.tool === b.tool && a.index === b.index;
 
+type Put = (type: string, data: string | Text, bytes: number) => Promise<void>;
+
+/** What a handler emits with: counts its output, and hands events on. */
+function createEmit(maxOutputBytes: number, put: Put) {
+  let outputBytes = 0;
+  let all = '';
+
+  function count(bytes: number) {
+    outputBytes += bytes;
+    if (outputBytes <= maxOutputBytes) return;
+    throw new TaskError('output_too_large', `The output is larger than ${maxOutputBytes} bytes.`);
+  }
+
+  async function event(type: string, data: Record<string, unknown>) {
+    const json = JSON.stringify(data);
+    const bytes = Buffer.byteLength(json);
+    count(bytes);
+    await put(type, json, bytes);
+  }
+
+  async function text(content: string, extra: { tool?: string; index?: number } = {}) {
+    if (content === '') return;
+    const bytes = Buffer.byteLength(content);
+    count(bytes);
+    all += content;
+    await put('text', { content, ...extra }, bytes);
+  }
+
+  return {
+    emit: Object.assign(event, { text }) as Emit,
+    /** All text emitted so far. */
+    text: () => all,
+  };
+}
+
 export function createAttemptLog(options: {
   append: Append;
   ref: AttemptRef;
@@ -36,8 +71,6 @@ export function createAttemptLog(options: {
   let seq = Number(after.split('-')[1]);
   let pending: Pending[] = [];
   let pendingBytes = 0;
-  let outputBytes = 0;
-  let text = '';
   let closed = false;
   let flight: Promise<void> | null = null;
   /** Entries of a flush that Redis refused to take for now; they keep their ids. */
@@ -94,34 +127,8 @@ export function createAttemptLog(options: {
     return pendingBytes > PENDING_BYTES ? flight : Promise.resolve();
   }
 
-  function count(bytes: number) {
-    outputBytes += bytes;
-    if (outputBytes <= options.maxOutputBytes) return;
-    throw new TaskError('output_too_large', `The output is larger than ${options.maxOutputBytes} bytes.`);
-  }
-
-  const emit = Object.assign(
-    async (type: string, data: Record<string, unknown>) => {
-      const json = JSON.stringify(data);
-      const bytes = Buffer.byteLength(json);
-      count(bytes);
-      await put(type, json, bytes);
-    },
-    {
-      async text(content: string, extra: { tool?: string; index?: number } = {}) {
-        if (content === '') return;
-        const bytes = Buffer.byteLength(content);
-        count(bytes);
-        text += content;
-        await put('text', { content, ...extra }, bytes);
-      },
-    },
-  ) as Emit;
-
   return {
-    emit,
-    /** All text emitted so far. */
-    text: () => text,
+    ...createEmit(options.maxOutputBytes, put),
     /** Stops taking events, waits for the flush in flight, and gives what the ending script must still write. */
     async close(): Promise<{ after: string; entries: NewEntry[] }> {
       closed = true;

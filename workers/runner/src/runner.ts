@@ -9,11 +9,10 @@ import { keepHealthFile } from '@beanline/shared/health-file.ts';
 import type { Consumer } from '@beanline/shared/queue/consumer.ts';
 import { ANNOUNCE_MS } from '@beanline/shared/queue/presence.ts';
 import { runTask } from '@beanline/shared/tasks/run-task.ts';
+import { watchAttempts } from './attempts.ts';
 import { createBackground } from './background.ts';
 import { watchProgress } from './progress.ts';
 
-/** How often tasks running here are checked for a cancel or a takeover that no hint told of. */
-const CHECK_MS = 1_000;
 /** How long handed-back tasks may take to be released after the drain time. */
 const RELEASE_MS = 1_000;
 const CLOSE_MS = 500;
@@ -21,14 +20,11 @@ const RETIRE_MS = 100;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** An attempt running here; `strange` counts checks that found the task in other hands. */
-type Held = { fence: string; strange: number; checking: boolean };
-
 export async function startRunner(deps: RunnerDeps, config: Environment) {
   const { tasks, live, queue, clock, log, catalog } = deps;
-  const held = new Map<string, Held>();
   const wanted = config.QUEUES.size > 0 ? [...config.QUEUES.keys()] : [...catalog.keys()];
 
+  const attempts = watchAttempts(deps, stopTask);
   const background = createBackground(deps, wanted, () =>
     consumers.some(({ type, running }) => catalog.get(type)?.background === false && running().length > 0),
   );
@@ -49,13 +45,7 @@ export async function startRunner(deps: RunnerDeps, config: Environment) {
       async run(taskId, signal) {
         const until = type.background ? await background.stepsBackUntil(taskId) : null;
         if (until !== null) return { until };
-        const entry: Held = { fence: crypto.randomUUID(), strange: 0, checking: false };
-        held.set(taskId, entry);
-        try {
-          return await runTask(deps, { taskId, type: name, signal, fence: entry.fence });
-        } finally {
-          if (held.get(taskId) === entry) held.delete(taskId);
-        }
+        return attempts.hold(taskId, (fence) => runTask(deps, { taskId, type: name, signal, fence }));
       },
     });
   });
@@ -63,37 +53,12 @@ export async function startRunner(deps: RunnerDeps, config: Environment) {
   for (const [name, limit] of config.GLOBAL_CONCURRENCY)
     if (catalog.has(name)) await queue.setGlobalConcurrency(name, limit);
 
-  const stopTask = (id: string, kind: AttemptStop['kind']) => {
+  function stopTask(id: string, kind: AttemptStop['kind']) {
     for (const consumer of consumers) consumer.stopTask(id, new AttemptStop(kind));
-  };
-
-  // Hints are quick but may be lost; the record is the truth.
-  async function checkOne(id: string, attempt: Held) {
-    attempt.checking = true;
-    try {
-      const [state] = await tasks.states([id]);
-      if (held.get(id) !== attempt || !state) return;
-      const ours = state.status === 'in_progress' && state.fence === attempt.fence;
-      if (ours && state.cancelled) stopTask(id, 'cancelled');
-      // Once may be an attempt that is just beginning or ending.
-      attempt.strange = ours ? 0 : attempt.strange + 1;
-      if (attempt.strange > 1) stopTask(id, 'superseded');
-    } catch (error) {
-      log.debug({ error, task_id: id }, 'the check of a running task failed');
-    } finally {
-      attempt.checking = false;
-    }
   }
-  /** Each by itself: the tasks of a master that is away hold up no others. */
-  function check() {
-    for (const [id, attempt] of held) if (!attempt.checking) void checkOne(id, attempt);
-  }
-  const checker = setInterval(() => {
-    if (clock.available()) check();
-  }, CHECK_MS);
   await live.onHint((id) => {
     if (id !== null) stopTask(id, 'cancelled');
-    else check();
+    else attempts.check();
   });
 
   const busy = () => consumers.some((consumer) => consumer.running().length > 0);
@@ -131,7 +96,7 @@ export async function startRunner(deps: RunnerDeps, config: Environment) {
       await settled(config.DRAIN_MS);
       for (const consumer of consumers) consumer.abort();
       await settled(RELEASE_MS);
-      clearInterval(checker);
+      attempts.stop();
       await Promise.race([Promise.all(consumers.map((consumer) => consumer.close())), sleep(CLOSE_MS)]);
     },
   };
