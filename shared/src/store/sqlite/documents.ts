@@ -1,7 +1,4 @@
-/**
- * Documents of collections in SQLite: a table for each, made with its indexes by whoever comes first. An index is one of
- * expressions over the JSON text, so that a field is stored once; it holds only documents that have all its fields.
- */
+/** Documents of collections in SQLite. */
 import type { IndexValue } from '../../store.ts';
 import {
   type CollectionShape,
@@ -11,39 +8,11 @@ import {
   type DocumentStore,
   type StoredDocument,
 } from '../documents.ts';
+import { createTables, indexOf, inJson, PREFIX, purgeIndexOf, tableOf } from './document-tables.ts';
 import type { Sync } from './nouns.ts';
 import type { Sql, SqlValue } from './schema.ts';
 
-const PREFIX = 'documents_';
-
-/** Names and fields are those that defineCollection lets pass: no character of theirs needs care. */
-const tableOf = (name: string) => `${PREFIX}${name}`;
-const indexOf = (table: string, fields: string[]) => `${table}(${fields.join(',')})`;
-const purgeIndexOf = (table: string) => `${table}:purge_at`;
-const inJson = (field: string) => `json_extract(json, '$.${field}')`;
 const bound = (value: IndexValue): SqlValue => (typeof value === 'boolean' ? Number(value) : value);
-
-/** What a collection is made of, by name, and the statements that make it where it is not there. */
-function partsOf({ name, indexes }: CollectionShape): Map<string, string> {
-  const table = tableOf(name);
-  const make = (index: string, on: string) => `CREATE INDEX IF NOT EXISTS "${index}" ON ${table} ${on}`;
-  const fieldIndexes = indexes.map((fields) => {
-    const values = fields.map(inJson);
-    const isIn = values.map((value) => `${value} IS NOT NULL`).join(' AND ');
-    return [
-      indexOf(table, fields),
-      make(indexOf(table, fields), `(owner, ${values.join(', ')}, id) WHERE ${isIn}`),
-    ] as const;
-  });
-  const columns =
-    'number INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, revision TEXT NOT NULL, purge_at INTEGER, json TEXT NOT NULL';
-  return new Map([
-    [table, `CREATE TABLE IF NOT EXISTS ${table} (${columns})`],
-    [indexOf(table, []), `CREATE UNIQUE INDEX IF NOT EXISTS "${indexOf(table, [])}" ON ${table} (owner, id)`],
-    [purgeIndexOf(table), make(purgeIndexOf(table), '(purge_at) WHERE purge_at IS NOT NULL')],
-    ...fieldIndexes,
-  ]);
-}
 
 /** What stands behind FROM of a range, and its values. */
 function selection(table: string, owner: string, { index, equals, bounds, ids }: DocumentRange) {
@@ -67,41 +36,7 @@ function selection(table: string, owner: string, { index, equals, bounds, ids }:
 }
 
 export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): void } {
-  /** Tables that are known to be there, and those of them that are known to have their indexes. */
-  const there = new Set<string>();
-  const made = new Set<string>();
-
-  /** A reader makes nothing for what nobody wrote: it may be that nobody can write now. */
-  function isThere({ name }: CollectionShape): boolean {
-    if (there.has(name)) return true;
-    const found = sql.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", tableOf(name)) !== undefined;
-    if (found) there.add(name);
-    return found;
-  }
-
-  function make(shape: CollectionShape) {
-    const parts = partsOf(shape);
-    const found = sql.all('SELECT name FROM sqlite_schema WHERE tbl_name = ?', tableOf(shape.name));
-    const known = new Set(found.map(({ name }) => name));
-    if ([...parts.keys()].every((name) => known.has(name))) return;
-    // A writer is in its transaction already.
-    const inside = sql.inTransaction();
-    if (!inside) sql.run('BEGIN IMMEDIATE');
-    try {
-      for (const statement of parts.values()) sql.run(statement);
-      if (!inside) sql.run('COMMIT');
-    } catch (error) {
-      if (!inside && sql.inTransaction()) sql.run('ROLLBACK');
-      throw error;
-    }
-  }
-
-  /** The table, with its indexes. */
-  function whole(shape: CollectionShape): string {
-    if (!made.has(shape.name)) make(shape);
-    made.add(shape.name);
-    return tableOf(shape.name);
-  }
+  const { isThere, whole, forget } = createTables(sql);
 
   const put = (shape: CollectionShape, { owner, id }: DocumentKey, document: StoredDocument, onConflict: string) =>
     sql.run(
@@ -110,11 +45,7 @@ export function sqliteDocuments(sql: Sql): Sync<DocumentStore> & { forget(): voi
     ) > 0;
 
   return {
-    /** To be called when a transaction is taken back, which may have made collections. */
-    forget() {
-      there.clear();
-      made.clear();
-    },
+    forget,
 
     put(shape, key, document) {
       const all = 'revision = excluded.revision, purge_at = excluded.purge_at, json = excluded.json';
