@@ -3,6 +3,7 @@ import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createAttemptScripts } from './attempt-scripts.ts';
 import { createListReads } from './reads/list-reads.ts';
+import { createLogReads } from './reads/log-reads.ts';
 import { createTaskReads } from './reads/task-reads.ts';
 import { createRecordScripts } from './scripts.ts';
 import { createTaskKeys } from './task-keys.ts';
@@ -16,6 +17,7 @@ export function createTasks(redis: RedisConnection, keys: Keys, partitions: numb
     ...createTaskScripts(redis, run, { keys, taskKeys, partitions, limits }),
     ...createAttemptScripts(run, taskKeys, limits),
     ...createTaskReads(redis, keys, partitions),
+    ...createLogReads(redis, keys, partitions),
     ...createListReads(redis, keys, partitions),
   };
 }

@@ -1,24 +1,14 @@
-/** Reads of task records, logs and indexes. Every read for a client takes the owner, and a foreign task reads as none. */
-import { encodeFrame, type Frame, type LogEntry } from '../../event.ts';
+/** Reads of task records. Every read for a client takes the owner, and a foreign task reads as none. */
 import type { RedisConnection } from '../../redis/connect.ts';
 import type { Keys } from '../../redis/keys.ts';
 import { isEnd, type TaskRecord } from '../../task.ts';
 import { partitionOf, partitionOfKey } from '../../task-id.ts';
-import { doneData } from '../../task-view.ts';
 import { createRecordReads } from './read-record.ts';
-import { FIELDS, LIST_FIELDS, toLogEntry } from './stored-task.ts';
+import { FIELDS, LIST_FIELDS } from './stored-task.ts';
 
 export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: number) {
   const partition = (id: string) => partitionOf(id, partitions);
   const record = createRecordReads(redis, keys, partitions);
-
-  /** The `done` entry holds the status only; output, error and usage are stored once, in the record. */
-  async function fill(id: string, entry: LogEntry): Promise<LogEntry | null> {
-    if (entry.type !== 'done') return entry;
-    const ended = await record(id, FIELDS);
-    // It was removed meanwhile, and the store has the end as well.
-    return ended && { ...entry, data: doneData(ended) };
-  }
 
   return {
     /** The task of this owner, or null; `listed` leaves out the output, which may be megabytes. */
@@ -54,26 +44,6 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
     async readAnswer(id: string, approvalId: string): Promise<string | null> {
       const p = partition(id);
       return p === null ? null : redis.hget(keys.task(p, id), `answer:${approvalId}`);
-    },
-
-    /** Events after a cursor, oldest first; at most `count`. */
-    async readLog(id: string, after: string, count = 128): Promise<Frame[]> {
-      const p = partition(id);
-      if (p === null) return [];
-      const rows = await redis.xrange(keys.log(p, id), `(${after}`, '+', 'COUNT', count);
-      const entries = rows.map(toLogEntry);
-      const filled = await Promise.all(entries.map((entry) => fill(id, entry)));
-      return filled.filter((entry) => entry !== null).map((entry) => encodeFrame(id, entry));
-    },
-
-    /** The last event id of each task (null: gone), in one batch. */
-    lastIds(ids: string[]): Promise<(string | null)[]> {
-      return Promise.all(
-        ids.map((id) => {
-          const p = partition(id);
-          return p === null ? null : redis.hget(keys.task(p, id), 'last_id');
-        }),
-      );
     },
 
     /** Which of these attempts still hold their task, and which were asked to stop. */
