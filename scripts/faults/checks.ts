@@ -164,7 +164,7 @@ export async function checkCalls(url: string, { id, calls }: { id: string; calls
 /** What is wrong in Redis when nothing should be open: keys that leaked, tasks without their one end. */
 const LEFTOVERS = `
 local left = {}
-local kept = { 'task', 'log', 'input', 'owner', 'idem', 'outbox', 'cursors', 'lease', 'archived' }
+local kept = { 'task', 'log', 'input', 'steps', 'owner', 'idem', 'outbox', 'cursors', 'lease', 'archived' }
 local queue = { 'meta', 'events', 'id', 'pc', 'marker', 'stalled%-check' }
 -- What is cached of sessions, owners and answers; of turns none is left.
 local cached = { 'session', 'window', 'owner', 'lists', 'list', 'context' }

@@ -1,6 +1,6 @@
 /**
  * The real programs, which send themselves a signal right after one of their writes, SIGKILL unless told otherwise:
- * `node dying.ts api|runner|relay tasks.finish [SIGSTOP]`, or `store.tasks.put`. Nothing is replaced: the write happens, what follows does not.
+ * `node dying.ts api|runner|relay tasks.finish [SIGSTOP]`, `store.tasks.put`, or `tasks.append#3` for the third one. Nothing is replaced: the write happens, what follows does not.
  */
 import { readConfig } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
@@ -17,7 +17,8 @@ import { testCatalog } from '../testing/catalog.ts';
 type Write = (...args: unknown[]) => Promise<unknown>;
 
 const name = process.argv[2] as 'api' | 'runner' | 'relay';
-const path = (process.argv[3] ?? '').split('.');
+const [write = '', nth = '1'] = (process.argv[3] ?? '').split('#');
+const path = write.split('.');
 const signal = process.argv[4] as 'SIGSTOP' | undefined;
 
 /** A copy of `parts` in which the function at this path is the last that is called. */
@@ -28,11 +29,11 @@ function lastAt(parts: object, [name = '', ...rest]: string[]): object {
 }
 
 function lastCall(real: Write): Write {
-  let stopped = false;
+  let calls = 0;
   return async (...args) => {
     const result = await real(...args);
-    if (!stopped) process.kill(process.pid, signal ?? 'SIGKILL');
-    stopped = true;
+    if (++calls < Number(nth)) return result;
+    if (calls === Number(nth)) process.kill(process.pid, signal ?? 'SIGKILL');
     return signal === 'SIGSTOP' ? result : new Promise(() => undefined);
   };
 }

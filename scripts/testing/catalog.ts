@@ -1,5 +1,7 @@
 /** Job types of the tests, beside the real ones: what no public job type does yet. */
 
+import { appendFile } from 'node:fs/promises';
+import { StepUnknown } from '@beanline/shared/context.ts';
 import { type Catalog, defineJobType } from '@beanline/shared/job-type.ts';
 import { catalog } from '@beanline/shared/jobs/catalog.ts';
 import { z } from 'zod';
@@ -99,9 +101,51 @@ const testVersioned = defineJobType({
   },
 });
 
+/** Four steps: two that only say something, one that writes a line once, one that may write it again under its key. */
+const testSteps = defineJobType({
+  name: 'test.steps',
+  concurrency: 10,
+  attempts: 3,
+  timeoutMs: 60_000,
+  input: z.strictObject({ file: z.string() }),
+  output: z.object({ content: z.string() }),
+  async run({ file }, { step, emit }) {
+    let content = '';
+    const say = async (said: string) => {
+      await emit.text(said);
+      return said;
+    };
+    const speak = (key: string) => step(key, { effect: 'none', run: () => say(`${key} `), show: emit.text });
+    content += await speak('one');
+    content += await step('two', {
+      effect: 'once',
+      async run() {
+        await appendFile(file, 'two\n');
+        return say('two ');
+      },
+      show: emit.text,
+    }).catch(async (error) => {
+      if (!(error instanceof StepUnknown)) throw error;
+      return say('unknown ');
+    });
+    content += await step('three', {
+      effect: 'idempotent',
+      async run({ idempotencyKey }) {
+        await appendFile(file, `${idempotencyKey}\n`);
+        return say('three ');
+      },
+      show: emit.text,
+    });
+    content += await speak('four');
+    return { content };
+  },
+});
+
 export const testCatalog: Catalog = new Map([
   ...catalog,
-  ...[testApproval, testPoison, testOnce, testBadOutput, testVersioned].map((type) => [type.name, type] as const),
+  ...[testApproval, testPoison, testOnce, testBadOutput, testVersioned, testSteps].map(
+    (type) => [type.name, type] as const,
+  ),
 ]);
 
 /** What a program of the tests offers. A fuzzer must not find the job type that kills its runner: TEST_CATALOG=real. */

@@ -30,6 +30,7 @@ const LIMITS: Limits = {
   spreadMs: 1_000,
   firstCheckMs: 5_000,
   cancelGraceMs: 10_000,
+  maxStepsBytes: 1_000_000,
   patienceMs: 0,
 };
 

@@ -38,6 +38,37 @@ export type ApprovalRequest = {
 
 export type ApprovalAnswer = { approval_id: string; action: string; by: string; data?: unknown };
 
+/** What a step is given. Model calls by this `llm` count with the step. */
+export type StepRun = {
+  /** The same in every attempt: for whoever is asked to do something once. */
+  idempotencyKey: string;
+  signal: AbortSignal;
+  llm: Llm;
+};
+
+/** A piece of a handler's work whose result, any JSON, later attempts of the task find instead of doing it again. */
+export type Step<Result> = {
+  /** What running it twice would do: nothing; the same, by its idempotency key; the same once more, which never happens. */
+  effect: 'none' | 'idempotent' | 'once';
+  /** Once it has begun it is waited for, also when the attempt ends. */
+  run(given: StepRun): Promise<Result>;
+  /** Emits again what the step has shown, when readers were told to drop it. */
+  show?(result: Result): Promise<void>;
+  /** Of a step with effect `once` that a lost attempt had begun: what came of it, or null when that cannot be told. */
+  reconcile?(given: StepRun): Promise<{ result: Result } | null>;
+};
+
+/** Whether a step with effect `once` had its effect is not known: the attempt that had begun it was lost. */
+export class StepUnknown extends Error {
+  readonly key: string;
+
+  constructor(key: string) {
+    super(`whether the step ${key} had its effect is not known`);
+    this.name = 'StepUnknown';
+    this.key = key;
+  }
+}
+
 /** What the kernel gives a handler; parts add their own by augmenting the interface `Context`. */
 export type KernelContext = {
   emit: Emit;
@@ -51,6 +82,11 @@ export type KernelContext = {
    * a worker; the next attempt, after the answer, gets it here.
    */
   approve(request: ApprovalRequest): Promise<ApprovalAnswer>;
+  /**
+   * Does a step, unless an earlier attempt has finished it. The key names its place in the work, the same in every attempt.
+   * Throws `StepUnknown`, and `output_too_large` when its result, or the results of all, are.
+   */
+  step<Result>(key: string, step: Step<Result>): Promise<Result>;
 };
 
 export interface Context extends KernelContext {

@@ -108,7 +108,8 @@ export type TaskRecord = {
   /** JSON text; null before the end. Kept as text so that 4 MB are not parsed to be written again. */
   output: string | null;
   error: ErrorView | null;
-  usage: (Usage & { estimated: boolean }) | null;
+  /** `wastedTokens`: those among them of attempts whose text is void; absent when there are none. */
+  usage: (Usage & { estimated: boolean; wastedTokens?: number }) | null;
   retryOf: string | null;
   marks: Marks;
   /** Why it is held back, while it is queued; null when nothing holds it. */

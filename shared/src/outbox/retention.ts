@@ -27,7 +27,7 @@ export function createRetention(redis: RedisConnection, keys: Keys) {
           // A time that is over removes the key at once.
           if (idemKey) await redis.pexpireat(idemKey, Number(createdAt) + idempotencyMs);
           if (owner) await redis.zrem(keys.owner(p, owner), id);
-          await redis.unlink(keys.task(p, id), keys.log(p, id), keys.input(p, id));
+          await redis.unlink(keys.task(p, id), keys.log(p, id), keys.input(p, id), keys.steps(p, id));
           await redis.zrem(keys.archived(p), id);
         }),
       );

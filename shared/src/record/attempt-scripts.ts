@@ -24,7 +24,7 @@ type BeginOptions = { fence: string; worker: string; typeVersion: number; mayRes
 function started(fields: (string | number)[]): BeginVerdict {
   const [input, attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, marks, ...rest] =
     fields.map(String);
-  const [patienceMs, awaySince, waits] = rest.map((text) => (text === '' ? null : Number(text)));
+  const [patienceMs, awaySince, waits, keptAttempt] = rest.map((text) => (text === '' ? null : Number(text)));
   return {
     verdict: 'start',
     attempt: Number(attempt),
@@ -40,6 +40,7 @@ function started(fields: (string | number)[]): BeginVerdict {
     patienceMs: patienceMs ?? null,
     awaySince: awaySince ?? null,
     waits: waits ?? 0,
+    keptAttempt: keptAttempt ?? 0,
   };
 }
 

@@ -121,6 +121,7 @@ test('queued: the attempt starts, with its number, its options and its started e
     patienceMs: null,
     awaySince: null,
     waits: 0,
+    keptAttempt: 0,
   });
   const { status, fence, started_at, attempt_started_at } = await record(id);
   assert.deepEqual([status, fence, started_at], ['in_progress', 'fence-1', attempt_started_at]);

@@ -3,7 +3,7 @@ import type { RedisConnection } from '../redis/connect.ts';
 import { createScripts, readScripts } from '../redis/scripts.ts';
 
 const DIRECTORY = new URL('scripts/', import.meta.url);
-const ON_A_TASK = ['begin', 'append', 'release', 'finish', 'cancel', 'answer', 'adjust'] as const;
+const ON_A_TASK = ['begin', 'append', 'release', 'finish', 'cancel', 'answer', 'adjust', 'step'] as const;
 
 export const createRecordScripts = (redis: RedisConnection, patienceMs: number) =>
   createScripts(

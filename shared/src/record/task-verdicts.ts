@@ -1,4 +1,4 @@
-/** What the eight scripts take and answer. */
+/** What the nine scripts take and answer. */
 import type { ErrorView } from '../errors.ts';
 import type { Approval, EndStatus, Marks } from '../task.ts';
 
@@ -67,6 +67,8 @@ export type BeginVerdict =
       /** Since when the server has been away (ms), and how often the task has waited for it; null and 0 when it is there. */
       awaySince: number | null;
       waits: number;
+      /** Text of attempts up to this one stands: the task was parked by it, for a person. */
+      keptAttempt: number;
     };
 
 /** How an attempt ends while its task does not; with an approval the task is parked for an answer. */
@@ -100,6 +102,15 @@ export type AdjustOptions = { nonce: string; dueAt: number; rank?: number | unde
 /** `superseded`: an attempt runs, or a person is asked. */
 export type AdjustVerdict = { verdict: 'adjusted'; dueAt: number } | { verdict: 'ended' | 'superseded' };
 
+/** What running a step a second time would do: nothing; the same, by its idempotency key; the same once more. */
+export type StepEffect = 'none' | 'idempotent' | 'once';
+/** `run`: it may begin. `unknown`: it began in an attempt that was lost, and nobody knows whether it had its effect. */
+export type StepVerdict =
+  | { verdict: 'done'; attempt: number; result: string }
+  | { verdict: 'run' | 'unknown' | 'cancelled' | 'superseded' };
+/** A step that was finished: by which attempt, and what came of it, as JSON text. */
+export type FinishedStep = { attempt: number; result: string };
+
 export type CancelVerdict =
   | { verdict: 'cancelled' | 'requested'; at: number }
   | { verdict: 'ended' | 'unknown' | 'withdrawn' };
@@ -111,6 +122,8 @@ export type Limits = {
   spreadMs: number;
   firstCheckMs: number;
   cancelGraceMs: number;
+  /** What the results of all steps of a task may take together. */
+  maxStepsBytes: number;
   /** How long a script is sent again while Redis says "not now". */
   patienceMs: number;
 };

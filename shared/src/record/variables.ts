@@ -21,6 +21,9 @@ export const RecordVariables = z
     SWEEP_FIRST_CHECK_MS: milliseconds(100, 10 * MINUTE, 5_000).meta({
       description: 'age at which an open task is first checked; doubles up to 10 min',
     }),
+    MAX_STEPS_BYTES: bytes(1024, 1024 * MiB, 8 * MiB).meta({
+      description: 'results of all finished steps of a task together → `output_too_large`',
+    }),
     IDEMPOTENCY_RETENTION_MS: milliseconds(1_000, 365 * DAY, DAY).meta({
       description: 'how long an `Idempotency-Key` lives at least',
     }),
@@ -36,4 +39,5 @@ export const recordLimits = (config: RecordVariables) => ({
   spreadMs: config.OWNER_SPREAD_MS,
   firstCheckMs: config.SWEEP_FIRST_CHECK_MS,
   cancelGraceMs: config.CANCEL_GRACE_MS,
+  maxStepsBytes: config.MAX_STEPS_BYTES,
 });

@@ -3,6 +3,8 @@ export function createKeys(prefix: string) {
   return {
     task: (p: number, id: string) => `${prefix}:{${p}}:task:${id}`,
     input: (p: number, id: string) => `${prefix}:{${p}}:input:${id}`,
+    /** What finished and begun steps of a task have left. */
+    steps: (p: number, id: string) => `${prefix}:{${p}}:steps:${id}`,
     log: (p: number, id: string) => `${prefix}:{${p}}:log:${id}`,
     live: (p: number, id: string) => `${prefix}:{${p}}:live:${id}`,
     open: (p: number) => `${prefix}:{${p}}:open`,

@@ -6,8 +6,8 @@ import { randomUUID } from 'node:crypto';
 import type { Catalog, JobType } from '../job-type.ts';
 import type { Wait } from '../part.ts';
 import type { Clock } from '../redis/clock.ts';
-import { type AttemptDeps, runAttempt } from './attempt.ts';
-import type { After } from './settle-attempt.ts';
+import { type AttemptDeps, runAttempt } from './attempt/run-attempt.ts';
+import type { After } from './attempt/settle.ts';
 
 export type RunDeps = AttemptDeps & { clock: Clock; catalog: Catalog; worker: string };
 

@@ -8,6 +8,9 @@ export const TaskVariables = z
       description: 'most that one attempt may take, unless a task says otherwise',
     }),
     MAX_OUTPUT_BYTES: bytes(1024, 256 * MiB, 4 * MiB).meta({ description: 'output of a task → `output_too_large`' }),
+    MAX_STEP_BYTES: bytes(1024, 64 * MiB, 256 * 1024).meta({
+      description: 'result of one step → `output_too_large`',
+    }),
     RETRY_BASE_MS: milliseconds(1, MINUTE, 1_000).meta({
       description: 'first back-off; doubles with each failure, jittered',
     }),
@@ -25,6 +28,7 @@ export type TaskVariables = z.output<typeof TaskVariables>;
 /** The same as attempts take them, with how long a model may be silent. */
 export const attemptLimits = (config: TaskVariables & { IDLE_TIMEOUT_MS: number }) => ({
   maxOutputBytes: config.MAX_OUTPUT_BYTES,
+  maxStepBytes: config.MAX_STEP_BYTES,
   retryBaseMs: config.RETRY_BASE_MS,
   retryMaxMs: config.RETRY_MAX_MS,
   idleTimeoutMs: config.IDLE_TIMEOUT_MS,

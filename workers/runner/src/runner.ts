@@ -13,8 +13,8 @@ import { watchAttempts } from './attempts.ts';
 import { createBackground } from './background.ts';
 import { watchProgress } from './progress.ts';
 
-/** How long handed-back tasks may take to be released after the drain time. */
-const RELEASE_MS = 1_000;
+/** How long handed-back tasks may take to be released after the drain time: their steps in flight are waited for. */
+const RELEASE_MS = 6_000;
 const CLOSE_MS = 500;
 const RETIRE_MS = 100;
 

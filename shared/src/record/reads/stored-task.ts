@@ -31,6 +31,7 @@ export const FIELDS = [
   'input_tokens',
   'output_tokens',
   'usage_estimated',
+  'wasted_tokens',
   'retry_of',
   'marks',
   'waiting',
@@ -79,7 +80,12 @@ export function toRecord(id: string, names: readonly string[], values: (string |
     usage:
       inputTokens === null
         ? null
-        : { inputTokens, outputTokens: number('output_tokens') ?? 0, estimated: text('usage_estimated') === '1' },
+        : {
+            inputTokens,
+            outputTokens: number('output_tokens') ?? 0,
+            estimated: text('usage_estimated') === '1',
+            ...(text('wasted_tokens') === null ? {} : { wastedTokens: Number(text('wasted_tokens')) }),
+          },
     retryOf: text('retry_of'),
     marks: parsed('marks') ?? {},
     waiting: text('waiting'),

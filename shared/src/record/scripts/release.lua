@@ -17,6 +17,9 @@ if not write_entries(record[4], ARGV[4], 21, count) then lost = count > 0 and AR
 
 stop_clock(now)
 add_usage(ARGV[10], ARGV[11], ARGV[12])
+if to ~= 'input_required' and ARGV[10] ~= '' then
+  redis.call('HINCRBY', task, 'wasted_tokens', ARGV[10] + ARGV[11])
+end
 if field('cancel_requested_at') then
   close('cancelled', fence, ARGV[13], '')
   return { 'ended' }
@@ -27,7 +30,7 @@ local due_at = now + ARGV[7]
 if to == 'input_required' then
   due_at = tonumber(ARGV[16])
   redis.call('HSET', task, 'approval_id', ARGV[14], 'approval', ARGV[15], 'approval_expires_at', ARGV[16],
-    'on_expiry', ARGV[17], 'input_required_at', now)
+    'on_expiry', ARGV[17], 'input_required_at', now, 'kept_attempt', ARGV[2])
 else
   redis.call('HSET', task, 'queued_at', now)
 end

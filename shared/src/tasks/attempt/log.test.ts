@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { taskRedis } from '../../../scripts/testing/task-redis.ts';
-import { until } from '../../../scripts/testing/until.ts';
-import { AttemptStop } from '../context.ts';
-import { TaskError } from '../errors.ts';
-import type { NewEntry } from '../record/task-verdicts.ts';
-import { createAttemptLog } from './attempt-log.ts';
+import { taskRedis } from '../../../../scripts/testing/task-redis.ts';
+import { until } from '../../../../scripts/testing/until.ts';
+import { AttemptStop } from '../../context.ts';
+import { TaskError } from '../../errors.ts';
+import type { NewEntry } from '../../record/task-verdicts.ts';
+import { createAttemptLog } from './log.ts';
 
 const base = taskRedis();
 const KB = 1_024;

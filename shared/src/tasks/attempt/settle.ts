@@ -1,11 +1,11 @@
 /** What the ending of an attempt means for its task: it ends, is retried, handed back, or waits for a person. */
-import type { ApprovalRequest, AttemptStop } from '../context.ts';
-import { TaskError } from '../errors.ts';
-import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry, ReleaseVerdict } from '../record/task-verdicts.ts';
-import type { Tasks } from '../record/tasks.ts';
-import type { Clock } from '../redis/clock.ts';
-import { canonicalJson, sha256 } from '../task-id.ts';
-import { approvalIdOf } from './attempt-context.ts';
+import type { ApprovalRequest, AttemptStop } from '../../context.ts';
+import { TaskError } from '../../errors.ts';
+import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry, ReleaseVerdict } from '../../record/task-verdicts.ts';
+import type { Tasks } from '../../record/tasks.ts';
+import type { Clock } from '../../redis/clock.ts';
+import { canonicalJson, sha256 } from '../../task-id.ts';
+import { approvalIdOf } from './context.ts';
 
 export type Started = Extract<BeginVerdict, { verdict: 'start' }>;
 /**

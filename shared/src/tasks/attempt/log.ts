@@ -2,10 +2,10 @@
  * The writing end of one attempt's events. Self-clocked: at most one flush is in flight, and what a handler emits
  * meanwhile joins the next one, adjacent pieces of text as ONE event. A slow Redis makes larger events, not a longer queue.
  */
-import type { Emit } from '../context.ts';
-import { AttemptStop } from '../context.ts';
-import { TaskError } from '../errors.ts';
-import type { AttemptRef, NewEntry } from '../record/task-verdicts.ts';
+import type { Emit } from '../../context.ts';
+import { AttemptStop } from '../../context.ts';
+import { TaskError } from '../../errors.ts';
+import type { AttemptRef, NewEntry } from '../../record/task-verdicts.ts';
 
 /** Pending bytes above which `emit` waits, so that the handler stops reading from its provider. */
 const PENDING_BYTES = 64 * 1024;

@@ -1,15 +1,16 @@
 /** Runs one attempt: handler → finish or release. Whether its writes count is decided by the record. */
-import { ApprovalPending, AttemptStop, type Context } from '../context.ts';
-import { TaskError, toTaskError } from '../errors.ts';
-import type { JobType } from '../job-type.ts';
-import type { Log } from '../log.ts';
-import type { Attempt, Part } from '../part.ts';
-import type { AttemptRef } from '../record/task-verdicts.ts';
-import { orUnavailable } from '../redis/away.ts';
-import { type ContextDeps, createAttemptContext } from './attempt-context.ts';
-import { createAttemptLog } from './attempt-log.ts';
-import { type After, type Ended, type SettleDeps, type Started, settle } from './settle-attempt.ts';
-import type { AttemptLimits } from './variables.ts';
+import { ApprovalPending, AttemptStop, type Context } from '../../context.ts';
+import { TaskError, toTaskError } from '../../errors.ts';
+import type { JobType } from '../../job-type.ts';
+import type { Log } from '../../log.ts';
+import type { Attempt, Part } from '../../part.ts';
+import type { AttemptRef } from '../../record/task-verdicts.ts';
+import { orUnavailable } from '../../redis/away.ts';
+import type { AttemptLimits } from '../variables.ts';
+import { type ContextDeps, createAttemptContext } from './context.ts';
+import { createAttemptLog } from './log.ts';
+import { type After, type Ended, type SettleDeps, type Started, settle } from './settle.ts';
+import { addUsage, createSteps } from './steps.ts';
 
 export type AttemptDeps = ContextDeps & SettleDeps & { parts: readonly Part[]; log: Log; limits: AttemptLimits };
 
@@ -55,15 +56,21 @@ export async function runAttempt(
   const { id, attempt: number } = ref;
   const { owner, marks } = begun;
   const attempt: Attempt = { id, attempt: number, owner, type, marks, signal: stop.signal };
-  const { context, usage } = createAttemptContext(deps, attempt, { emit: events.emit, log });
+  const steps = createSteps(deps, { ref, keptAttempt: begun.keptAttempt, signal: stop.signal, stop: stop.stop });
+  const { context, usage } = createAttemptContext(deps, attempt, { emit: events.emit, log, step: steps.step });
 
   try {
     const outcome = await execute(deps, attempt, begun.input, context);
     if (outcome.kind === 'failed') log.warn({ error: outcome.error }, 'the attempt failed');
+    await steps.settled();
     const unflushed = await events.close();
     const kept = type.partial?.(events.text(), context.llm.outcome()) ?? null;
     const partial = kept === null ? null : JSON.stringify(kept);
-    const after = await settle(deps, ref, begun, outcome, { ...unflushed, usage: usage(), partial });
+    const after = await settle(deps, ref, begun, outcome, {
+      ...unflushed,
+      usage: addUsage(usage(), steps.usage()),
+      partial,
+    });
     await leave(deps.parts, attempt, outcome, log);
     return after;
   } finally {

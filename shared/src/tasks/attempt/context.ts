@@ -6,13 +6,13 @@ import {
   type Context,
   type Emit,
   type KernelContext,
-} from '../context.ts';
-import type { Log } from '../log.ts';
-import { createLlm, type Providers } from '../models/llm.ts';
-import type { Attempt, Part } from '../part.ts';
-import type { Tasks } from '../record/tasks.ts';
-import type { AnswerCache } from '../redis/caches/answer-cache.ts';
-import { sha256 } from '../task-id.ts';
+} from '../../context.ts';
+import type { Log } from '../../log.ts';
+import { createLlm, type Providers } from '../../models/llm.ts';
+import type { Attempt, Part } from '../../part.ts';
+import type { Tasks } from '../../record/tasks.ts';
+import type { AnswerCache } from '../../redis/caches/answer-cache.ts';
+import { sha256 } from '../../task-id.ts';
 
 export type ContextDeps = {
   providers: Providers;
@@ -26,7 +26,7 @@ export type ContextDeps = {
 export function createAttemptContext(
   deps: ContextDeps,
   attempt: Attempt,
-  { emit, log }: { emit: Emit; log: Log },
+  { emit, log, step }: { emit: Emit; log: Log; step: Context['step'] },
 ): { context: Context; usage: ReturnType<typeof createLlm>['usage'] } {
   const { id, owner, signal } = attempt;
   const { llm, usage } = createLlm({ providers: deps.providers, idleTimeoutMs: deps.limits.idleTimeoutMs, signal });
@@ -39,6 +39,7 @@ export function createAttemptContext(
     answers: { find: (request) => deps.answers.find(owner, request) },
     log,
     approve: (request) => approve(deps, id, request),
+    step,
   };
   // Each part gives the fields by which it augments the interface.
   const context = Object.assign(own, ...deps.parts.map((part) => part.context?.(attempt))) as Context;

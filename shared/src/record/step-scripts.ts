@@ -1,0 +1,57 @@
+/** The script of steps: what an attempt has done for good. */
+import type { RedisConnection } from '../redis/connect.ts';
+import type { Run } from './scripts.ts';
+import type { TaskKeys } from './task-keys.ts';
+import type { AttemptRef, AttemptUsage, FinishedStep, StepEffect, StepVerdict } from './task-verdicts.ts';
+
+/** `state|attempt|fence|at|result`. */
+const FINISHED = /^done\|(\d+)\|[^|]*\|\d+\|(.*)$/s;
+
+export function createStepScripts(
+  redis: RedisConnection,
+  run: Run,
+  { taskKeys, limits }: { taskKeys: TaskKeys; limits: { maxStepsBytes: number } },
+) {
+  async function step(
+    ref: AttemptRef,
+    what: 'begin' | 'finish',
+    { key, effect, result = '', usage }: { key: string; effect: StepEffect; result?: string; usage?: AttemptUsage },
+  ) {
+    const { common, steps } = taskKeys(ref.id);
+    const used = usage ? [usage.inputTokens, usage.outputTokens, usage.estimated ? '1' : '0'] : ['', '', '0'];
+    const args = [ref.id, ref.attempt, ref.fence, what, key, effect, result, ...used, limits.maxStepsBytes];
+    return run('step', [...common, steps], args);
+  }
+
+  return {
+    /** Notes that a step with an effect is about to have it. */
+    async beginStep(ref: AttemptRef, key: string, effect: StepEffect): Promise<StepVerdict> {
+      const [verdict, attempt, result] = await step(ref, 'begin', { key, effect });
+      if (verdict === 'done') return { verdict, attempt: Number(attempt), result: String(result) };
+      return { verdict: verdict as 'run' | 'unknown' | 'cancelled' | 'superseded' };
+    },
+
+    /**
+     * Keeps what came of a step (JSON text), with what it used. A step that is kept already stays as it is. `full`: the results
+     * of the task would be too large together; nothing is kept.
+     */
+    async finishStep(
+      ref: AttemptRef,
+      done: { key: string; effect: StepEffect; result: string; usage: AttemptUsage },
+    ): Promise<'done' | 'full' | 'superseded'> {
+      const [verdict] = await step(ref, 'finish', done);
+      return verdict as 'done' | 'full' | 'superseded';
+    },
+
+    /** The finished steps of a task, by key. */
+    async finishedSteps(id: string): Promise<Map<string, FinishedStep>> {
+      const all = Object.entries(await redis.hgetall(taskKeys(id).steps));
+      return new Map(
+        all.flatMap(([key, text]) => {
+          const [, attempt, result] = FINISHED.exec(text) ?? [];
+          return result === undefined ? [] : [[key, { attempt: Number(attempt), result }] as const];
+        }),
+      );
+    },
+  };
+}

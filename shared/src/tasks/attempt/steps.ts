@@ -1,0 +1,121 @@
+/**
+ * Steps: what a later attempt need not do again. A step that is finished is never run a second time; one with an effect is
+ * noted before it has it, so that an attempt that was lost in between is known to have been there.
+ *
+ * What readers saw of a finished step is void when its attempt ended by a retry, and then it is shown again; what stood
+ * when the task was parked for a person stands.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { AttemptStop, type Step, type StepRun, StepUnknown } from '../../context.ts';
+import { TaskError } from '../../errors.ts';
+import { createLlm, type Providers } from '../../models/llm.ts';
+import type { AttemptRef, AttemptUsage, FinishedStep } from '../../record/task-verdicts.ts';
+import type { Tasks } from '../../record/tasks.ts';
+import { orUnavailable } from '../../redis/away.ts';
+import { sha256 } from '../../task-id.ts';
+
+/** How long an attempt that has ended waits for its steps in flight. */
+const SETTLE_MS = 5_000;
+
+type StepDeps = { tasks: Tasks; providers: Providers; limits: { idleTimeoutMs: number; maxStepBytes: number } };
+
+/** The tokens of both; undefined when no model was called. */
+export function addUsage(a: AttemptUsage, b: AttemptUsage): AttemptUsage {
+  if (!a || !b) return a ?? b;
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    estimated: a.estimated || b.estimated,
+  };
+}
+
+export function createSteps(
+  deps: StepDeps,
+  attempt: { ref: AttemptRef; keptAttempt: number; signal: AbortSignal; stop(reason: Error): void },
+) {
+  const { tasks, providers, limits } = deps;
+  const { ref, signal } = attempt;
+  const used = new Set<string>();
+  const inFlight = new Set<Promise<unknown>>();
+  let earlier: Promise<Map<string, FinishedStep>> | undefined;
+  /** Of steps that did not finish. */
+  let lost: AttemptUsage;
+
+  function stopped(kind: AttemptStop['kind']): AttemptStop {
+    const reason = new AttemptStop(kind);
+    attempt.stop(reason);
+    return reason;
+  }
+
+  async function again<Result>({ show }: Step<Result>, finished: FinishedStep): Promise<Result> {
+    const result = JSON.parse(finished.result);
+    if (show && finished.attempt > attempt.keptAttempt && finished.attempt < ref.attempt) await show(result);
+    return result;
+  }
+
+  /** Does the work and keeps what came of it. What it used counts with the step, or with the attempt when it failed. */
+  async function doIt<Result>(key: string, { effect }: Step<Result>, work: (given: StepRun) => Promise<Result>) {
+    const { llm, usage } = createLlm({ providers, idleTimeoutMs: limits.idleTimeoutMs, signal });
+    try {
+      const result = JSON.stringify((await work({ idempotencyKey: sha256(`${ref.id}\n${key}`), signal, llm })) ?? null);
+      if (Buffer.byteLength(result) > limits.maxStepBytes) throw tooLarge(`The step ${key}`, limits.maxStepBytes);
+      const verdict = await orUnavailable(tasks.finishStep(ref, { key, effect, result, usage: usage() }));
+      if (verdict === 'superseded') throw stopped('superseded');
+      if (verdict === 'full') throw new TaskError('output_too_large', 'The steps of this task have grown too large.');
+      return JSON.parse(result) as Result;
+    } catch (error) {
+      lost = addUsage(lost, usage());
+      throw error;
+    }
+  }
+
+  async function take<Result>(key: string, step: Step<Result>): Promise<Result> {
+    signal.throwIfAborted();
+    // What was finished before this attempt, read once.
+    if (ref.attempt > 1) earlier ??= orUnavailable(tasks.finishedSteps(ref.id));
+    const finished = (await earlier)?.get(key);
+    if (finished) return again(step, finished);
+    if (step.effect === 'none') return doIt(key, step, step.run);
+    const begun = await orUnavailable(tasks.beginStep(ref, key, step.effect));
+    switch (begun.verdict) {
+      case 'done':
+        return again(step, begun);
+      case 'run':
+        return doIt(key, step, step.run);
+      case 'unknown':
+        return doIt(key, step, async (given) => {
+          const found = await step.reconcile?.(given);
+          if (!found) throw new StepUnknown(key);
+          return found.result;
+        });
+      default:
+        throw stopped(begun.verdict);
+    }
+  }
+
+  return {
+    step<Result>(key: string, step: Step<Result>): Promise<Result> {
+      if (used.has(key)) throw new Error(`The step ${key} was taken twice in one attempt.`);
+      used.add(key);
+      const work = take(key, step);
+      inFlight.add(work);
+      work.catch(() => undefined).finally(() => inFlight.delete(work));
+      return work;
+    },
+    /** An attempt ends only when its steps have: what they do is kept, and nothing of it happens behind its back. */
+    async settled(): Promise<void> {
+      if (inFlight.size === 0) return;
+      const late = new AbortController();
+      await Promise.race([
+        Promise.allSettled(inFlight),
+        delay(SETTLE_MS, undefined, { signal: late.signal }).catch(() => undefined),
+      ]);
+      late.abort();
+    },
+    /** What steps used that did not finish. */
+    usage: () => lost,
+  };
+}
+
+const tooLarge = (what: string, bytes: number) =>
+  new TaskError('output_too_large', `${what} gave more than ${bytes} bytes.`);
