@@ -64,13 +64,13 @@ test('usage is the sum over all attempts, zero is a value, and one estimate make
   assert.equal((await tasks.read('anna', first.ref.id))?.usage, null);
   const usage = { inputTokens: 10, outputTokens: 0, estimated: false };
   await tasks.release(first.ref, { ...retry(first.lastId), usage });
-  assert.deepEqual((await tasks.read('anna', first.ref.id))?.usage, usage);
+  assert.deepEqual((await tasks.read('anna', first.ref.id))?.usage, { ...usage, wastedTokens: 10 });
   const second = await begin(first.ref.id);
   await tasks.release(second.ref, retry(second.lastId));
   const third = await begin(first.ref.id);
   const more = { inputTokens: 2 ** 40, outputTokens: 5, estimated: true };
   await tasks.finish(third.ref, { ...ending(third.lastId), usage: more });
-  const total = { inputTokens: 2 ** 40 + 10, outputTokens: 5, estimated: true };
+  const total = { inputTokens: 2 ** 40 + 10, outputTokens: 5, estimated: true, wastedTokens: 10 };
   assert.deepEqual((await tasks.read('anna', first.ref.id))?.usage, total);
 });
 
