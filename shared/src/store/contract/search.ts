@@ -175,6 +175,23 @@ export function searchContract(stores: () => Pair) {
     assert.deepEqual(page, messages);
   });
 
+  test('every part of a long text is found once, wherever it stands, however few letters come twice', async () => {
+    const { one, two } = stores();
+    const owner = someOwner();
+    const random = randomOf(29);
+    const noise = Array.from({ length: 14_000 }, () => String.fromCharCode(0x21 + Math.floor(random() * 90))).join('');
+    const { sessionId, messages } = await talk(one, owner, [noise, 'short', `${noise.slice(0, 5_000)} again`]);
+    const found = async (query: string) => (await two.messages.matching(owner, query, 10)).map(({ id }) => id);
+    for (let from = 5_000; from + 200 <= noise.length; from += 150) {
+      assert.deepEqual(await found(noise.slice(from, from + 200)), [messages[0]?.id], `letter ${from}`);
+    }
+    assert.deepEqual(await found(noise.slice(6_000, 12_000)), [messages[0]?.id]);
+    assert.deepEqual((await found(noise.slice(0, 2_000))).sort(), [messages[0]?.id, messages[2]?.id].sort());
+    assert.deepEqual(await found(noise.slice(-3)), [messages[0]?.id]);
+    await one.sessions.delete(owner, sessionId);
+    assert.deepEqual(await found(noise.slice(0, 20)), []);
+  });
+
   test('a message that has all parts of a query but not the query is not found', async () => {
     const { one } = stores();
     const owner = someOwner();

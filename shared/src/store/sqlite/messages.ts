@@ -2,13 +2,11 @@
 
 import type { Message } from '../../session.ts';
 import type { MessageStore } from '../../store.ts';
-import { turnTrigrams } from '../search-text.ts';
-import type { Sync } from './nouns.ts';
+import { beginIndex, indexInPieces, isUnindexed, textOf } from './message-index.ts';
+import type { CallInPieces, Sync } from './nouns.ts';
 import type { Row, Sql, SqlValue } from './schema.ts';
 import { placeOf, readSession } from './sessions.ts';
-import { addTrigrams, freePlace, searchTrigrams } from './trigrams.ts';
-
-const textOf = (row: Row) => (row.text ?? JSON.parse(row.content as string)) as string;
+import { freePlace, searchTrigrams } from './trigrams.ts';
 
 function messageOf(row: Row): Message {
   const parsed = (name: string) => (row[name] === null ? null : JSON.parse(row[name] as string));
@@ -27,7 +25,8 @@ function messageOf(row: Row): Message {
 
 const jsonOrNull = (value: unknown) => (value === null ? null : JSON.stringify(value));
 
-function addMessage(sql: Sql, owner: string, session: number, message: Message, trigrams: string[]) {
+/** Gives its place. */
+function addMessage(sql: Sql, session: number, message: Message): number {
   const { id, role, content, text, model, usage, metadata, task, createdAt } = message;
   const place = freePlace(sql, 'messages', id, createdAt);
   sql.run(
@@ -36,10 +35,10 @@ function addMessage(sql: Sql, owner: string, session: number, message: Message, 
     ...[place, session, id, role, createdAt, model, jsonOrNull(usage), jsonOrNull(task), metadata],
     ...[content === JSON.stringify(text) ? null : text, content],
   );
-  addTrigrams(sql, 'message_trigrams', owner, place, trigrams);
+  return place;
 }
 
-export function sqliteMessages(sql: Sql): Sync<MessageStore> {
+export function sqliteMessages(sql: Sql): Sync<MessageStore, 'append'> {
   const some = (owner: string, sessionId: string, condition: string, values: SqlValue[], limit: number) =>
     sql
       .all(
@@ -47,25 +46,40 @@ export function sqliteMessages(sql: Sql): Sync<MessageStore> {
         ...[owner, sessionId, ...values, limit],
       )
       .map(messageOf);
+  function* indexFirst<Result>(messages: number[], result: Result): CallInPieces<Result> {
+    yield;
+    yield* indexInPieces(sql, messages);
+    return result;
+  }
+
   return {
     append(owner, sessionId, { messages, tokens, now }) {
       const session = placeOf(sql, owner, sessionId);
       if (session === null) return null;
-      const isThere = (id: string) => sql.get('SELECT 1 FROM messages WHERE session = ? AND id = ?', session, id);
-      const seen = new Set<string>();
-      const fresh = messages.filter(({ id }) => !seen.has(id) && seen.add(id) && !isThere(id));
-      for (const [index, trigrams] of turnTrigrams(fresh.map(({ text }) => text)).entries()) {
-        addMessage(sql, owner, session, fresh[index] as Message, trigrams);
+      const known: number[] = [];
+      const fresh = new Map<string, Message>();
+      for (const message of messages) {
+        const found = sql.get('SELECT place FROM messages WHERE session = ? AND id = ?', session, message.id);
+        if (found) known.push(found.place as number);
+        else if (!fresh.has(message.id)) fresh.set(message.id, message);
       }
-      if (fresh.length > 0) {
+      const added = [...fresh.values()].map((message) => ({
+        place: addMessage(sql, session, message),
+        text: message.text,
+      }));
+      beginIndex(sql, owner, added);
+      if (added.length > 0) {
         sql.run(
           `UPDATE sessions SET message_count = message_count + ?, updated_at = max(updated_at, ?),
              total_tokens = min(total_tokens + ?, ${Number.MAX_SAFE_INTEGER})
            WHERE place = ?`,
-          ...[fresh.length, now, tokens, session],
+          ...[added.length, now, tokens, session],
         );
       }
-      return readSession(sql, owner, sessionId);
+      const after = readSession(sql, owner, sessionId);
+      // Also those of an earlier call that was not acknowledged yet: a search finds what this one acknowledges.
+      const left = [...known, ...added.map(({ place }) => place)].filter((place) => isUnindexed(sql, place));
+      return left.length === 0 ? after : indexFirst(left, after);
     },
 
     page(owner, sessionId, { limit, before }) {
@@ -83,7 +97,11 @@ export function sqliteMessages(sql: Sql): Sync<MessageStore> {
     },
 
     matching(owner, query, limit) {
-      return searchTrigrams(sql, { table: 'message_trigrams', owner, query, limit }, (place) => {
+      const seen = new Set<number>();
+      return searchTrigrams(sql, { table: 'message_trigrams', owner, query, limit }, (found) => {
+        const place = (sql.get('SELECT message FROM segments WHERE place = ?', found)?.message ?? found) as number;
+        if (seen.has(place)) return undefined;
+        seen.add(place);
         const row = sql.get(
           `SELECT m.id, s.id AS session_id, text, CASE WHEN text IS NULL THEN content END AS content
            FROM messages m JOIN sessions s ON s.place = m.session WHERE m.place = ? AND owner = ?`,

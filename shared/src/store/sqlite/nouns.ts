@@ -2,17 +2,32 @@
 import type { MessageStore, SessionStore, TaskStore } from '../../store.ts';
 import type { DocumentStore } from '../documents.ts';
 
-/** The same seam without promises: SQL in its own thread waits for nothing else. */
-export type Sync<Seam> = {
+/** What is done in pieces, each a transaction. */
+export type Pieces = Generator<undefined, void>;
+/** The same of a call: gives its result in the end, or yields it when it stands before the last piece. */
+export type CallInPieces<Result> = Generator<{ answer: Result } | undefined, Result>;
+
+/** The same seam without promises: SQL in its own thread waits for nothing else. Some calls may be done in pieces. */
+export type Sync<Seam, InPieces = never> = {
   [Name in keyof Seam]: Seam[Name] extends (...given: infer Given) => Promise<infer Result>
-    ? (...given: Given) => Result
+    ? (...given: Given) => Result | (Name extends InPieces ? CallInPieces<Result> : never)
     : never;
 };
 
 export type Nouns = { tasks: TaskStore; sessions: SessionStore; messages: MessageStore; documents: DocumentStore };
 
-/** `until`: by `now()`; a call that begins later is not begun, because nobody waits for it any more. */
-export type Call = { n: number; noun: keyof Nouns | 'thread'; method: string; given: unknown[]; until: number };
+/**
+ * `until`: by `now()`; a call that begins later is not begun, because nobody waits for it any more. `line`: the owner, or ''
+ * when it is of many.
+ */
+export type Call = {
+  n: number;
+  noun: keyof Nouns | 'thread';
+  method: string;
+  given: unknown[];
+  until: number;
+  line: string;
+};
 export type Reply =
   | { n: number; value: unknown }
   | { n: number; error: { away: boolean; message: string; detail: string } };

@@ -7,10 +7,12 @@ import { sessionSorts } from '../../store.ts';
 import { someMessage, someSession, someTask, T0 } from '../contract/samples.ts';
 import { MAX_CANDIDATES } from '../search-text.ts';
 import { sqliteDocuments } from './documents.ts';
+import { leftWork } from './left.ts';
 import { sqliteMessages } from './messages.ts';
 import { openSql, type Sql } from './schema.ts';
 import { sqliteSessions } from './sessions.ts';
 import { sqliteTasks } from './tasks.ts';
+import { whole } from './testing/whole.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'beanline-store-'));
 after(() => rm(directory, { recursive: true, force: true }));
@@ -90,7 +92,15 @@ test('no statement walks a table or sorts more than the ids it was given', () =>
     assert.equal(messages.matching(owner, query, 5).length, 1);
     sessions.titled(owner, query, 5);
   }
-  sessions.delete(owner, session.id);
+  // More than a piece, of the index and of a deletion.
+  const long = Array.from({ length: 9_000 }, (_, i) => i.toString(36)).join(' ');
+  for (const texts of [[long], Array.from({ length: 100 }, () => 'x')]) {
+    const turn = texts.map((text, i) => someMessage(text, { createdAt: T0 + i }));
+    whole(messages.append(owner, session.id, { id: 't', messages: turn, tokens: 1, now: T0 }));
+  }
+  assert.equal(messages.matching(owner, long.slice(-50), 5).length, 1);
+  whole(sessions.delete(owner, session.id));
+  assert.deepEqual(leftWork(sql), []);
 
   const shape = { name: 'samples', indexes: [['state', 'source.at'], ['size']] };
   const key = { owner, id: 'd' };

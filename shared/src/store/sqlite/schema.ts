@@ -71,6 +71,12 @@ const SCHEMA = `
     -- Null when the content is a text: then this is that text.
     text TEXT, content TEXT NOT NULL);
   CREATE UNIQUE INDEX messages_id ON messages (session, id);
+  -- Of a message that is indexed in segments: the places of all but the first, which has the message's own.
+  CREATE TABLE segments (place INTEGER PRIMARY KEY, message INTEGER NOT NULL);
+  CREATE INDEX segments_message ON segments (message);
+  -- What is done in pieces, and left: messages whose index has only the first segments, and sessions whose messages go.
+  CREATE TABLE unindexed (message INTEGER PRIMARY KEY, owner TEXT NOT NULL, most INTEGER NOT NULL, done INTEGER NOT NULL);
+  CREATE TABLE deletions (session INTEGER PRIMARY KEY, owner TEXT NOT NULL);
 
   -- The prefixes are an owner with one letter and with two (trigrams.ts).
   CREATE VIRTUAL TABLE message_trigrams USING fts5

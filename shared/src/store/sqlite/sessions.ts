@@ -3,7 +3,8 @@
 import type { FeatureMode, Session } from '../../session.ts';
 import { MAX_COUNTED, type SessionFilter, type SessionSort, type SessionStore } from '../../store.ts';
 import { trigramsOf } from '../search-text.ts';
-import type { Sync } from './nouns.ts';
+import { removeMessages } from './message-index.ts';
+import type { CallInPieces, Pieces, Sync } from './nouns.ts';
 import type { Row, Sql, SqlValue } from './schema.ts';
 import { addTrigrams, freePlace, searchTrigrams } from './trigrams.ts';
 
@@ -49,6 +50,26 @@ export function placeOf(sql: Sql, owner: string, id: string): number | null {
   return (sql.get('SELECT place FROM sessions WHERE owner = ? AND id = ?', owner, id)?.place ?? null) as number | null;
 }
 
+/** Messages that are deleted in one piece: a few milliseconds. */
+const DELETED_AT_ONCE = 100;
+
+/** Removes messages of a session that is gone, as far as one piece takes it; true when there are more. */
+function removeSome(sql: Sql, session: number): boolean {
+  const some = sql.all('SELECT place FROM messages WHERE session = ? LIMIT ?', session, DELETED_AT_ONCE);
+  removeMessages(
+    sql,
+    some.map(({ place }) => place as number),
+  );
+  if (some.length === DELETED_AT_ONCE) return true;
+  sql.run('DELETE FROM deletions WHERE session = ?', session);
+  return false;
+}
+
+/** Ends a deletion that was begun, by whomever. */
+export function* deleteInPieces(sql: Sql, session: number): Pieces {
+  while (removeSome(sql, session)) yield;
+}
+
 /** One text for every filter, so that few statements serve all. */
 const MATCHING = `owner = ? AND feature_mode = coalesce(?, feature_mode) AND updated_at >= ? AND updated_at <= ?
   AND total_tokens >= ? AND total_tokens <= ? AND message_count >= ? AND message_count <= ?`;
@@ -66,7 +87,13 @@ function valuesOf(owner: string, filter: SessionFilter): SqlValue[] {
   ];
 }
 
-export function sqliteSessions(sql: Sql): Sync<SessionStore> {
+export function sqliteSessions(sql: Sql): Sync<SessionStore, 'delete'> {
+  function* restLater(session: number): CallInPieces<boolean> {
+    yield { answer: true };
+    yield* deleteInPieces(sql, session);
+    return true;
+  }
+
   return {
     create(session) {
       if (placeOf(sql, session.owner, session.id) !== null) return;
@@ -132,12 +159,12 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore> {
     delete(owner, id) {
       const place = placeOf(sql, owner, id);
       if (place === null) return false;
-      sql.run('DELETE FROM message_trigrams WHERE rowid IN (SELECT place FROM messages WHERE session = ?)', place);
-      sql.run('DELETE FROM messages WHERE session = ?', place);
+      // Without this row nothing finds its messages any more; its place stays taken until they are gone.
+      sql.run('INSERT INTO deletions (session, owner) VALUES (?, ?)', place, owner);
       sql.run('DELETE FROM title_trigrams WHERE rowid = ?', place);
       sql.run('DELETE FROM sessions WHERE place = ?', place);
       sql.run('UPDATE owners SET sessions = sessions - 1 WHERE owner = ?', owner);
-      return true;
+      return removeSome(sql, place) ? restLater(place) : true;
     },
 
     titled(owner, query, limit) {

@@ -17,13 +17,24 @@ const RETRY_AFTER_MS = 1_000;
 const BUSY_PART = 0.8;
 /** Closing waits this long for calls under way: whoever stops has little time, and what is not acknowledged is sent again. */
 const CLOSE_MS = 1_000;
-/** Calls that a thread may have before it, also those that nobody waits for any more. */
+/** Calls that a thread may have before it, also those that nobody waits for any more; and those of one owner that wait. */
 const MAX_CALLS = 10_000;
+const MAX_OWNER_CALLS = 1_000;
 
 const away = (message: string, cause?: unknown) =>
   new TaskError('unavailable', message, { retryAfterMs: RETRY_AFTER_MS, ...(cause === undefined ? {} : { cause }) });
 
-type Waiting = { resolve(value: unknown): void; reject(error: unknown): void; timer: NodeJS.Timeout };
+const busy = () =>
+  new TaskError('rate_limited', 'Too many of these requests at once.', { retryAfterMs: RETRY_AFTER_MS });
+
+type Waiting = { resolve(value: unknown): void; reject(error: unknown): void; timer: NodeJS.Timeout; line: string };
+
+/** Whose call it is: the owner stands first, or in what stands first or, of documents, behind their kind. */
+function lineOf([first, second]: unknown[]): string {
+  if (typeof first === 'string') return first;
+  const owners = [first, second].map((given) => (given as { owner?: unknown } | null | undefined)?.owner);
+  return owners.find((owner) => typeof owner === 'string') ?? '';
+}
 
 function startThread(options: ThreadOptions, timeoutMs: number) {
   let worker: Worker | undefined;
@@ -31,12 +42,21 @@ function startThread(options: ThreadOptions, timeoutMs: number) {
   let unanswered = 0;
   let calls = 0;
   const waiting = new Map<number, Waiting>();
+  /** How many of each owner wait. */
+  const lines = new Map<string, number>();
+
+  function countIn(line: string, by: 1 | -1) {
+    const count = (lines.get(line) ?? 0) + by;
+    if (count === 0) lines.delete(line);
+    else lines.set(line, count);
+  }
 
   function settle(n: number): Waiting | undefined {
     const one = waiting.get(n);
     if (!one) return undefined;
     clearTimeout(one.timer);
     waiting.delete(n);
+    countIn(one.line, -1);
     if (waiting.size === 0) worker?.unref();
     return one;
   }
@@ -69,15 +89,18 @@ function startThread(options: ThreadOptions, timeoutMs: number) {
     async call(noun: Call['noun'], method: string, given: unknown[]): Promise<unknown> {
       if (closed) throw away('The store is closed.');
       if (unanswered >= MAX_CALLS) throw away('The store is too slow.');
+      const line = lineOf(given);
+      if (line !== '' && (lines.get(line) ?? 0) >= MAX_OWNER_CALLS) throw busy();
       worker ??= start();
       const used = worker;
       return new Promise((resolve, reject) => {
         const n = calls++;
         const timer = setTimeout(() => settle(n)?.reject(away('The store did not answer in time.')), timeoutMs);
-        waiting.set(n, { resolve, reject, timer });
+        waiting.set(n, { resolve, reject, timer, line });
+        countIn(line, 1);
         used.ref();
         try {
-          used.postMessage({ n, noun, method, given, until: now() + timeoutMs } satisfies Call);
+          used.postMessage({ n, noun, method, given, until: now() + timeoutMs, line } satisfies Call);
           unanswered++;
         } catch (error) {
           settle(n)?.reject(error);
@@ -94,7 +117,14 @@ function startThread(options: ThreadOptions, timeoutMs: number) {
       const { promise: ended, resolve } = Promise.withResolvers<unknown>();
       ending.once('exit', resolve);
       const timer = setTimeout(resolve, CLOSE_MS);
-      ending.postMessage({ n: -1, noun: 'thread', method: 'close', given: [], until: Infinity } satisfies Call);
+      ending.postMessage({
+        n: -1,
+        noun: 'thread',
+        method: 'close',
+        given: [],
+        until: Infinity,
+        line: '',
+      } satisfies Call);
       await ended;
       clearTimeout(timer);
       for (const n of [...waiting.keys()]) settle(n)?.reject(away('The store is closed.'));

@@ -1,17 +1,14 @@
-/**
- * A thread that speaks SQL: `node:sqlite` blocks the one it runs in. Reads run one by one. Writes that wait together are one
- * transaction, and so one flush of the disk; each can fail alone.
- */
+/** A thread that speaks SQL: `node:sqlite` blocks the one it runs in. Reads run one by one, writes by turns (writer.ts). */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { sqliteDocuments } from './documents.ts';
+import { leftWork } from './left.ts';
 import { sqliteMessages } from './messages.ts';
 import { type Call, now, type Reply, type ThreadOptions } from './nouns.ts';
 import { isRefusal, openSql, refusal, type Sql } from './schema.ts';
 import { sqliteSessions } from './sessions.ts';
 import { sqliteTasks } from './tasks.ts';
+import { createWriter } from './writer.ts';
 
-/** After this long a transaction takes no more calls, so that the first does not wait for the last. */
-const GROUP_MS = 20;
 /** SQLite waits for another writer in steps of this: it can be interrupted only between them, by the end of the program. */
 const STEP_MS = 100;
 
@@ -81,14 +78,12 @@ function giveUp(error: unknown) {
   if (isAway(error) && codeOf(error) !== BUSY) close();
 }
 
-const run = ({ nouns }: Open, { n, noun, method, given }: Call): Reply => {
-  const value = nouns[noun]?.[method]?.(...given);
-  return { n, value };
-};
+const run = ({ nouns }: Open, { noun, method, given }: Call): unknown => nouns[noun]?.[method]?.(...given);
 
 function readOne(call: Call) {
   try {
-    port.postMessage(call.until > now() ? patiently(() => run(open(), call)) : failure(call, late));
+    const read = () => ({ n: call.n, value: run(open(), call) });
+    port.postMessage(call.until > now() ? patiently(read) : failure(call, late));
   } catch (error) {
     giveUp(error);
     port.postMessage(failure(call, error));
@@ -103,62 +98,27 @@ function nextCall(): Call | undefined {
   return undefined;
 }
 
-/** One transaction of this call and those that come until GROUP_MS have passed. */
-function writeTogether(first: Call) {
-  const since = now();
-  const calls: Call[] = [];
-  const replies: Reply[] = [];
-  try {
-    const store = open();
-    patiently(() => store.sql.run('BEGIN IMMEDIATE'));
-    try {
-      for (let call: Call | undefined = first; call; call = now() - since < GROUP_MS ? nextCall() : undefined) {
-        calls.push(call);
-        replies.push(writeOne(store, call));
-      }
-      store.sql.run('COMMIT');
-    } catch (error) {
-      rollBack(store);
-      throw error;
-    }
-    for (const reply of replies) port.postMessage(reply);
-  } catch (error) {
-    giveUp(error);
-    for (const call of calls.length === 0 ? [first] : calls) port.postMessage(failure(call, error));
-  }
-}
-
-/** A call that fails by its own fault leaves the others of the transaction alone. */
-function writeOne(store: Open, call: Call): Reply {
-  if (call.until <= now()) return failure(call, late);
-  store.sql.run('SAVEPOINT one');
-  try {
-    return run(store, call);
-  } catch (error) {
-    if (isAway(error)) throw error;
-    store.sql.run('ROLLBACK TO one');
-    store.forget();
-    return failure(call, error);
-  } finally {
-    if (store.sql.inTransaction()) store.sql.run('RELEASE one');
-  }
-}
-
-/** A full disk may have ended the transaction already. */
-function rollBack(store: Open) {
-  store.forget();
-  try {
-    if (store.sql.inTransaction()) store.sql.run('ROLLBACK');
-  } catch {
-    close();
-  }
-}
+const writer = writes
+  ? createWriter({
+      open,
+      run: (call) => run(open(), call),
+      left: () => leftWork(open().sql),
+      patiently,
+      late: (call) => failure(call, late),
+      failure,
+      isAway,
+      giveUp,
+      post: (reply) => port.postMessage(reply),
+      nextCall,
+    })
+  : undefined;
 
 port.on('message', (call: Call) => {
   if (isClose(call)) leaving = true;
-  else if (writes) writeTogether(call);
+  else if (writer) writer.write(call);
   else readOne(call);
   if (!leaving) return;
+  writer?.end();
   close();
   port.close();
 });

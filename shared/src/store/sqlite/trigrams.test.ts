@@ -8,6 +8,7 @@ import { MAX_TRIGRAMS, MAX_TURN_TRIGRAMS } from '../search-text.ts';
 import { sqliteMessages } from './messages.ts';
 import { openSql } from './schema.ts';
 import { sqliteSessions } from './sessions.ts';
+import { whole } from './testing/whole.ts';
 
 const HANGUL = 0xac00;
 const SYLLABLES = 11_172;
@@ -28,7 +29,7 @@ test('a turn of random letters takes no more of the index than its part, and eac
   const append = (count: number) => {
     const turn = Array.from({ length: count }, () => someMessage(letters()));
     const startedAt = performance.now();
-    messages.append('o', session.id, { id: 't', messages: turn, tokens: 1, now: T0 });
+    whole(messages.append('o', session.id, { id: 't', messages: turn, tokens: 1, now: T0 }));
     t.diagnostic(`${count} messages: ${Math.round(performance.now() - startedAt)} ms`);
     return turn;
   };

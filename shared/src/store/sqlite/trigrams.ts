@@ -6,7 +6,7 @@
 
 import { timeOf } from '../../task-id.ts';
 import { foldText } from '../fold-text.ts';
-import { MAX_CANDIDATES, MAX_COMPARED, wantedTrigrams } from '../search-text.ts';
+import { MAX_CANDIDATES, MAX_COMPARED, OVERLAP, wantedTrigrams } from '../search-text.ts';
 import type { Sql } from './schema.ts';
 
 export type TrigramTable = 'message_trigrams' | 'title_trigrams';
@@ -34,7 +34,7 @@ export function addTrigrams(sql: Sql, table: TrigramTable, owner: string, place:
 
 /** The full-text query: words of digits only. */
 function matchOf(owner: number, query: string): string {
-  const wanted = wantedTrigrams(query);
+  const wanted = wantedTrigrams(query, OVERLAP);
   if ('prefix' in wanted) return `${wordOf(owner, wanted.prefix)}*`;
   const step = Math.max(1, wanted.all.length / MAX_WANTED);
   const some = Array.from(
@@ -73,6 +73,9 @@ export function searchTrigrams<T>(
 const PLACES_PER_MS = 4;
 const LAST_MS = 2 ** 50;
 
+/** The tables that share the row numbers of one. */
+const PLACES = { sessions: ['sessions', 'deletions', 'session'], messages: ['messages', 'segments', 'place'] } as const;
+
 /**
  * A free row number that follows the time in an id, or else the one given. Rows of one millisecond that do not fit spill into the
  * next ones.
@@ -80,7 +83,10 @@ const LAST_MS = 2 ** 50;
 export function freePlace(sql: Sql, table: 'sessions' | 'messages', id: string, createdAt: number): number {
   const ms = Math.floor(Math.min(Math.max(timeOf(id) ?? createdAt, 0), LAST_MS));
   const first = ms * PLACES_PER_MS;
-  const taken = (place: number) => sql.get(`SELECT 1 FROM ${table} WHERE place = ?`, place) !== undefined;
+  const [own, other, column] = PLACES[table];
+  const taken = (place: number) =>
+    sql.get(`SELECT 1 FROM ${own} WHERE place = ?`, place) !== undefined ||
+    sql.get(`SELECT 1 FROM ${other} WHERE ${column} = ?`, place) !== undefined;
   for (let place = first; place < first + PLACES_PER_MS; place++) if (!taken(place)) return place;
   // However many there are, a few tries find one: the window doubles.
   for (let width = PLACES_PER_MS; ; width *= 2) {
