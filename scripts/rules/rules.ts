@@ -31,7 +31,7 @@ const libraries: Record<string, string[]> = {
   hono: ['apps/api/'],
   ioredis: ['shared/src/redis/'],
   mongodb: ['shared/src/store/mongo/'],
-  'node:module': ['shared/src/store/mongo/connection.ts'],
+  'node:module': ['shared/src/store/mongo/connection.ts', 'shared/src/jobs/catalog/'],
   'node:process': [],
   'node:sqlite': ['shared/src/store/sqlite/'],
   // The entry for browsers: the other one opens files that an image names.

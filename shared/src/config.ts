@@ -1,5 +1,6 @@
 /** Configuration: the slices of all rooms, read from one environment. Every problem is reported at once, and every variable has a default. */
 import type { z } from 'zod';
+import { JobVariables } from './jobs/catalog/variables.ts';
 import { modelSlices } from './models/variables.ts';
 import { OutboxVariables } from './outbox/variables.ts';
 import { OwnerVariables } from './owners/variables.ts';
@@ -18,6 +19,7 @@ export const slices = [
   RedisVariables,
   StoreVariables,
   ...modelSlices,
+  JobVariables,
   QueueVariables,
   TaskVariables,
   RecordVariables,

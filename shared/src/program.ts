@@ -1,5 +1,6 @@
 /** What all programs share: how they start, what makes them give up, and how they are told to stop. */
 import { ConfigError, type Environment } from './config.ts';
+import { JobTypesError } from './jobs/catalog/own-job-types.ts';
 import { createLog, type Log } from './log.ts';
 import { RedisSettingsError } from './redis/requirements.ts';
 
@@ -63,7 +64,9 @@ export async function runProgram<Config extends Environment>({
     await running.stop();
     process.exit(end.code);
   } catch (error) {
-    if (!(error instanceof RedisSettingsError || error instanceof ConfigError)) throw error;
+    const isRefusal =
+      error instanceof ConfigError || error instanceof JobTypesError || error instanceof RedisSettingsError;
+    if (!isRefusal) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exit(EXIT_CONFIG);
   }

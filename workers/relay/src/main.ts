@@ -1,5 +1,6 @@
 /** The relay program. */
 import { readConfig } from '@beanline/shared/config.ts';
+import { openCatalog } from '@beanline/shared/jobs/catalog.ts';
 import { runProgram } from '@beanline/shared/program.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { startRelay } from './relay.ts';
@@ -9,7 +10,7 @@ await runProgram({
   env: process.env,
   readConfig,
   async start(config, log) {
-    const { deps, close } = wire(config, { program: 'relay', log });
+    const { deps, close } = wire(config, { program: 'relay', log, catalog: await openCatalog(config) });
     await deps.clock.ready();
     const relay = startRelay(deps, config);
     return {
