@@ -5,7 +5,7 @@ import { builtinProvider } from './builtin.ts';
 
 type Message = string | ChatMessage;
 
-async function ask(messages: Message[], more: Partial<ChatCall> = {}) {
+async function ask(messages: Message[], more: Partial<ChatCall> = {}, pauseMs = 0) {
   const chunks: ChatChunk[] = [];
   const call: ChatCall = {
     model: 'extract',
@@ -13,7 +13,7 @@ async function ask(messages: Message[], more: Partial<ChatCall> = {}) {
     signal: new AbortController().signal,
     ...more,
   };
-  for await (const chunk of builtinProvider().chat(call)) chunks.push(chunk);
+  for await (const chunk of builtinProvider({ pauseMs }).chat(call)) chunks.push(chunk);
   const last = chunks.at(-1);
   assert(last);
   return { text: chunks.map((chunk) => chunk.text).join(''), chunks, last };
@@ -87,19 +87,31 @@ test('max_tokens cuts the answer and is said in finish_reason', async () => {
   assert.deepEqual([last.finishReason, last.usage?.outputTokens], ['length', 3]);
 });
 
-test('a model it does not have is refused, and the error names the one it has', async () => {
-  const error = { code: 'provider_refused', message: /no model "gpt-5".*extract/ };
+test('a model it does not have is refused, and the error names those it has', async () => {
+  const error = { code: 'provider_refused', message: /no model "gpt-5".*extract, paced/ };
   await assert.rejects(ask(['hello'], { model: 'gpt-5' }), error);
 });
 
 test('an abort ends a paced answer with its own reason', async () => {
   const controller = new AbortController();
   const reason = new Error('the reason of this test');
-  const call: ChatCall = { model: 'extract', messages: [cities], signal: controller.signal };
-  const chunks = builtinProvider({ delayMs: 60_000 }).chat(call)[Symbol.asyncIterator]();
+  const call: ChatCall = { model: 'paced', messages: [cities], signal: controller.signal };
+  const chunks = builtinProvider({ pauseMs: 60_000 }).chat(call)[Symbol.asyncIterator]();
   const first = chunks.next();
   controller.abort(reason);
   await assert.rejects(first, (error) => error === reason);
+});
+
+test('a paced answer is the same, each word of it after a pause', async () => {
+  const { text } = await ask([cities, 'What is the capital of France?']);
+  const pauseMs = 20;
+  const startedAt = performance.now();
+  const paced = await ask([cities, 'What is the capital of France?'], { model: 'paced' }, pauseMs);
+  assert.equal(paced.text, text);
+  const words = paced.chunks.length - 1;
+  assert.ok(words > 5);
+  // A timer may end up to a millisecond early, and never earlier.
+  assert.ok(performance.now() - startedAt >= words * (pauseMs - 1));
 });
 
 for (const [what, content] of [

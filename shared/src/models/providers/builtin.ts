@@ -1,6 +1,7 @@
 /**
  * The responder that needs no key and no network: it quotes the sentences of the conversation that share most with the
- * question. Deterministic, and not a language model; it says so where it has nothing to quote.
+ * question. Deterministic, and not a language model; it says so where it has nothing to quote. `paced` gives the same
+ * answers as `extract`, at the pace of a model.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
@@ -9,6 +10,9 @@ import type { ChatCall, ChatChunk, ChatMessage, Provider } from '../../provider.
 import { defineProvider } from '../provider-definition.ts';
 
 const MODEL = 'extract';
+const PACED = 'paced';
+/** Twenty words a second. */
+const PAUSE_MS = 50;
 /** What is searched; more would hold up the process, which other tasks share. */
 const MAX_MATERIAL_CHARACTERS = 128 * 1024;
 const MAX_QUESTION_CHARACTERS = 1_000;
@@ -141,25 +145,30 @@ function countTokens(text: string): number {
   return count;
 }
 
-async function* chat(call: ChatCall, delayMs: number): AsyncGenerator<ChatChunk> {
-  const { signal, messages } = call;
+const MODELS = [MODEL, PACED];
+
+async function* chat(call: ChatCall, pauseMs: number): AsyncGenerator<ChatChunk> {
+  const { model, signal, messages } = call;
   signal.throwIfAborted();
-  if (call.model !== MODEL) {
-    const model = cut(call.model, 100);
-    throw new TaskError('provider_refused', `The built-in responder has no model "${model}". Its models: ${MODEL}.`);
+  if (!MODELS.includes(model)) {
+    const known = MODELS.join(', ');
+    throw new TaskError(
+      'provider_refused',
+      `The built-in responder has no model "${cut(model, 100)}". It has: ${known}.`,
+    );
   }
   const words = answer(messages).match(/\s*\S+/g) ?? [];
   const sent = words.slice(0, call.max_tokens ?? words.length);
   for (const [at, text] of sent.entries()) {
     // An abort while waiting shows below, with its own reason.
-    if (delayMs > 0) await setTimeout(delayMs, undefined, { signal }).catch(() => {});
+    if (model === PACED) await setTimeout(pauseMs, undefined, { signal }).catch(() => {});
     else if (at % CHUNKS_PER_TURN === CHUNKS_PER_TURN - 1) await setImmediate();
     signal.throwIfAborted();
     yield { text };
   }
   yield {
     text: '',
-    model: MODEL,
+    model,
     finishReason: sent.length < words.length ? 'length' : 'stop',
     usage: {
       inputTokens: messages.reduce((sum, message) => sum + countTokens(textOf(message)), 0),
@@ -168,15 +177,15 @@ async function* chat(call: ChatCall, delayMs: number): AsyncGenerator<ChatChunk>
   };
 }
 
-/** The built-in responder: answers at once with sentences of the conversation, without key or network. `delayMs` paces the words. */
-export function builtinProvider({ delayMs = 0 }: { delayMs?: number } = {}): Provider {
+/** The built-in responder: answers with sentences of the conversation, without key or network. `pauseMs`: before each word of `paced`. */
+export function builtinProvider({ pauseMs = PAUSE_MS }: { pauseMs?: number } = {}): Provider {
   return {
     name: 'builtin',
     place: 'not an LLM; run Ollama, or set OPENAI_API_KEY or OPENAI_BASE_URL, for one',
-    models: [MODEL],
+    models: MODELS,
     defaultModel: async () => MODEL,
     note: 'built-in extractive responder: not a language model',
-    chat: (call) => chat(call, delayMs),
+    chat: (call) => chat(call, pauseMs),
   };
 }
 
