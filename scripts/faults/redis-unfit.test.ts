@@ -1,13 +1,20 @@
 /** A Redis that would lose accepted work is refused at the start, with words that say what to change. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { parseRedisUrl } from '@beanline/shared/redis/address.ts';
+import { connect, connected } from '@beanline/shared/redis/connect.ts';
+import { checkSettings } from '@beanline/shared/redis/requirements.ts';
+import { findRedisServer } from '../testing/find-redis-server.ts';
 import { INHERITED } from '../testing/system.ts';
+import { silentLog } from '../testing/task-redis.ts';
 import { testRedis } from '../testing/test-redis.ts';
 
-const MAINS = ['apps/api/src/main.ts', 'workers/runner/src/main.ts', 'workers/relay/src/main.ts'];
+const MAINS = ['apps/api/src/main.ts', 'workers/runner/src/main.ts', 'workers/relay/src/main.ts'] as const;
 
 async function run(main: string, url: string) {
   const child = spawn(process.execPath, [fileURLToPath(new URL(`../../${main}`, import.meta.url))], {
@@ -35,5 +42,18 @@ for (const [what, args, message] of [
       assert.doesNotMatch(text, /\n\s+at /, 'no stack');
     }
     assert.equal(await redis.cli('dbsize'), '0', 'nothing was written');
+  });
+
+  test(`the command that a program tells for a Redis that ${what} mends it`, async (t) => {
+    const redis = await testRedis({ args: [...args] });
+    t.after(redis.stop);
+    const { text } = await run(MAINS[0], redis.url);
+    const [, command = ''] = /Run: (redis-cli .*), and put/.exec(text) ?? [];
+    const PATH = `${dirname(await findRedisServer())}:${process.env.PATH}`;
+    await promisify(execFile)('sh', ['-c', command], { env: { PATH } });
+    const client = connect(parseRedisUrl(redis.url), { name: 'test', for: 'worker', log: silentLog });
+    t.after(() => client.disconnect());
+    await connected(client);
+    await checkSettings(client);
   });
 }

@@ -1,6 +1,7 @@
 /** One `npm start` per data directory. */
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { ConfigError } from '../../shared/src/config.ts';
 import { tryLock } from './file-lock.ts';
 
 /** Thrown when another process holds the directory. */
@@ -14,15 +15,32 @@ export type HeldDir = {
   release: () => void;
 };
 
+function notWritable(dir: string, error: unknown): ConfigError {
+  const path = resolve(dir);
+  const mend = `sudo mkdir -p ${path} && sudo chown -R "$(id -un)" ${path}`;
+  const why = (error as Error).message;
+  return new ConfigError([
+    `DATA_DIR: ${path} cannot be written: ${why}. Run: ${mend}, or choose another: DATA_DIR=~/.beanline npm start`,
+  ]);
+}
+
+function lockDir(dir: string) {
+  try {
+    mkdirSync(dir, { recursive: true });
+    const path = realpathSync(dir);
+    return { path, lock: tryLock(join(path, 'start.lock')) };
+  } catch (error) {
+    throw notWritable(dir, error);
+  }
+}
+
 /**
  * Holds the directory for this process; throws when another process holds it. `note` is what a later one is told about
  * this one.
  */
 export function holdDataDir(dir: string, note: string): HeldDir {
-  mkdirSync(dir, { recursive: true });
-  const path = realpathSync(dir);
+  const { path, lock } = lockDir(dir);
   const noteFile = join(path, 'start.txt');
-  const lock = tryLock(join(path, 'start.lock'));
   if (!lock) {
     let holder = '';
     try {
@@ -35,7 +53,11 @@ export function holdDataDir(dir: string, note: string): HeldDir {
     );
   }
   const abandoned = existsSync(noteFile);
-  writeFileSync(noteFile, note);
+  try {
+    writeFileSync(noteFile, note);
+  } catch (error) {
+    throw notWritable(path, error);
+  }
   return {
     path,
     abandoned,

@@ -7,13 +7,16 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiEnvironment } from '../../apps/api/src/http/variables.ts';
-import { ConfigError } from '../../shared/src/config.ts';
-import { EXIT_CONFIG } from '../../shared/src/program.ts';
+import type { Catalog } from '../../shared/src/job-type.ts';
+import { openCatalog } from '../../shared/src/jobs/catalog.ts';
+import { EXIT_CONFIG, isRefusal } from '../../shared/src/program.ts';
 import { type PassedLog, passLog } from './child-log.ts';
 import { holdDataDir } from './data-dir.ts';
 import { defaultModel } from './default-model.ts';
 import { cannotListen, freePort } from './free-port.ts';
 import type { Program } from './keep-running.ts';
+import { portHolder } from './port-holder.ts';
+import { checkGivenRedis } from './redis/given-redis.ts';
 import { type OwnRedis, ownRedis } from './redis/own-redis.ts';
 import { type StartOptions, startOptions, USAGE } from './start-options.ts';
 import { onStopSignals } from './stop-signals.ts';
@@ -41,7 +44,7 @@ function say(line: string): void {
 /** Says what is wrong; gives the exit code. */
 function complain(error: unknown): number {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  return error instanceof ConfigError ? EXIT_CONFIG : 1;
+  return isRefusal(error) ? EXIT_CONFIG : 1;
 }
 
 /** How this machine reaches an API that listens there, as a URL has it; no browser opens the address of "everywhere". */
@@ -61,9 +64,17 @@ async function choosePort({ PORT, HOST, DRAIN_MS }: ApiEnvironment, abandoned: b
       await delay(PORT_RETRY_MS);
       continue;
     }
-    const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be used (${code})`;
-    throw new Error(`Port ${PORT} on ${HOST} ${why}. Choose another one: npm start -- --port ${PORT + 1}`);
+    const holder = portHolder(PORT);
+    const why = code === 'EADDRINUSE' ? `is in use${holder ? ` by ${holder}` : ''}` : `cannot be used (${code})`;
+    throw new Error(`Port ${PORT} (PORT) on ${HOST} ${why}. Choose another one: npm start -- --port ${PORT + 1}`);
   }
+}
+
+/** Our own Redis; none where REDIS_URL names one, which is looked at. */
+async function openRedis(config: ApiEnvironment, env: NodeJS.ProcessEnv, stopped: AbortSignal) {
+  if (!env.REDIS_URL) return ownRedis(config.DATA_DIR, say, stopped);
+  await checkGivenRedis(config, stopped);
+  return undefined;
 }
 
 /** One of our programs, as the supervisor keeps it running. `logs` holds the logs that have not ended yet. */
@@ -95,7 +106,7 @@ function program(name: string, args: string[], env: NodeJS.ProcessEnv, logs: Set
 }
 
 async function runAll(
-  { config, runners }: StartOptions,
+  { config, runners, catalog }: StartOptions & { catalog: Catalog },
   { env, programs }: EmbeddedOptions,
   abandoned: boolean,
 ): Promise<number> {
@@ -129,10 +140,7 @@ async function runAll(
 
   try {
     const port = await choosePort(config, abandoned);
-    const [own, model] = await Promise.all([
-      env.REDIS_URL ? undefined : ownRedis(config.DATA_DIR, say, over.signal),
-      defaultModel(config),
-    ]);
+    const [own, model] = await Promise.all([openRedis(config, env, over.signal), defaultModel(config)]);
     redis = own;
     if (redis) children.start({ name: 'redis', spawn: redis.spawn, lastWords: redis.lastWords, last: true });
     const childEnv = {
@@ -155,7 +163,7 @@ async function runAll(
     if (await waitUntilReady(url, over.signal, say)) {
       const ms = performance.now() - startedAt;
       const keyed = await needsKey(url, over.signal).catch(() => false);
-      const facts = { url, config, model: model.line, runners, ownRedisPort: redis?.port, keyed, ms };
+      const facts = { url, config, catalog, model: model.line, runners, ownRedisPort: redis?.port, keyed, ms };
       process.stdout.write(welcome(facts));
     }
     if (!over.signal.aborted) await new Promise((resolve) => over.signal.addEventListener('abort', resolve));
@@ -187,9 +195,10 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<number> {
     return 0;
   }
   try {
+    const catalog = await openCatalog(start.config);
     const held = holdDataDir(start.config.DATA_DIR, `process ${process.pid}, port ${start.config.PORT}`);
     const config = { ...start.config, DATA_DIR: held.path };
-    const code = await runAll({ ...start, config }, options, held.abandoned);
+    const code = await runAll({ ...start, config, catalog }, options, held.abandoned);
     held.release();
     return code;
   } catch (error) {

@@ -13,20 +13,34 @@ Everything else is set by environment variables, see docs/configuration.md.`;
 
 export type StartOptions = { help: boolean; runners: number; config: ApiEnvironment };
 
-function parse(argv: string[]) {
+const HINT = 'Options come after --, as in npm start -- --runners 4';
+
+/** What npm has kept for itself of `npm start --runners 4`: it gives us the `4`, and the rest in the environment. */
+function keptByNpm(argv: string[], env: NodeJS.ProcessEnv): string[] {
+  return ['runners', 'port'].flatMap((name) => {
+    const kept = env[`npm_config_${name}`];
+    if (kept === undefined || argv.some((arg) => arg.startsWith(`--${name}`))) return [];
+    const value = kept === 'true' ? argv.find((arg) => /^\d+$/.test(arg)) : kept;
+    return [`--${name}: npm took it for itself. Write -- before it: npm start -- --${name} ${value ?? 'N'}`];
+  });
+}
+
+function parse(argv: string[], env: NodeJS.ProcessEnv) {
+  const kept = keptByNpm(argv, env);
+  if (kept.length > 0) throw new ConfigError(kept);
   try {
     return parseArgs({
       args: argv,
       options: { runners: { type: 'string' }, port: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
     });
   } catch (error) {
-    throw new ConfigError([(error as Error).message]);
+    throw new ConfigError([`${(error as Error).message}. ${HINT}`.replace('..', '.')]);
   }
 }
 
 /** Reads arguments and environment; throws one ConfigError that names everything that is wrong. */
 export function startOptions(argv: string[], env: NodeJS.ProcessEnv): StartOptions {
-  const { values } = parse(argv);
+  const { values } = parse(argv, env);
   const problems: string[] = [];
   let config: ApiEnvironment | undefined;
   try {

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findRedisServer } from '../testing/find-redis-server.ts';
+import { testRedis } from '../testing/test-redis.ts';
 import { holdDataDir } from './data-dir.ts';
 import { cannotListen, freePort } from './free-port.ts';
 
@@ -39,8 +40,9 @@ function temporaryDir(): string {
   return dir;
 }
 
-function run(args: string[], env: Record<string, string>) {
-  const child = spawn(process.execPath, args, {
+function run(args: string[], env: Record<string, string>, program = process.execPath, as: SpawnOptions = {}) {
+  const child = spawn(program, args, {
+    ...as,
     env: { PATH: process.env.PATH, OLLAMA_HOST: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -119,14 +121,104 @@ test('a second start on the same data directory is refused and told who has it',
   holdDataDir(dir, 'next').release();
 });
 
-test('a port in use is named', async () => {
+test('options that npm took for itself are told how to be given', async () => {
+  for (const [args, told] of [
+    [['--runners', '4'], /Write -- before it: npm start -- --runners 4$/m],
+    [['--port=8080'], /Write -- before it: npm start -- --port 8080$/m],
+    [['4'], /Options come after --, as in npm start -- --runners 4$/m],
+  ] as const) {
+    const start = run(['start', ...args], { DATA_DIR: temporaryDir(), HOME: temporaryDir() }, 'npm');
+    assert.equal(await start.exitCode(), 78);
+    assert.match(start.output(), told);
+  }
+});
+
+test('a data directory that cannot be written is told with its variable, the reason and the command that mends it', async () => {
+  const file = join(temporaryDir(), 'file');
+  writeFileSync(file, '');
+  const closed = temporaryDir();
+  chmodSync(closed, 0o500);
+  // Root may write anywhere.
+  const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  for (const [dir, why] of [
+    [file, 'EEXIST'],
+    [join(file, 'below'), 'ENOTDIR'],
+    [join(closed, 'below'), 'EACCES'],
+  ] as const) {
+    const start = run([START], { DATA_DIR: dir }, process.execPath, why === 'EACCES' ? nobody : {});
+    assert.equal(await start.exitCode(), 78);
+    assert.ok(start.output().includes(`DATA_DIR: ${dir} cannot be written: ${why}`), start.output());
+    assert.ok(start.output().includes(`sudo mkdir -p ${dir} && sudo chown -R`), start.output());
+    assert.doesNotMatch(start.output(), /\n\s+at /);
+  }
+});
+
+describe('a Redis of REDIS_URL that cannot be used is told with its variable and what to do', () => {
+  const start = (REDIS_URL: string) =>
+    run([START, '--port', '0'], { DATA_DIR: temporaryDir(), OLLAMA_HOST: 'off', REDIS_URL });
+
+  test('of another scheme', async () => {
+    for (const url of ['http://127.0.0.1:6379', '127.0.0.1:6379']) {
+      const refused = start(url);
+      assert.equal(await refused.exitCode(), 78);
+      assert.match(refused.output(), /REDIS_URL: must be redis:\/\/host:port/);
+    }
+  });
+
+  test('away, on this machine and on another', async () => {
+    const port = await freePort();
+    const refused = start(`redis://:canary@127.0.0.1:${port}`);
+    assert.equal(await refused.exitCode(), 1);
+    const said = `REDIS_URL: the Redis at 127.0.0.1:${port} cannot be used: connect ECONNREFUSED 127.0.0.1:${port}.`;
+    assert.ok(refused.output().includes(said), refused.output());
+    assert.ok(refused.output().includes(`redis-server --port ${port} --appendonly yes`), refused.output());
+    assert.match(refused.output(), /env -u REDIS_URL npm start/);
+    const elsewhere = start('redis://:canary@redis.invalid:6379');
+    assert.equal(await elsewhere.exitCode(), 1);
+    assert.match(elsewhere.output(), /REDIS_URL: the Redis at redis\.invalid:6379 .*redis-cli -u "\$REDIS_URL" ping/);
+    for (const { output } of [refused, elsewhere]) assert.doesNotMatch(output(), /canary|\n\s+at /);
+  });
+
+  test('asking for a password', async (t) => {
+    const redis = await testRedis();
+    t.after(redis.stop);
+    await redis.cli('config', 'set', 'requirepass', 'secret');
+    for (const url of [redis.url, redis.url.replace('//', '//:canary@')]) {
+      const refused = start(url);
+      assert.equal(await refused.exitCode(), 1);
+      assert.match(refused.output(), /REDIS_URL: .*(NOAUTH|WRONGPASS).*REDIS_URL=redis:\/\/:<password>@/);
+      assert.doesNotMatch(refused.output(), /canary/);
+    }
+  });
+
+  test('losing what it has accepted, once and not by each program', async (t) => {
+    const redis = await testRedis({ args: ['--appendonly', 'no'] });
+    t.after(redis.stop);
+    const refused = start(redis.url);
+    assert.equal(await refused.exitCode(), 78);
+    assert.equal(refused.output().match(/appendonly no: must be yes/g)?.length, 1, refused.output());
+  });
+});
+
+test('a broken job type of JOBS_DIR is told once, before anything is started', async () => {
+  const dir = temporaryDir();
+  writeFileSync(join(dir, 'broken.ts'), '\nexport const a = {{;');
+  const start = run([START], { DATA_DIR: temporaryDir(), JOBS_DIR: dir });
+  assert.equal(await start.exitCode(), 78);
+  assert.equal(start.output().split('broken.ts:2: ').length, 2, start.output());
+  assert.doesNotMatch(start.output(), /\n\s+at |beanline is ready/);
+});
+
+test('a port in use is named, and who has it', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   cleanUps.push(() => server.close());
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   const start = run([START], { DATA_DIR: temporaryDir(), PORT: String(port) });
   assert.equal(await start.exitCode(), 1);
-  assert.match(start.output(), new RegExp(`Port ${port} on 127.0.0.1 is in use`));
+  const said = `Port ${port} (PORT) on 127.0.0.1 is in use by process ${process.pid} (`;
+  assert.ok(start.output().includes(said), start.output());
+  assert.ok(start.output().includes(`npm start -- --port ${port + 1}`), start.output());
 });
 
 test('it says where it is, stops everything on SIGTERM and comes back on the same Redis port', async () => {

@@ -9,6 +9,10 @@ export const EXIT_CONFIG = 78;
 /** Exit code of a program that gave itself up after it had stopped in order: a new process is the cure (EX_TEMPFAIL). */
 const EXIT_STUCK = 75;
 
+/** Whether what is wrong stays wrong at the next start: its message says it all. */
+export const isRefusal = (error: unknown): error is Error =>
+  error instanceof ConfigError || error instanceof JobTypesError || error instanceof RedisSettingsError;
+
 type Program<Config extends Environment> = {
   name: 'api' | 'runner' | 'relay';
   env: NodeJS.ProcessEnv;
@@ -64,9 +68,7 @@ export async function runProgram<Config extends Environment>({
     await running.stop();
     process.exit(end.code);
   } catch (error) {
-    const isRefusal =
-      error instanceof ConfigError || error instanceof JobTypesError || error instanceof RedisSettingsError;
-    if (!isRefusal) throw error;
+    if (!isRefusal(error)) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exit(EXIT_CONFIG);
   }

@@ -11,7 +11,7 @@ export function createOutageLog(redis: RedisConnection, log: Log) {
     const cause = (error as { lastNodeError?: Error }).lastNodeError ?? error;
     if (reachable || told.has(cause.message)) return;
     told.add(cause.message);
-    log.warn({ error: cause }, 'redis cannot be reached');
+    log.warn({ error: cause }, 'redis cannot be reached (REDIS_URL)');
   }
   redis.on('error', tell);
   redis.on('node error', tell);

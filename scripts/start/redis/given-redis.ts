@@ -1,0 +1,69 @@
+/** The Redis that REDIS_URL names, looked at before anything is started: what is wrong with it is told once, and how to mend it. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { createLog } from '../../../shared/src/log.ts';
+import { isLoopback } from '../../../shared/src/loopback.ts';
+import { parseRedisUrl, type RedisAddress } from '../../../shared/src/redis/address.ts';
+import { connect, type RedisConnection } from '../../../shared/src/redis/connect.ts';
+import { checkSettings, RedisSettingsError } from '../../../shared/src/redis/requirements.ts';
+import type { RedisVariables } from '../../../shared/src/redis/variables.ts';
+
+const PATIENCE_MS = 3_000;
+const INTERVAL_MS = 50;
+const DEFAULT_PORT = 6379;
+const OWN = 'Or let npm start run its own: env -u REDIS_URL npm start';
+
+function hostsOf(address: RedisAddress): string {
+  if (address.kind === 'single') return `${address.host}:${address.port}`;
+  const nodes = address.kind === 'cluster' ? address.nodes : address.sentinels;
+  return nodes.map(({ host, port }) => `${host}:${port}`).join(', ');
+}
+
+/** What to do about a Redis that cannot be used for this cause. */
+function remedy(address: RedisAddress, cause: string): string {
+  if (/NOAUTH|WRONGPASS|NOPERM|password/.test(cause))
+    return 'Put the login into it, percent-encoded: REDIS_URL=redis://:<password>@<host>:<port>';
+  if (/certificate|self-signed|SSL|TLS/i.test(cause))
+    return 'REDIS_CA_FILE names the certificate of a private authority; redis:// speaks without TLS';
+  if (address.kind !== 'single' || !isLoopback(address.host))
+    return `See whether this machine reaches it: redis-cli -u "$REDIS_URL" ping. ${OWN}`;
+  const port = address.port === DEFAULT_PORT ? '' : ` --port ${address.port}`;
+  return `Start it: redis-server${port} --appendonly yes --maxmemory-policy noeviction. ${OWN}`;
+}
+
+/** Why it cannot be used; undefined when it can. Throws RedisSettingsError when it would lose work. */
+async function unusable(redis: RedisConnection, stopped: AbortSignal): Promise<string | undefined> {
+  let cause = 'it does not answer';
+  const hear = (error: Error & { lastNodeError?: Error }) => {
+    cause = (error.lastNodeError ?? error).message;
+  };
+  redis.on('error', hear);
+  redis.on('node error', hear);
+  for (const deadline = performance.now() + PATIENCE_MS; performance.now() < deadline; await delay(INTERVAL_MS)) {
+    if (stopped.aborted) return undefined;
+    if (redis.status !== 'ready') continue;
+    try {
+      await checkSettings(redis);
+      return undefined;
+    } catch (error) {
+      if (error instanceof RedisSettingsError) throw error;
+      hear(error as Error);
+    }
+  }
+  return cause;
+}
+
+/** Throws when it cannot be used, with the variable, the reason and a remedy. */
+export async function checkGivenRedis(config: RedisVariables, stopped: AbortSignal): Promise<void> {
+  const address = parseRedisUrl(config.REDIS_URL);
+  const log = createLog({ level: 'silent', name: 'start' });
+  const redis = connect(address, { name: 'start', for: 'api', caFile: config.REDIS_CA_FILE, log });
+  try {
+    const cause = await unusable(redis, stopped);
+    if (cause !== undefined)
+      throw new Error(
+        `REDIS_URL: the Redis at ${hostsOf(address)} cannot be used: ${cause}. ${remedy(address, cause)}`,
+      );
+  } finally {
+    redis.disconnect();
+  }
+}
