@@ -135,16 +135,27 @@ test('every service comes back, is watched, rotates its log and gains no privile
 test('what holds data has a volume of its own, and each volume is declared', () => {
   const others = each.filter(([name]) => !PROGRAMS.includes(name));
   const mounted = others.flatMap(([, it]) => (it.volumes ?? []).map((volume) => volume.split(':')[0] ?? ''));
-  assert.deepEqual([...mounted, 'store'].sort(), Object.keys(volumes).sort());
+  assert.deepEqual([...mounted, 'store', 'jobs'].sort(), Object.keys(volumes).sort());
   for (const name of ['redis', 'mongo', 'kafka', 'ollama']) assert.ok(service(name).volumes?.length, name);
 });
 
 test('the three programs share one store, where the user they run as may write', () => {
   for (const name of PROGRAMS) {
-    assert.deepEqual(service(name).volumes, ['store:/data'], name);
+    assert.equal(service(name).volumes?.[0], 'store:/data', name);
     assert.equal(service(name).environment?.DATA_DIR, '/data', name);
   }
   assert.match(read('Dockerfile'), /^RUN install -d -o node -g node \/data$[\s\S]*^USER node$/m);
+});
+
+test('a folder of job types is mounted into the three programs, to be read and not written; without one there are none', () => {
+  for (const name of PROGRAMS) {
+    const given = compose({ ...SECRETS, JOBS_DIR: './mine' }).service(name);
+    assert.deepEqual([given.environment?.JOBS_DIR, given.volumes?.slice(1)], ['/jobs', ['./mine:/jobs:ro']], name);
+    assert.deepEqual(
+      [service(name).environment?.JOBS_DIR || '', service(name).volumes?.slice(1)],
+      ['', ['jobs:/jobs:ro']],
+    );
+  }
 });
 
 test('the command of each program names a file that is there', () => {

@@ -4,6 +4,7 @@ import { readConfig } from '@beanline/shared/config.ts';
 import { ErrorCode } from '@beanline/shared/errors.ts';
 import { eventData } from '@beanline/shared/event-data.ts';
 import { type Catalog, defineJobType } from '@beanline/shared/job-type.ts';
+import { RESERVED_FIELDS, RESERVED_ROUTES } from '@beanline/shared/jobs/catalog/check-job-types.ts';
 import { catalog } from '@beanline/shared/jobs/catalog.ts';
 import { createLog } from '@beanline/shared/log.ts';
 import { wire } from '@beanline/shared/wire.ts';
@@ -15,6 +16,7 @@ import { createApp, declareRoutes } from '../app.ts';
 import { corsHeaders, preflightHeaders } from '../http/access/browser.ts';
 import { type Api, createApi } from '../http/context.ts';
 import { HttpVariables } from '../http/variables.ts';
+import { SubmitOptions } from '../routes/submit/submit-request.ts';
 import { openApiDocument } from './document.ts';
 
 let redis: Awaited<ReturnType<typeof testRedis>>;
@@ -158,6 +160,18 @@ test('a page of an allowed origin may send every header that a route reads, and 
   const exposed = corsHeaders({ origin }, [origin])['Access-Control-Expose-Headers']?.split(', ');
   assert.deepEqual(
     read.filter((name) => !exposed?.includes(name)),
+    [],
+  );
+});
+
+test('no job type of one’s own can have a route of the API’s own, or a field that is an option of a submit', async () => {
+  assert.deepEqual(RESERVED_FIELDS, [...Object.keys(SubmitOptions.shape), 'webhook']);
+  const { paths } = await describe(new Map());
+  const own = Object.keys(paths).filter((path) => path.startsWith('/api/'));
+  assert.ok(own.length > 0);
+  const isReserved = (path: string) => RESERVED_ROUTES.some((place) => `${path}/`.startsWith(`${place}/`));
+  assert.deepEqual(
+    own.filter((path) => !isReserved(path)),
     [],
   );
 });

@@ -7,8 +7,8 @@ export type Problem = { type: JobType; field: keyof JobType; message: string };
 const NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 const MAX_NAME_LENGTH = 64;
 const ROUTE = /^\/api(\/[a-z0-9][a-z0-9-]*)+$/;
-/** The API has routes of its own there. @internal */
-export const RESERVED_ROUTES = '/api/chat/sessions';
+/** The API has routes of its own there, and below. @internal */
+export const RESERVED_ROUTES = ['/api/chat/sessions', '/api/chat/preferences'];
 /** What a submit says beside the fields of the input, in the body of a job type's own route. @internal */
 export const RESERVED_FIELDS = [
   'priority',
@@ -71,8 +71,8 @@ function wrongRoute({ route }: JobType): string | undefined {
   if (route === undefined) return undefined;
   if (typeof route !== 'string' || !ROUTE.test(route))
     return 'must begin with /api/, of lower-case letters, digits and -, such as /api/haiku';
-  const isReserved = route === RESERVED_ROUTES || route.startsWith(`${RESERVED_ROUTES}/`);
-  return isReserved ? `must not begin with ${RESERVED_ROUTES}: the API has routes of its own there` : undefined;
+  const reserved = RESERVED_ROUTES.find((place) => `${route}/`.startsWith(`${place}/`));
+  return reserved && `must not begin with ${reserved}: the API has routes of its own there`;
 }
 
 function wrongNumber(value: unknown, [least, most]: readonly [number, number]): string | undefined {

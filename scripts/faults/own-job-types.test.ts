@@ -1,0 +1,94 @@
+/** A job type of one's own, in a folder outside of the tree: the example of its page, run by the whole system. */
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import { followToEnd, post, visibleText } from '../testing/client.ts';
+import { blocksOf, ROOT, readPage } from '../testing/docs.ts';
+import { npmStart } from '../testing/npm-start.ts';
+import { INHERITED } from '../testing/system.ts';
+
+const PAGE = 'docs/job-types.md';
+const MAINS = ['apps/api/src/main.ts', 'workers/runner/src/main.ts', 'workers/relay/src/main.ts'];
+const LETTER = { letter: 'When does the shop open? It is closed on Monday.' };
+
+/** A folder with the files of the page. */
+async function folderOf(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'beanline-jobs-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  for (const { info, text } of blocksOf(readPage(PAGE))) {
+    const [, file] = /file=(\S+)/.exec(info) ?? [];
+    if (file) await writeFile(join(folder, file), text.replaceAll('/path/to/beanline', ROOT));
+  }
+  return folder;
+}
+
+test('a compiler finds the types of a job type of one’s own by the tsconfig.json of the page', async (t) => {
+  const folder = await folderOf(t);
+  const check = () => promisify(execFile)('tsc', ['--noEmit', '-p', folder]);
+  await check();
+  await writeFile(
+    join(folder, 'wrong.ts'),
+    `import { defineJobType } from '@beanline/shared/job-type.ts';\ndefineJobType({ name: 1 });\n`,
+  );
+  await assert.rejects(check(), { stdout: /wrong\.ts\(2,\d+\): error TS2322/ });
+});
+
+test('the example of the page is submitted at its route and at /tasks, streams, and is in the document as one that is built in', async (t) => {
+  const beanline = await npmStart('jobs', { JOBS_DIR: await folderOf(t) });
+  t.after(() => beanline.endAll());
+  await beanline.start();
+  assert.match(beanline.output(), /jobs +reply\.draft \(POST \/api\/reply\)/);
+  const { url } = beanline;
+
+  const { status, json } = await post(url, '/api/reply', { ...LETTER, metadata: { from: 'test' } });
+  assert.deepEqual([status, json.type], [202, 'reply.draft']);
+  const seen = await followToEnd(url, json.task_id);
+  const done = seen.at(-1)?.data;
+  assert.equal(done.status, 'completed');
+  assert.match(done.output.reply, /closed on Monday/);
+  assert.equal(visibleText(seen), done.output.reply);
+
+  const waited = await post(url, '/tasks', { type: 'reply.draft', input: LETTER }, { Prefer: 'wait=30' });
+  assert.deepEqual([waited.status, waited.json.output], [200, done.output]);
+  const refused = await post(url, '/api/reply', { lettre: 'x', tone: 'cold' });
+  assert.deepEqual(
+    [refused.status, refused.json.errors.map(({ path }: { path: string }) => path)],
+    [400, ['letter', 'tone', 'lettre']],
+  );
+
+  // biome-ignore lint/suspicious/noExplicitAny: the test looks into whatever the document holds
+  const document: any = await (await fetch(`${url}/openapi.json`)).json();
+  const body = document.paths['/api/reply'].post.requestBody.content['application/json'];
+  assert.deepEqual(body.example, LETTER);
+  const { properties } = document.components.schemas[body.schema.$ref.split('/').at(-1)];
+  assert.equal(properties.letter.description, 'The letter to reply to');
+  assert.ok(properties.priority, 'the options of every submit');
+  const types = document.paths['/tasks'].post.requestBody.content['application/json'].examples;
+  assert.deepEqual(types['reply.draft'].value, { type: 'reply.draft', input: LETTER });
+  const list = (await (await fetch(`${url}/tasks?type=reply.draft`)).json()) as { tasks: unknown[] };
+  assert.equal(list.tasks.length, 2);
+});
+
+test('a broken file stops each program with 78, its name, its line and what is wrong', async (t) => {
+  const folder = await folderOf(t);
+  await writeFile(join(folder, 'broken.ts'), '\n\nexport const a = {{;\n');
+  for (const main of MAINS) {
+    const child = spawn(process.execPath, [join(ROOT, main)], {
+      env: { ...INHERITED, JOBS_DIR: folder, PORT: '0', DATA_DIR: folder, BEANLINE_PARENT: '1' },
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
+    let text = '';
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    const [code] = await once(child, 'close');
+    assert.equal(code, 78, text);
+    assert.ok(text.includes(`${join(folder, 'broken.ts')}:3: `), text);
+    assert.doesNotMatch(text, /\n\s+at /, 'no stack');
+  }
+});
