@@ -2,6 +2,7 @@
 import type { BenchPart } from './bench.ts';
 import { fairness } from './parts/fairness.ts';
 import { firstToken } from './parts/first-token.ts';
+import { floods } from './parts/floods.ts';
 import { kept } from './parts/kept.ts';
 import { readers } from './parts/readers.ts';
 import { recovery } from './parts/recovery.ts';
@@ -22,4 +23,5 @@ export const parts: BenchPart[] = [
   fairness,
   storeAway,
   sessions,
+  floods,
 ];
