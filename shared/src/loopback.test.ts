@@ -11,6 +11,9 @@ describe('a host that only this machine reaches is told from others', () => {
     '128.0.0.1',
     '127.0.0.1.example.com',
     '1270.0.1',
+    '127.999.1.1',
+    '127.0.0.256',
+    '127.1',
     'evil.localhost',
     '',
   ]) {

@@ -1,13 +1,12 @@
 /** The HTTP server around the application: slow clients answered 408, and a drain that loses no stream. */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { createActiveSet } from '@beanline/shared/active-set.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
-import { TaskError } from '@beanline/shared/errors.ts';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { createApp } from '../app.ts';
 import { createApi } from './context.ts';
-import { newRequestId, problemBody, problemHeaders } from './problem.ts';
+import { hostProblem, parserProblem, refuseRequest, refuseSocket, unreadable } from './refusals.ts';
 import type { ApiEnvironment } from './variables.ts';
 
 /** Requests that are under way at the end of the drain time have this much longer. */
@@ -15,22 +14,6 @@ const LAST_CALL_MS = 500;
 const LOOK_MS = 20;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function refuse(socket: Socket, error: TaskError, status: string) {
-  if (!socket.writable) return;
-  const requestId = newRequestId();
-  const { body } = problemBody(error, requestId);
-  const headers = {
-    ...problemHeaders(error),
-    'X-Request-Id': requestId,
-    Connection: 'close',
-    'Content-Length': String(Buffer.byteLength(body)),
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  socket.write([`HTTP/1.1 ${status}`, ...lines, '', body].join('\r\n'));
-  // Not `end`: a client that never closes its side would keep the socket.
-  socket.destroySoon();
-}
 
 /**
  * Listens on HOST:PORT, unless others could reach an API without keys. `stop` drains: `/readyz` is 503 at once, so that load
@@ -42,18 +25,24 @@ export async function startServer(deps: Deps, config: ApiEnvironment) {
   const api = createApi(deps, config, draining.signal);
   await api.access.checkHost();
   const app = createApp(api);
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    serverOptions: {
-      maxHeaderSize: config.MAX_HEADER_BYTES,
-      headersTimeout: config.REQUEST_TIMEOUT_MS,
-      requestTimeout: config.REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: Math.min(1_000, config.REQUEST_TIMEOUT_MS / 4),
-      // Longer than proxies keep an idle connection: they close it first, and no request meets a closing one.
-      keepAliveTimeout: config.KEEP_ALIVE_MS,
-      noDelay: true,
-    },
-  }) as Server;
+  // Whoever names no host is one that asks for a public page: the application decides by the header.
+  const listener = getRequestListener(app.fetch, { hostname: 'localhost', errorHandler: unreadable });
+  const options = {
+    maxHeaderSize: config.MAX_HEADER_BYTES,
+    headersTimeout: config.REQUEST_TIMEOUT_MS,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: Math.min(1_000, config.REQUEST_TIMEOUT_MS / 4),
+    // Longer than proxies keep an idle connection: they close it first, and no request meets a closing one.
+    keepAliveTimeout: config.KEEP_ALIVE_MS,
+    noDelay: true,
+    // Node would answer without a body.
+    requireHostHeader: false,
+  };
+  const server = createServer(options, (request, response) => {
+    const problem = hostProblem(request);
+    if (problem) refuseRequest(response, problem);
+    else void listener(request, response);
+  });
   const underWay = createActiveSet<ServerResponse>();
   // Before the application, which may answer at once.
   server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
@@ -68,12 +57,7 @@ export async function startServer(deps: Deps, config: ApiEnvironment) {
     if (error.code === 'ECONNRESET') return;
     // A refusal within another answer would become a part of its body.
     if (isAnswered(socket)) socket.destroy();
-    else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-      refuse(socket, new TaskError('request_timeout', 'The request arrived too slowly.'), '408 Request Timeout');
-    } else if (error.code === 'HPE_HEADER_OVERFLOW') {
-      const fields = [{ path: 'headers', message: `larger than ${config.MAX_HEADER_BYTES} bytes` }];
-      refuse(socket, new TaskError('invalid_request', 'The headers are too large.', { fields }), '400 Bad Request');
-    } else refuse(socket, new TaskError('invalid_request', 'This is not valid HTTP.'), '400 Bad Request');
+    else refuseSocket(socket, parserProblem(error, config.MAX_HEADER_BYTES));
   });
 
   await new Promise<void>((resolve, reject) => {
