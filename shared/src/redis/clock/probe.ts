@@ -1,6 +1,7 @@
 /**
- * The probe of one Redis server: asks for its time every 100 ms. From it come the server's clock and the decision that it
- * is away: a request then gets its 503 at once, while a large submit on a healthy Redis takes the time it needs.
+ * The probe of one Redis server: asks for its time every 100 ms, and whether it takes writes. From it come the server's
+ * clock and the decision that it is away: a request then gets its 503 at once, while a large submit on a healthy Redis takes
+ * the time it needs. A failover holds writes back (`CLIENT PAUSE … WRITE`) while reads are answered: that is away too.
  */
 import type { Redis } from 'ioredis';
 import { readMemory } from '../requirements.ts';
@@ -15,6 +16,24 @@ const MEMORY_INTERVAL_MS = 1_000;
 const FULL_SHARE = 0.8;
 /** Above this one nothing is cached: what can be made anew takes no room from tasks. */
 const CROWDED_SHARE = 0.6;
+/** Waits as a write does, as every script without flags may be one, and writes nothing. Without keys any node takes it. */
+const AS_A_WRITE = 'return 1';
+
+/** Asks for both in one packet, so that nothing but a pause of writes comes between the answers. */
+function question(redis: Redis) {
+  const { promise: time, resolve, reject } = Promise.withResolvers<number[]>();
+  const both = redis
+    .pipeline()
+    .time((error, reply) => (error ? reject(error) : resolve((reply ?? []) as unknown as number[])))
+    .eval(AS_A_WRITE, 0)
+    .exec();
+  const write = both.then((answers) => {
+    for (const [error] of answers ?? []) if (error) throw error;
+  });
+  // Whoever gives up at the time hears no more of it.
+  write.catch(() => undefined);
+  return { time, write };
+}
 
 /**
  * `timeoutMs`: how long after its last answer the server counts as away, at most. `answered` is called after each answer,
@@ -33,6 +52,8 @@ export function createProbe(
   let full = false;
   let crowded = false;
   let pending = false;
+  /** The time has come, the write has not. */
+  let held = false;
   /** How long the question under way has waited, in time in which this process ran: starved of CPU it would not hear. */
   let silentMs = 0;
   let lookedAt = 0;
@@ -51,18 +72,22 @@ export function createProbe(
     silentMs = 0;
     lookedAt = sentAt;
     try {
-      const [seconds = 0, micros = 0] = (await redis.time()) as unknown as number[];
+      const { time, write } = question(redis);
+      const [seconds = 0, micros = 0] = await time;
       const tookMs = performance.now() - sentAt;
       answers.push({ tookMs, offset: Number(seconds) * 1000 + Number(micros) / 1000 + tookMs / 2 - Date.now() });
       if (answers.length > CLOCK_ANSWERS) answers.shift();
       // A slow answer says little of the clock: the fastest of the last ones counts.
       offset = answers.reduce((best, answer) => (answer.tookMs < best.tookMs ? answer : best)).offset;
-      pending = false;
+      held = true;
+      silentMs = 0;
+      await write;
+      [pending, held] = [false, false];
       if (stopped) return;
       available = true;
       hear.answered();
     } catch {
-      pending = false;
+      [pending, held] = [false, false];
       if (!stopped) lose();
     }
   }
@@ -75,7 +100,8 @@ export function createProbe(
     setImmediate(() => {
       const now = performance.now();
       const bytes = hear.bytesHeard();
-      silentMs = bytes > heard ? 0 : silentMs + Math.min(now - lookedAt, 2 * LOOK_MS);
+      // Bytes are no sign that writes are taken.
+      silentMs = bytes > heard && !held ? 0 : silentMs + Math.min(now - lookedAt, 2 * LOOK_MS);
       heard = bytes;
       lookedAt = now;
       if (pending && silentMs > allowedMs) lose();
