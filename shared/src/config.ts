@@ -10,6 +10,7 @@ import { RedisVariables } from './redis/variables.ts';
 import { SessionVariables } from './sessions/variables.ts';
 import { StoreVariables } from './store/variables.ts';
 import { TaskVariables } from './tasks/variables.ts';
+import { issueWords } from './text.ts';
 import { type Joined, ProgramVariables, type Slice } from './variable.ts';
 
 /** What every program reads; the API reads a slice of its own besides. */
@@ -48,7 +49,7 @@ export function readConfig<More extends Slice>(
 ): Environment & z.output<More>;
 export function readConfig(env: Record<string, string | undefined>, ...more: Slice[]): object {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const parsed = [...slices, ...more].map((slice) => slice.safeParse(given));
+  const parsed = [...slices, ...more].map((slice) => slice.safeParse(given, { error: issueWords }));
   const issues = parsed.flatMap(({ error }) => error?.issues ?? []);
   if (issues.length > 0) throw new ConfigError(issues.map(({ path, message }) => `${path.join('.')}: ${message}`));
   return Object.assign({}, ...parsed.map(({ data }) => data));

@@ -40,9 +40,14 @@ export function gapFrame(taskId: string, from: string, to: string): Frame {
   return encodeFrame(taskId, { id: to, prev: from, type: 'gap', at: Date.now(), data });
 }
 
-/** The bytes of one SSE frame: always one `data:` line, because JSON has no raw newline. */
+/** Line ends of Unicode, which JSON may hold as they are. Some readers split lines at them. */
+const LINE_ENDS = /[\u0085\u2028\u2029]/g;
+const escaped = (end: string) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/** The bytes of one SSE frame: always one `data:` line, by any reader's count. */
 export function encodeFrame(taskId: string, entry: LogEntry): Frame {
-  const { id, prev, type, at, data } = entry;
+  const { id, prev, type, at } = entry;
+  const data = entry.data.replace(LINE_ENDS, escaped);
   const envelope = JSON.stringify({
     type,
     task_id: taskId,

@@ -1,6 +1,6 @@
 /** Query strings: every bad parameter is named; unknown ones are passed over. */
 import { z } from 'zod';
-import { fieldErrors, invalid } from './body.ts';
+import { parseFields } from './bad-fields.ts';
 import type { ApiContext } from './context.ts';
 
 const described = (more: Record<string, unknown>) => ({
@@ -20,13 +20,6 @@ export const whole = (min: number, max: number) =>
     .pipe(z.number().min(min).max(max))
     .meta(described({ type: 'integer', minimum: min, maximum: max }));
 
-/** A time of a query, in ms since the epoch. */
-export const time = () =>
-  z.iso
-    .datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' })
-    .transform((text) => Date.parse(text))
-    .meta(described({ type: 'string', format: 'date-time' }));
-
 /** `true` or `false` of a query. */
 export const flag = () =>
   z
@@ -40,7 +33,5 @@ export function parseQuery<Schema extends z.ZodType>(
   c: ApiContext,
   given: Record<string, string> = c.req.query(),
 ): z.output<Schema> {
-  const parsed = schema.safeParse(given);
-  if (!parsed.success) throw invalid(fieldErrors(parsed.error));
-  return parsed.data;
+  return parseFields(schema, given);
 }

@@ -11,7 +11,8 @@ import { wiredTo } from '../../../../scripts/testing/wired.ts';
 import { createApp } from '../app.ts';
 import { json } from '../openapi/operation.ts';
 import { routes } from '../routes/catalog.ts';
-import { parseBody, readJson } from './body.ts';
+import { parseFields } from './bad-fields.ts';
+import { readJson } from './body.ts';
 import { type Api, createApi } from './context.ts';
 import { replyJson } from './reply.ts';
 import { type AddRoute, type App, isAtOneOf, methodsAt, route } from './route.ts';
@@ -36,7 +37,7 @@ function greetRoute(app: App, { config }: Api) {
       problems: ['not_found'],
     },
     async handler(c) {
-      const { words } = parseBody(Greeting, await readJson(c.env.incoming, config));
+      const { words } = parseFields(Greeting, await readJson(c.env.incoming, config));
       return replyJson(c, 201, { text: `${words}, ${c.req.param('name')} (${c.get('owner')})` });
     },
   });

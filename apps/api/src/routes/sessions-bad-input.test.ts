@@ -25,7 +25,7 @@ describe('a bad body is refused, every bad field named, and nothing is done:', (
     ['', '{"__proto__":{"title":"x"},"$where":"1"}', ['__proto__', '$where']],
     ['', { owner: 'ben', session_id: UNKNOWN_SESSION, message_count: 7 }, ['owner', 'session_id', 'message_count']],
     ['', big, ['feature_options']],
-    ['', '{"feature_options":{"x":1e999}}', ['feature_options']],
+    ['', '{"feature_options":{"x":1e999}}', ['feature_options.x']],
     ['', { feature_options: null }, ['feature_options']],
     ['', '[]', ['']],
     ['', 'null', ['']],

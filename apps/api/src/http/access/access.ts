@@ -33,7 +33,10 @@ export const OPEN_CALLER: Caller = { owner: OPEN_OWNER, scopes, hash: null };
 
 /** The one answer to a missing, malformed, unknown, revoked or expired key. */
 export const unauthorized = () =>
-  new TaskError('unauthorized', 'This needs a valid API key: Authorization: Bearer <key>.');
+  new TaskError(
+    'unauthorized',
+    'This needs a valid API key in the header "Authorization: Bearer <key>". X-API-Key and others are not read.',
+  );
 
 export type Access = ReturnType<typeof createAccess>;
 

@@ -1,7 +1,8 @@
 /** `POST /api/chat/sessions`. */
 import { makeSessionId, type Session } from '@beanline/shared/session.ts';
 import { sessionJson } from '@beanline/shared/sessions/view.ts';
-import { parseBody, readJsonIfAny } from '../../http/body.ts';
+import { parseFields } from '../../http/bad-fields.ts';
+import { readJsonIfAny } from '../../http/body.ts';
 import type { Api } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
@@ -33,7 +34,7 @@ export function createSessionRoute(app: App, { deps, config }: Api) {
     },
     async handler(c) {
       const given = await readJsonIfAny(c.env.incoming, config);
-      const body = parseBody(SessionBody, given === undefined ? {} : given);
+      const body = parseFields(SessionBody, given === undefined ? {} : given);
       const owner = c.get('owner');
       const now = clock.now();
       const session: Session = {

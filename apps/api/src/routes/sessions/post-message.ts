@@ -3,7 +3,8 @@ import { allows } from '@beanline/shared/owner.ts';
 import { postMessage } from '@beanline/shared/sessions/post-message.ts';
 import { messageJson, sessionJson } from '@beanline/shared/sessions/view.ts';
 import { z } from 'zod';
-import { fieldErrors, invalid, parseBody, readJson } from '../../http/body.ts';
+import { parseFields } from '../../http/bad-fields.ts';
+import { readJson } from '../../http/body.ts';
 import type { Api } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
@@ -33,10 +34,10 @@ export function postMessageRoute(app: App, { deps, config }: Api) {
       problems: ['not_found', 'idempotency_conflict'],
     },
     async handler(c) {
-      const key = IdempotencyKey.optional().safeParse(c.env.incoming.headers['idempotency-key']?.toString());
-      if (!key.success) throw invalid(fieldErrors(key.error, ['Idempotency-Key']));
-      const body = parseBody(MessageBody, await readJson(c.env.incoming, config));
-      const place = { owner: c.get('owner'), sessionId: sessionIdOf(c), idempotencyKey: key.data };
+      const given = c.env.incoming.headers['idempotency-key']?.toString();
+      const key = parseFields(IdempotencyKey.optional(), given, ['Idempotency-Key']);
+      const body = parseFields(MessageBody, await readJson(c.env.incoming, config));
+      const place = { owner: c.get('owner'), sessionId: sessionIdOf(c), idempotencyKey: key };
       const { message, session, replayed } = await postMessage(deps, place, newMessage(body));
       const seen = allows(c.get('caller').scopes, 'read') ? { session: sessionJson(session) } : {};
       const headers: Record<string, string> = replayed ? { 'Idempotency-Replayed': 'true' } : {};

@@ -1,6 +1,7 @@
 /** An owner's preferences. */
 import { cachedPreferences, Preferences, writePreferences } from '@beanline/shared/sessions/preferences.ts';
-import { parseBody, readJson } from '../../http/body.ts';
+import { parseFields } from '../../http/bad-fields.ts';
+import { readJson } from '../../http/body.ts';
 import type { Api } from '../../http/context.ts';
 import { reply, replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
@@ -34,7 +35,7 @@ export function preferencesRoutes(app: App, { deps, config }: Api) {
       answers: { 200: json('What is set now', Preferences) },
     },
     async handler(c) {
-      const preferences = parseBody(Preferences, await readJson(c.env.incoming, config));
+      const preferences = parseFields(Preferences, await readJson(c.env.incoming, config));
       await writePreferences(deps, c.get('owner'), preferences);
       return replyJson(c, 200, preferences);
     },

@@ -1,7 +1,8 @@
 /** `PATCH /api/chat/sessions/<id>/title`. */
 import { noSession } from '@beanline/shared/errors.ts';
 import { isSessionId } from '@beanline/shared/session.ts';
-import { invalid, parseBody, readJsonIfAny } from '../../http/body.ts';
+import { invalid, parseFields } from '../../http/bad-fields.ts';
+import { readJsonIfAny } from '../../http/body.ts';
 import type { Api } from '../../http/context.ts';
 import { parseQuery } from '../../http/query.ts';
 import { reply } from '../../http/reply.ts';
@@ -28,8 +29,8 @@ export function renameSessionRoute(app: App, { deps, config }: Api) {
     async handler(c) {
       const asked = parseQuery(TitleQuery, c);
       const body = await readJsonIfAny(c.env.incoming, config);
-      const { title } = body === undefined ? asked : parseBody(TitleBody, body);
-      if (title === undefined) throw invalid([{ path: 'title', message: 'is required' }]);
+      const { title } = body === undefined ? asked : parseFields(TitleBody, body);
+      if (title === undefined) throw invalid({ path: 'title', message: 'is required' });
       const [owner, id] = [c.get('owner'), sessionIdOf(c)];
       const session = isSessionId(id) && (await store.sessions.setTitle(owner, id, title, 'client', clock.now()));
       if (!session) throw noSession();

@@ -8,8 +8,9 @@ import { FeatureMode } from '@beanline/shared/sessions/view.ts';
 import { sessionSorts } from '@beanline/shared/store.ts';
 import { textOf } from '@beanline/shared/text.ts';
 import { z } from 'zod';
-import { invalid } from '../../http/body.ts';
+import { invalid } from '../../http/bad-fields.ts';
 import { flag, whole } from '../../http/query.ts';
+import { timeOrDay } from '../../http/time.ts';
 import { Metadata } from '../submit/submit-request.ts';
 
 const MAX_COUNT = 1_000_000_000_000;
@@ -25,11 +26,7 @@ const FeatureOptions = z
   .unknown()
   .refine(isObject, 'must be an object')
   .transform((options, context) => {
-    const text = JSON.stringify(options, (_, value: unknown) => {
-      if (typeof value !== 'number' || Number.isFinite(value)) return value;
-      context.addIssue({ code: 'custom', message: 'must not hold a number beyond 1.8e308' });
-      return null;
-    });
+    const text = JSON.stringify(options);
     if (Buffer.byteLength(text) <= MAX_FEATURE_OPTIONS) return text;
     context.addIssue({ code: 'custom', message: `must have at most ${MAX_FEATURE_OPTIONS} bytes of JSON` });
     return z.NEVER;
@@ -111,13 +108,6 @@ export function newMessage({ role, content, model, usage, metadata }: z.output<t
 
 const count = () => whole(0, MAX_COUNT).optional();
 
-/** A time, or a day: from its beginning, to its end. */
-const day = (end: boolean) =>
-  z
-    .union([z.iso.datetime({ offset: true }), z.iso.date()], 'must be an ISO 8601 time or day')
-    .transform((text) => Date.parse(text) + (end && !text.includes('T') ? 86_399_999 : 0))
-    .optional();
-
 export const ListQuery = z.object({
   limit: whole(1, 200).default(50).meta({ description: 'Most sessions of a page; default: 50' }),
   skip: whole(0, 10_000).default(0).meta({ description: 'Sessions to pass over; default: none' }),
@@ -133,8 +123,8 @@ export const ListQuery = z.object({
       },
     }),
   feature_mode: FeatureMode.optional(),
-  date_from: day(false).meta({ description: 'Changed then or later' }),
-  date_to: day(true).meta({ description: 'Changed then or earlier' }),
+  date_from: timeOrDay(false).optional().meta({ description: 'Changed then or later' }),
+  date_to: timeOrDay(true).optional().meta({ description: 'Changed then or earlier' }),
   min_tokens: count().meta({ description: 'Least `total_tokens`' }),
   max_tokens: count().meta({ description: 'Most `total_tokens`' }),
   min_messages: count().meta({ description: 'Least `message_count`' }),
@@ -167,7 +157,7 @@ export function sessionSearch(asked: z.output<typeof ListQuery>): SessionSearch 
   });
   const { query, sort_by } = asked;
   if (sort_by === 'relevance' && query === undefined) bad.push({ path: 'sort_by', message: 'relevance needs a query' });
-  if (bad.length > 0) throw invalid(bad);
+  if (bad.length > 0) throw invalid(...bad);
   return {
     query,
     filter: {

@@ -1,7 +1,8 @@
 /** What may be done for a session: `POST /api/chat/sessions/<id>/title` and `/summary` submit a task of it. */
 import type { JobType } from '@beanline/shared/job-type.ts';
 import { readSession } from '@beanline/shared/sessions/read-session.ts';
-import { invalid, readJsonIfAny } from '../../http/body.ts';
+import { invalid } from '../../http/bad-fields.ts';
+import { readJsonIfAny } from '../../http/body.ts';
 import type { Api } from '../../http/context.ts';
 import { parseQuery } from '../../http/query.ts';
 import { type App, route } from '../../http/route.ts';
@@ -40,7 +41,7 @@ function sessionTaskRoute(app: App, api: Api, type: JobType, end: string) {
       await readSession(api.deps, c.get('owner'), session);
       const asked = parseQuery(SessionTaskQuery, c);
       const { rawInput: given, ...parts } = splitBody((await readJsonIfAny(c.env.incoming, api.config)) ?? {});
-      if (given.session_id !== undefined) throw invalid([{ path: 'session_id', message: 'is that of the path' }]);
+      if (given.session_id !== undefined) throw invalid({ path: 'session_id', message: 'is that of the path' });
       const rawInput = { ...asked, ...given, session_id: session };
       return accept(api, c, submitRequest(api, c, type, { ...parts, rawInput }));
     },

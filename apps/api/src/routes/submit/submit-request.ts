@@ -3,13 +3,13 @@ import type { FieldError } from '@beanline/shared/errors.ts';
 import type { JobType } from '@beanline/shared/job-type.ts';
 import type { SubmitRequest } from '@beanline/shared/tasks/submit-task.ts';
 import { z } from 'zod';
-import { fieldErrors, invalid } from '../../http/body.ts';
+import { collectProblems, invalid, type Problems } from '../../http/bad-fields.ts';
+import { time } from '../../http/time.ts';
 
 const DAY_MS = 86_400_000;
 const MAX_AHEAD_MS = 30 * DAY_MS;
 const HEAD_START = { high: 600, normal: 0, low: -600 } as const;
 
-const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 const Pairs = z.record(z.string().min(1).max(64), z.string().max(512));
 const MAX_PAIRS = 16;
 const later = (message: string) =>
@@ -39,10 +39,10 @@ const Options = z.strictObject({
     .max(MAX_AHEAD_MS)
     .optional()
     .meta({ description: 'Starts so many milliseconds later; not together with `run_at`' }),
-  run_at: Time.optional().meta({
+  run_at: time().optional().meta({
     description: 'Starts at this time, at most 30 days ahead; not together with `delay_ms`',
   }),
-  start_by: Time.optional().meta({
+  start_by: time().optional().meta({
     description: 'Expires, unbilled, if it has not started by this time, which must be later than when it may start',
   }),
   timeout_ms: z
@@ -63,13 +63,17 @@ const Options = z.strictObject({
   }),
   metadata: z
     .unknown()
+    // Before they are looked at one by one.
+    .refine(
+      (pairs) => !isObject(pairs) || Object.keys(pairs).length <= MAX_PAIRS,
+      `must have at most ${MAX_PAIRS} pairs`,
+    )
     // A record schema would drop this name silently.
     .refine((pairs) => !isObject(pairs) || !Object.hasOwn(pairs, '__proto__'), {
       path: ['__proto__'],
       message: 'is not allowed as a name',
     })
     .pipe(Pairs)
-    .refine((pairs) => Object.keys(pairs).length <= MAX_PAIRS, `must have at most ${MAX_PAIRS} pairs`)
     .default({})
     .meta({
       description: 'Pairs of your own, which the task bears and nothing reads',
@@ -77,7 +81,7 @@ const Options = z.strictObject({
     }),
   webhook: later('webhooks are not available yet'),
 });
-const optionNames = Object.keys(Options.shape);
+const optionNames = new Set(Object.keys(Options.shape));
 
 /** Up to 16 pairs of strings of the client's own. */
 export const Metadata = Options.shape.metadata;
@@ -109,22 +113,28 @@ export type BodyParts<Input = unknown> = { rawInput: Input; rawOptions: Record<s
 
 /** Splits the body of a job type's own route: the input's fields and the options stand side by side. */
 export function splitBody(body: unknown): BodyParts<Record<string, unknown>> {
-  if (!isObject(body)) throw invalid([{ path: '', message: 'the body must be a JSON object' }]);
-  const rawInput = Object.fromEntries(Object.entries(body).filter(([name]) => !optionNames.includes(name)));
-  const rawOptions = Object.fromEntries(Object.entries(body).filter(([name]) => optionNames.includes(name)));
+  if (!isObject(body)) throw invalid({ path: '', message: 'the body must be a JSON object' });
+  const given = Object.entries(body);
+  const rawInput = Object.fromEntries(given.filter(([name]) => !optionNames.has(name)));
+  const rawOptions = Object.fromEntries(given.filter(([name]) => optionNames.has(name)));
   return { rawInput, rawOptions, inputPath: [] };
 }
 
 /** Splits the body of `POST /tasks`: `{type, input, …options}`. */
 export function splitTaskBody(body: unknown): BodyParts & { type: string } {
-  if (!isObject(body)) throw invalid([{ path: '', message: 'the body must be a JSON object' }]);
+  if (!isObject(body)) throw invalid({ path: '', message: 'the body must be a JSON object' });
   const { type, input, ...rawOptions } = body;
   const missing: FieldError[] = [];
   if (typeof type !== 'string') missing.push({ path: 'type', message: 'must be the name of a job type' });
   if (input === undefined) missing.push({ path: 'input', message: 'is required' });
-  if (missing.length > 0) throw invalid(missing);
+  if (missing.length > 0) throw invalid(...missing);
   return { type: String(type), rawInput: input, rawOptions, inputPath: ['input'] };
 }
+
+/** What other servers take in the body. */
+const HINTS = new Map([
+  ['stream', 'unknown field: leave it out, and send the header Accept: text/event-stream for a stream of events'],
+]);
 
 type Headers = { idempotencyKey: string | undefined; traceparent: string | undefined };
 
@@ -135,16 +145,13 @@ export function parseSubmit(
   headers: Headers,
   context: { now: number; owner: string; spread: boolean; requestId: string; taskTimeoutMs: number },
 ): SubmitRequest {
-  const input = type.input.safeParse(rawInput);
-  const options = Options.safeParse(rawOptions);
-  const problems: FieldError[] = [];
-  if (!input.success) problems.push(...fieldErrors(input.error, inputPath));
-  if (!options.success) problems.push(...fieldErrors(options.error));
+  const problems = collectProblems(HINTS);
+  const input = problems.check(type.input, rawInput, inputPath);
+  const options = problems.check(Options, rawOptions);
   const { idempotencyKey, traceparent } = headers;
-  const key = IdempotencyKey.optional().safeParse(idempotencyKey);
-  if (!key.success) problems.push(...fieldErrors(key.error, ['Idempotency-Key']));
-  if (options.success) problems.push(...timeProblems(options.data, context.now, idempotencyKey !== undefined));
-  if (problems.length > 0 || !input.success || !options.success) throw invalid(problems);
+  problems.check(IdempotencyKey.optional(), idempotencyKey, ['Idempotency-Key']);
+  if (options) addTimeProblems(problems, options.data, context.now, idempotencyKey !== undefined);
+  if (problems.found() || !input || !options) throw problems.refusal();
   const { delay_ms, run_at, start_by, timeout_ms, max_attempts, patience_ms, priority, metadata } = options.data;
   return {
     owner: context.owner,
@@ -176,21 +183,20 @@ export function parseSubmit(
  * `mayBeLate`: with an Idempotency-Key the request may be a replay whose times have passed; a first one with a past
  * `start_by` then expires at once, unbilled.
  */
-function timeProblems(
+function addTimeProblems(
+  problems: Problems,
   { delay_ms, run_at, start_by }: z.output<typeof Options>,
   now: number,
   mayBeLate: boolean,
-): FieldError[] {
-  const problems: FieldError[] = [];
+): void {
   if (delay_ms !== undefined && run_at !== undefined) {
-    problems.push({ path: 'run_at', message: 'give either delay_ms or run_at, not both' });
+    problems.add(['run_at'], 'give either delay_ms or run_at, not both');
   }
   if (run_at !== undefined && run_at > now + MAX_AHEAD_MS) {
-    problems.push({ path: 'run_at', message: 'must be at most 30 days ahead' });
+    problems.add(['run_at'], 'must be at most 30 days ahead');
   }
   const start = Math.max(now, run_at ?? now + (delay_ms ?? 0));
   if (start_by !== undefined && start_by <= start && !(mayBeLate && start_by <= now)) {
-    problems.push({ path: 'start_by', message: 'must be later than the time the task may start' });
+    problems.add(['start_by'], 'must be later than the time the task may start');
   }
-  return problems;
 }

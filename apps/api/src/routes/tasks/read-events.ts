@@ -6,7 +6,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { z } from 'zod';
 import { askToComeBack, isEventSource, STREAM_HEADERS } from '../../encoders/sse.ts';
 import { streamEvents } from '../../encoders/stream-events.ts';
-import { fieldErrors, invalid } from '../../http/body.ts';
+import { collectProblems } from '../../http/bad-fields.ts';
 import type { Api, ApiContext } from '../../http/context.ts';
 import { reply } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
@@ -19,14 +19,11 @@ const EventsQuery = z.object({ after: EventId.optional().meta({ description: 'Th
 
 /** The cursor of a request. The header beats the query: a reconnecting EventSource repeats its old URL. */
 function cursorOf(c: ApiContext): string {
-  const header = LastEventId.optional().safeParse(c.req.header('last-event-id'));
-  const query = EventsQuery.safeParse(c.req.query());
-  const problems = [
-    ...(header.error ? fieldErrors(header.error, ['Last-Event-ID']) : []),
-    ...(query.error ? fieldErrors(query.error) : []),
-  ];
-  if (problems.length > 0) throw invalid(problems);
-  return header.data || query.data?.after || START;
+  const problems = collectProblems();
+  const header = problems.check(LastEventId.optional(), c.req.header('last-event-id'), ['Last-Event-ID']);
+  const query = problems.check(EventsQuery, c.req.query());
+  if (problems.found()) throw problems.refusal();
+  return header?.data || query?.data.after || START;
 }
 
 export function readEventsRoute(app: App, api: Api) {
