@@ -16,6 +16,12 @@ const LOCK_WAIT_MS = 200;
 /** A lock without a holder's id is one whose holder died in between. */
 const LOCK_UNOWNED_MS = 5_000;
 
+/** How npm says that it gets no answer at all. */
+const UNREACHABLE =
+  /\bcode (ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET_TIMEOUT)\b/;
+const WHEN_OFFLINE =
+  'connect this machine, or tell npm of your proxy (npm config set proxy http://…), and run the same again';
+
 const root = resolve(fileURLToPath(import.meta.url), '../..');
 const modules = join(root, 'node_modules');
 const stampFile = join(modules, '.beanline-stamp');
@@ -133,19 +139,28 @@ function takeLock() {
 }
 
 /** Runs npm on the system's Node: `npm ci` deletes node_modules, so it must not run on the Node inside it. */
-function npmCi() {
-  const result = spawnSync(
-    'npm',
-    ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'],
-    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, PATH: systemPath } },
-  );
+function npm(args, stdio) {
+  const env = { ...process.env, PATH: systemPath };
+  const result = spawnSync('npm', [...args, '--loglevel=error'], { cwd: root, stdio, env, encoding: 'utf8' });
   if (result.error) fail(`npm could not be run (${result.error.message}); it comes with Node.js: https://nodejs.org`);
   return result;
 }
 
+/** Why npm does not reach its registry, told before it tries for a minute; undefined when it does. */
+function whyOffline() {
+  const ping = npm(['ping', '--fetch-retries=0', '--fetch-timeout=5000'], ['ignore', 'ignore', 'pipe']);
+  const [, code] = UNREACHABLE.exec(ping.stderr) ?? [];
+  if (code === undefined) return undefined;
+  return `npm cannot reach ${npm(['config', 'get', 'registry'], ['ignore', 'pipe', 'ignore']).stdout.trim()} (${code})`;
+}
+
 function install(lockfile) {
   console.log(`beanline: installing dependencies (npm ci), among them Node ${NODE_LEAST[0]}; this happens once`);
-  const result = npmCi();
+  const offline = whyOffline();
+  if (offline) console.error(`beanline: ${offline}: ${WHEN_OFFLINE}. Trying with what npm has cached`);
+  const options = ['--include=dev', '--include=optional', '--no-audit', '--no-fund', ...(offline ? ['--offline'] : [])];
+  const result = npm(['ci', ...options], ['ignore', 'inherit', 'inherit']);
+  if (result.status !== 0 && offline) fail(`${offline}, and has not cached all that is needed. ${WHEN_OFFLINE}`);
   if (result.status !== 0) fail(`npm failed (${result.signal ?? `code ${result.status}`}); see its messages above`);
   if (!nodeIsThere())
     fail(
