@@ -10,8 +10,9 @@ import { post } from '../testing/client.ts';
 import { cloneTree } from '../testing/clone.ts';
 import { blocksOf, readPage } from '../testing/docs.ts';
 
+const JOB_TYPE = { page: 'README.md', list: 'shared/src/jobs/catalog.ts' };
 const EXAMPLES = [
-  { page: 'README.md', list: 'shared/src/jobs/catalog.ts' },
+  JOB_TYPE,
   { page: 'docs/internals/routes.md', list: 'apps/api/src/routes/catalog.ts' },
   { page: 'docs/internals/parts.md', list: 'shared/src/parts.ts' },
 ];
@@ -28,6 +29,24 @@ async function add(clone: string, { page, list }: (typeof EXAMPLES)[number]): Pr
   const entered = listed.replace(/^import /m, `${imported}\n$&`).replace(/,?\s*\];/, `, ${name}];`);
   await writeFile(join(clone, list), entered);
 }
+
+/** What looks at every job type there is; the rest of the suite knows those it tests by their names. */
+const OF_ALL_JOB_TYPES = [
+  'apps/api/src/openapi/openapi.test.ts',
+  'apps/api/src/openapi/openapi-examples.test.ts',
+  'scripts/testing/docs.test.ts',
+  'shared/src/jobs/catalog/own-job-types.test.ts',
+];
+
+test('a job type that is added as the README says passes the checks and the tests as it stands', async (t) => {
+  const clone = await cloneTree(t);
+  await add(clone, JOB_TYPE);
+  // A person enters the import and the name where the formatter wants them.
+  await promisify(execFile)('npm', ['run', 'format'], { cwd: clone });
+  await promisify(execFile)('npm', ['run', 'check'], { cwd: clone });
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  await promisify(execFile)('npm', ['test', '--', ...OF_ALL_JOB_TYPES], { cwd: clone, env });
+});
 
 test('a job type, a route and a part that are added as their pages say pass the checks, work, and are in the document', async (t) => {
   const clone = await cloneTree(t);

@@ -224,9 +224,9 @@ test('every field of every request and answer is described, and no body is shown
 });
 
 test('a job type that is added documents itself: its route, its input beside the options, its task, its output', async () => {
-  const haiku = defineJobType({
-    name: 'haiku.write',
-    route: '/api/haiku',
+  const verse = defineJobType({
+    name: 'verse.write',
+    route: '/api/verse',
     concurrency: 1,
     attempts: 1,
     timeoutMs: 1_000,
@@ -234,12 +234,12 @@ test('a job type that is added documents itself: its route, its input beside the
     output: z.object({ poem: z.string() }),
     run: async () => ({ poem: '' }),
   });
-  const document = await describe(new Map([...catalog, [haiku.name, haiku]]));
+  const document = await describe(new Map([...catalog, [verse.name, verse]]));
   const { schemas } = document.components;
-  const { operationId, requestBody } = document.paths['/api/haiku'].post;
-  assert.equal(operationId, 'submitHaikuWrite');
-  assert.deepEqual(requestBody.content['application/json'].schema, { $ref: '#/components/schemas/HaikuWriteBody' });
-  const { properties, required, additionalProperties } = schemas.HaikuWriteBody;
+  const { operationId, requestBody } = document.paths['/api/verse'].post;
+  assert.equal(operationId, 'submitVerseWrite');
+  assert.deepEqual(requestBody.content['application/json'].schema, { $ref: '#/components/schemas/VerseWriteBody' });
+  const { properties, required, additionalProperties } = schemas.VerseWriteBody;
   assert.deepEqual([required, additionalProperties], [['about'], false]);
   assert.deepEqual(properties.about, { type: 'string', minLength: 1 });
   const options = [
@@ -253,9 +253,9 @@ test('a job type that is added documents itself: its route, its input beside the
     'metadata',
   ];
   assert.deepEqual(Object.keys(properties), ['about', ...options]);
-  assert.deepEqual(Object.keys(schemas.HaikuWriteTask.properties), ['type', 'input', ...options]);
-  assert.equal(schemas.TaskBody.discriminator.mapping['haiku.write'], '#/components/schemas/HaikuWriteTask');
-  assert.ok(schemas.Task.properties.output.anyOf.some((output: Json) => output.$ref?.endsWith('/HaikuWriteOutput')));
+  assert.deepEqual(Object.keys(schemas.VerseWriteTask.properties), ['type', 'input', ...options]);
+  assert.equal(schemas.TaskBody.discriminator.mapping['verse.write'], '#/components/schemas/VerseWriteTask');
+  assert.ok(schemas.Task.properties.output.anyOf.some((output: Json) => output.$ref?.endsWith('/VerseWriteOutput')));
   const types = document.paths['/tasks'].get.parameters.find((parameter: Json) => parameter.name === 'type');
-  assert.deepEqual(types.schema.enum, [...catalog.keys(), 'haiku.write']);
+  assert.deepEqual(types.schema.enum, [...catalog.keys(), 'verse.write']);
 });

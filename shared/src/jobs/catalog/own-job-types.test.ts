@@ -24,8 +24,8 @@ const HEAD = `import { z } from 'zod';
 import { defineJobType } from '@beanline/shared/job-type.ts';
 `;
 const fields: Record<string, string> = {
-  name: `'haiku.write'`,
-  route: `'/api/haiku'`,
+  name: `'verse.write'`,
+  route: `'/api/verse'`,
   concurrency: '1',
   attempts: '1',
   timeoutMs: '1_000',
@@ -77,10 +77,10 @@ export const twice = (text: string): string => z.string().parse(text).repeat(2);
     'README.md': '# Mine',
   });
   const mine = await openCatalog({ JOBS_DIR: folder });
-  assert.deepEqual([...mine.keys()], [...catalog.keys(), 'haiku.write', 'rhyme.one', 'rhyme.two']);
-  assert.ok(mine.get('haiku.write')?.input instanceof z.ZodObject, 'of our zod');
-  assert.equal(mine.get('haiku.write')?.version, 1, 'what defineJobType fills in is there');
-  assert.deepEqual(await run(mine.get('haiku.write')), { poem: 'beans' });
+  assert.deepEqual([...mine.keys()], [...catalog.keys(), 'verse.write', 'rhyme.one', 'rhyme.two']);
+  assert.ok(mine.get('verse.write')?.input instanceof z.ZodObject, 'of our zod');
+  assert.equal(mine.get('verse.write')?.version, 1, 'what defineJobType fills in is there');
+  assert.deepEqual(await run(mine.get('verse.write')), { poem: 'beans' });
   assert.deepEqual(await run(mine.get('rhyme.one')), { poem: 'beans, greens' });
   assert.deepEqual(await run(mine.get('rhyme.two')), { poem: 'beansbeans' });
 });
@@ -91,7 +91,7 @@ test('a folder by way of a link, below node_modules and of CommonJS packages is 
     'node_modules/mine/package.json': '{ "type": "commonjs" }',
   });
   await symlink(join(folder, 'node_modules/mine/jobs'), join(folder, 'link'));
-  assert.ok((await openCatalog({ JOBS_DIR: join(folder, 'link') })).has('haiku.write'));
+  assert.ok((await openCatalog({ JOBS_DIR: join(folder, 'link') })).has('verse.write'));
 });
 
 test('a folder that is not there is named', async () => {
@@ -156,8 +156,8 @@ test('everything that is wrong is told at once, two files of one name or route a
   });
   assert.deepEqual(await refusal(folder), [
     `${join(folder, 'c.ts')}:3: TypeScript enum is not supported in strip-only mode`,
-    `${join(folder, 'b.ts')}:${lineOf('name')}: name: there is a job type haiku.write already`,
-    `${join(folder, 'b.ts')}:${lineOf('route')}: route: /api/haiku is the route of haiku.write already`,
+    `${join(folder, 'b.ts')}:${lineOf('name')}: name: there is a job type verse.write already`,
+    `${join(folder, 'b.ts')}:${lineOf('route')}: route: /api/verse is the route of verse.write already`,
   ]);
 });
 
