@@ -227,7 +227,8 @@ export function taskRedis(options: Parameters<typeof testRedis>[0] = {}) {
       twice,
       record: (id: string) => redis.hgetall(keys.task(0, id)),
       counts: () => redis.hgetall(keys.counts(0)),
-      bus: async () =>
+      /** Transitions of all tasks, from the outbox. */
+      moves: async () =>
         (await redis.xrange(keys.outbox(0), '-', '+')).map(([, fields]) => {
           const value = (name: string) => fields[fields.indexOf(name) + 1] ?? '';
           return `${value('from')}>${value('to')}`;

@@ -5,7 +5,7 @@ import { createDeferredTasks } from './deferred-tasks.ts';
 
 const setup = taskRelay();
 
-test('a task that Redis could not hold is not counted as held, and one that it holds is until it is released', async (t) => {
+test('a task that Redis could not defer is not counted as deferred, and one that it deferred is until it is released', async (t) => {
   const { program, newTask, redis, keys } = setup(t);
   const { deps, config } = await program('relay');
   const deferredTasks = createDeferredTasks(deps, config);

@@ -12,8 +12,8 @@ export type Readiness = {
   answers: { hits: number; misses: number };
   /** Partitions that no relay holds: nothing of them is repaired or removed. */
   untended: number;
-  /** Entries of the bus that the slowest sink has not read, at most, and the age of the oldest in ms. */
-  bus: { backlog: number; lagMs: number };
+  /** Entries of the outbox that the slowest sink has not read, at most, and the age of the oldest in ms. */
+  outbox: { backlog: number; lagMs: number };
   /** Waiting tasks and their input bytes, as the limits count them, and the runners that take them. */
   queues: { type: string; waiting: number; waitingBytes: number; runners: number }[];
 };
@@ -68,7 +68,7 @@ export function createReadiness(
       writable: parts.every((part) => part.writable),
       answers: { hits: Number(hits), misses: Number(misses) },
       untended: parts.filter(({ held }) => !held).length,
-      bus: { backlog: sum(parts.map(({ backlog }) => backlog)), lagMs: Math.max(0, now - oldest) },
+      outbox: { backlog: sum(parts.map(({ backlog }) => backlog)), lagMs: Math.max(0, now - oldest) },
       queues: types.map((type, index) => ({
         type,
         waiting: total(2 * index),

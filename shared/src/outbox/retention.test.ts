@@ -71,7 +71,7 @@ test('an open task is kept however old it is', async (t) => {
   assert.notEqual(await redis.exists(keys.input(0, ref.id), keys.log(0, ref.id)), 0);
 });
 
-test('the bus is trimmed below the sink that is furthest behind, and each sink goes on where it was', async (t) => {
+test('the outbox is trimmed below the sink that is furthest behind, and each sink goes on where it was', async (t) => {
   const { create, outbox, redis, keys } = setup(t);
   const ids = [await create(), await create(), await create(), await create()];
   const entries = await outbox.read(0, 'one', 10);

@@ -20,7 +20,7 @@ function setup(t: TestContext) {
 }
 
 test('an answer is kept, told under the parked attempt, and queues the task at once; sent twice it counts once', async (t) => {
-  const { tasks, parked, reply, twice, record, events, bus, redis, keys } = setup(t);
+  const { tasks, parked, reply, twice, record, events, moves, redis, keys } = setup(t);
   const ref = await parked();
   const options = reply();
   assert.equal(await twice(() => tasks.answer(ref.id, options)), 'answered');
@@ -29,7 +29,7 @@ test('an answer is kept, told under the parked attempt, and queues the task at o
   assert.equal(await tasks.readAnswer(ref.id, 'appr_1'), JSON.stringify(options.answer));
   const resumed = (await events(ref.id)).at(-1);
   assert.deepEqual([resumed?.id, resumed?.type, resumed?.data], ['1-3', 'resumed', options.resumed]);
-  assert.equal((await bus()).at(-1), 'input_required>queued');
+  assert.equal((await moves()).at(-1), 'input_required>queued');
   assert.ok(Number(await redis.zscore(keys.open(0), ref.id)) <= Number(due_at) + 5_000);
 });
 
@@ -103,7 +103,7 @@ test('a cancel of an ended task says so, and of an unknown one too', async (t) =
   assert.deepEqual(await unchanged(() => tasks.cancel(unknown, 'anna', { nonce })), { verdict: 'unknown' });
 });
 
-test('a withdrawn task leaves nothing but its line on the bus; sent twice it changes nothing', async (t) => {
+test('a withdrawn task leaves nothing but its entry in the outbox; sent twice it changes nothing', async (t) => {
   const { tasks, create, twice, allKeys, keys } = setup(t);
   const id = await create();
   const withdraw = () => tasks.cancel(id, 'anna', { nonce: 'n', withdraw: true });

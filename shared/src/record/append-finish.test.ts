@@ -50,7 +50,7 @@ test('append carries the cancel mark to the attempt, and still writes', async (t
 });
 
 test('finish ends the task with its last events, its output and one done; sent twice it ends once', async (t) => {
-  const { tasks, running, ending, twice, events, record, redis, keys, bus } = setup(t);
+  const { tasks, running, ending, twice, events, record, redis, keys, moves } = setup(t);
   const { ref, lastId } = await running();
   const usage = { inputTokens: 12, outputTokens: 0, estimated: false };
   const options = { ...ending(lastId), entries: [piece('1-2')], usage };
@@ -61,7 +61,7 @@ test('finish ends the task with its last events, its output and one done; sent t
   const [text, done] = (await events(ref.id)).slice(-2);
   assert.deepEqual([text?.id, done?.id, done?.data], ['1-2', '1-3', { status: 'completed' }]);
   assert.equal(await redis.zscore(keys.open(0), ref.id), null);
-  assert.deepEqual((await bus()).at(-1), 'in_progress>completed');
+  assert.deepEqual((await moves()).at(-1), 'in_progress>completed');
   const [filled] = (await tasks.readLog(ref.id, '1-2')).map(({ bytes }) => /data: (.*)/.exec(String(bytes))?.[1]);
   assert.deepEqual(JSON.parse(filled ?? '').data, {
     status: 'completed',

@@ -102,7 +102,7 @@ test('start_by passed after the first attempt does not matter', async (t) => {
 });
 
 test('queued: the attempt starts, with its number, its options and its started event; sent twice it is one attempt', async (t) => {
-  const { tasks, beginOptions, create, twice, record, events, bus } = setup(t);
+  const { tasks, beginOptions, create, twice, record, events, moves } = setup(t);
   const id = await create({ traceparent: '00-trace', timeoutMs: 1_234, maxAttempts: 7 });
   const options = beginOptions({ fence: 'fence-1' });
   const begun = await twice(() => tasks.begin(id, options));
@@ -126,7 +126,7 @@ test('queued: the attempt starts, with its number, its options and its started e
   const { status, fence, started_at, attempt_started_at } = await record(id);
   assert.deepEqual([status, fence, started_at], ['in_progress', 'fence-1', attempt_started_at]);
   assert.deepEqual((await events(id)).at(-1)?.data, { worker: 'worker-1' });
-  assert.deepEqual(await bus(), ['>queued', 'queued>in_progress']);
+  assert.deepEqual(await moves(), ['>queued', 'queued>in_progress']);
 });
 
 test('queued: a second attempt keeps the time of the first start and forgets its progress', async (t) => {
@@ -165,7 +165,7 @@ test('input_required after its expiry: the task ends as expired', async (t) => {
 });
 
 test('input_required after its expiry, resuming on it: the answer is `expired`, told as any answer is', async (t) => {
-  const { tasks, beginOptions, running, parking, reply, twice, events, bus } = setup(t);
+  const { tasks, beginOptions, running, parking, reply, twice, events, moves } = setup(t);
   const { ref, lastId } = await running();
   await tasks.release(ref, parking(lastId, { expiresAt: Date.now() - 1, onExpiry: 'resume' }));
   const options = beginOptions();
@@ -177,7 +177,7 @@ test('input_required after its expiry, resuming on it: the answer is `expired`, 
   const [resumed, started] = (await events(ref.id)).slice(-2);
   assert.deepEqual([resumed?.id, resumed?.type, resumed?.data], ['1-3', 'resumed', answer]);
   assert.deepEqual([started?.id, started?.type], ['2-1', 'started']);
-  assert.deepEqual((await bus()).slice(-3), [
+  assert.deepEqual((await moves()).slice(-3), [
     'in_progress>input_required',
     'input_required>queued',
     'queued>in_progress',
@@ -186,7 +186,7 @@ test('input_required after its expiry, resuming on it: the answer is `expired`, 
 });
 
 test('in_progress: a lost attempt is superseded in place, told under its own number, and spends a failure', async (t) => {
-  const { tasks, beginOptions, running, twice, record, events, bus } = setup(t);
+  const { tasks, beginOptions, running, twice, record, events, moves } = setup(t);
   const { ref, lastId } = await running();
   await tasks.append(ref, lastId, [{ id: '1-2', type: 'text', data: '{"content":"a"}' }]);
   const options = beginOptions();
@@ -198,7 +198,7 @@ test('in_progress: a lost attempt is superseded in place, told under its own num
   assert.deepEqual([retrying.type, retrying.data], ['retrying', { reason: 'worker_lost', delay_ms: 0, discard: true }]);
   assert.equal(started?.type, 'started');
   assert.equal((await record(ref.id)).status, 'in_progress');
-  assert.equal((await bus()).at(-1), 'in_progress>in_progress');
+  assert.equal((await moves()).at(-1), 'in_progress>in_progress');
 });
 
 test('in_progress: a task lost as often as it may fail ends as worker_lost', async (t) => {

@@ -9,7 +9,7 @@ const setup = taskRedis();
 const claim = (fingerprint = 'f'.repeat(64)) => ({ hash: 'a'.repeat(64), fingerprint });
 
 test('a created task has its record, its queued event, its place in every index, and its input for good', async (t) => {
-  const { tasks, newTask, record, events, bus, counts, redis, keys } = setup(t);
+  const { tasks, newTask, record, events, moves, counts, redis, keys } = setup(t);
   const task = newTask({ input: '{"text":"여보세요"}', priority: 600, metadata: { a: 'b' }, traceparent: '00-1' });
   const created = await tasks.create(task);
   assert.equal(created.verdict, 'created');
@@ -27,7 +27,7 @@ test('a created task has its record, its queued event, its place in every index,
   assert.deepEqual(log, [
     { id: '0-1', type: 'queued', text: `{"type":"${TYPE}","priority":600}`, data: { type: TYPE, priority: 600 } },
   ]);
-  assert.deepEqual(await bus(), ['>queued']);
+  assert.deepEqual(await moves(), ['>queued']);
   assert.deepEqual(await counts(), {
     [`${TYPE}:tasks`]: '1',
     [`${TYPE}:bytes`]: kept.input_bytes,

@@ -7,7 +7,7 @@ const setup = taskRedis();
 const USAGE = { inputTokens: 3, outputTokens: 4, estimated: false };
 
 test('a retry queues the task again after its delay, spends a failure and says so under its attempt', async (t) => {
-  const { tasks, running, retry, twice, record, events, bus, redis, keys } = setup(t);
+  const { tasks, running, retry, twice, record, events, moves, redis, keys } = setup(t);
   const { ref, lastId } = await running();
   const entries = [{ id: '1-2', type: 'text', data: '{"content":"a"}' }];
   const options = { ...retry(lastId), entries, delayMs: 700, usage: USAGE };
@@ -20,7 +20,7 @@ test('a retry queues the task again after its delay, spends a failure and says s
   const [text, retrying] = (await events(ref.id)).slice(-2);
   assert.deepEqual([text?.id, retrying?.id, retrying?.type], ['1-2', '1-3', 'retrying']);
   assert.deepEqual(retrying?.data, options.event);
-  assert.equal((await bus()).at(-1), 'in_progress>queued');
+  assert.equal((await moves()).at(-1), 'in_progress>queued');
   assert.ok(Number(await redis.zscore(keys.open(0), ref.id)) <= released.until + 5_000);
 });
 
@@ -32,7 +32,7 @@ test('a hand-back spends no failure', async (t) => {
 });
 
 test('an approval parks the task until it expires and spends nothing; the check follows the expiry', async (t) => {
-  const { tasks, running, parking, twice, record, events, bus, redis, keys } = setup(t);
+  const { tasks, running, parking, twice, record, events, moves, redis, keys } = setup(t);
   const { ref, lastId } = await running();
   await redis.zadd(keys.open(0), 9e12, ref.id);
   const options = parking(lastId);
@@ -44,7 +44,7 @@ test('an approval parks the task until it expires and spends nothing; the check 
   assert.deepEqual((await tasks.read('anna', ref.id))?.approval, view);
   assert.deepEqual((await events(ref.id)).at(-1)?.data, view);
   assert.equal((await events(ref.id)).at(-1)?.type, 'human_approval');
-  assert.equal((await bus()).at(-1), 'in_progress>input_required');
+  assert.equal((await moves()).at(-1), 'in_progress>input_required');
   assert.equal(Number(await redis.zscore(keys.open(0), ref.id)), expiresAt + 5_000);
 });
 

@@ -211,7 +211,7 @@ test('an entry of the index without a task is removed', async (t) => {
 });
 
 test('two sweeps at once end each task once and add each job once', async (t) => {
-  const { create, running, tasks, sweep, jobs, events, record, now, bus } = await setup(t);
+  const { create, running, tasks, sweep, jobs, events, record, now, moves } = await setup(t);
   const waiting = await Promise.all(Array.from({ length: 100 }, () => create()));
   const expired = await Promise.all(Array.from({ length: 100 }, () => create({ startBy: Date.now() - 1_000 })));
   const marked = await Promise.all(Array.from({ length: 100 }, async () => (await running()).ref.id));
@@ -230,5 +230,5 @@ test('two sweeps at once end each task once and add each job once', async (t) =>
     }
   }
   assert.equal(await jobs(), 100);
-  assert.equal((await bus()).filter((move) => /expired|cancelled/.test(move)).length, 200);
+  assert.equal((await moves()).filter((move) => /expired|cancelled/.test(move)).length, 200);
 });

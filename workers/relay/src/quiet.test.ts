@@ -39,16 +39,16 @@ test('a relay without work asks Redis seven things a round at most', async (t) =
   assert.ok(each <= 7, `${each} commands a round`);
 });
 
-test('what comes after a failover that lost the end of the bus is archived, though its entries bear lower ids', async (t) => {
+test('what comes after a failover that lost the end of the outbox is archived, though its entries bear lower ids', async (t) => {
   const { ended, relay, redis, keys } = setup(t);
   const { id } = await ended();
-  // The new master's clock is behind: so early does that task's end come on its bus.
+  // The new master's clock is behind: so early does the end of that task come in its outbox.
   const entries = await redis.xrange(keys.outbox(0), '-', '+');
   await redis.del(keys.outbox(0));
   const { id: seen } = await ended();
   await relay(LONG);
   await until(async () => (await redis.zscore(keys.archived(0), seen)) !== null);
-  // The trim is its last word on them: one that came after the failover would take what is on the new bus.
+  // The trim is its last word on them: one that came after the failover would take what is in the new outbox.
   await until(async () => (await redis.xlen(keys.outbox(0))) <= 1);
   const failover = redis.multi().del(keys.outbox(0)).hset(keys.cursors(0), 'store', '0-0');
   for (const [entryId, fields] of entries) failover.xadd(keys.outbox(0), entryId, ...fields);
@@ -56,7 +56,7 @@ test('what comes after a failover that lost the end of the bus is archived, thou
   await until(async () => (await redis.zscore(keys.archived(0), id)) !== null);
 });
 
-test('more held tasks than a batch takes are all tried by a relay that comes, and soon', async (t) => {
+test('more deferred tasks than a batch takes are all tried by a relay that comes, and soon', async (t) => {
   const { ended, relay, redis, keys, puts, putIds, now } = setup(t);
   const ids: string[] = [];
   for (let i = 0; i < 250; i++) ids.push((await ended()).id);

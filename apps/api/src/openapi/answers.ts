@@ -75,7 +75,7 @@ export const Readiness = z
         store: z.enum(['ok', 'away', 'unknown']).meta({
           description: 'Whether the store answers; while it is away, ended tasks stay in Redis',
         }),
-        bus: z.enum(['ok', 'behind', 'unknown']).meta({ description: 'Whether the sinks keep up with the bus' }),
+        bus: z.enum(['ok', 'behind', 'unknown']).meta({ description: 'Whether the sinks keep up with the outbox' }),
         clock: z
           .enum(['ok', 'off'])
           .meta({ description: 'Whether the clock of this machine agrees with that of Redis' }),
@@ -86,7 +86,7 @@ export const Readiness = z
       .int()
       .min(0)
       .nullable()
-      .meta({ description: 'Entries of the bus that a sink has yet to read; null when unknown' }),
+      .meta({ description: 'Entries of the outbox that a sink has yet to read; null when unknown' }),
     bus_lag_ms: z
       .number()
       .min(0)

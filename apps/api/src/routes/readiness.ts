@@ -12,12 +12,12 @@ import { TAG } from './health.ts';
 import { createStoreCheck } from './store-check.ts';
 
 const CACHE_MS = 1_000;
-/** Age of the oldest entry that a sink has not read, from which the bus counts as behind. */
-const MAX_BUS_LAG_MS = 30_000;
+/** Age of the oldest entry that a sink has not read, from which the outbox counts as behind. */
+const MAX_OUTBOX_LAG_MS = 30_000;
 
 type Checks = Readiness['checks'];
 
-/** Reads what Redis knows of queues, runners and bus, once a second at most; null when it cannot be read. */
+/** Reads what Redis knows of queues, runners and the outbox, once a second at most; null when it cannot be read. */
 function createReader({ clock, readiness, catalog }: Api['deps']): () => Promise<Known | null> {
   const types = [...catalog.keys()];
   let cached: { at: number; read: Promise<Known | null> } | undefined;
@@ -59,7 +59,7 @@ function checksOf(
     runners: check(known?.queues.every(isServed), 'absent'),
     relay: check(known ? known.untended === 0 : undefined, 'absent'),
     store,
-    bus: check(known ? known.bus.lagMs <= MAX_BUS_LAG_MS : undefined, 'behind'),
+    bus: check(known ? known.outbox.lagMs <= MAX_OUTBOX_LAG_MS : undefined, 'behind'),
     clock: clockCheck.off() ? 'off' : 'ok',
   };
 }
@@ -70,8 +70,8 @@ function readinessJson({ deps, config, drain }: Api, known: Known | null, checks
     status: isReady ? 'ready' : drain.aborted ? 'draining' : 'unavailable',
     checks,
     clock_offset_ms: Math.round(deps.clock.offset()),
-    bus_backlog: known?.bus.backlog ?? null,
-    bus_lag_ms: known?.bus.lagMs ?? null,
+    bus_backlog: known?.outbox.backlog ?? null,
+    bus_lag_ms: known?.outbox.lagMs ?? null,
     queues: known
       ? known.queues.map(({ type, waiting, waitingBytes, runners }) => ({
           type,

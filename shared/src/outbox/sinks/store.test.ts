@@ -41,7 +41,7 @@ test('what two relays at once archive is in the store once, each task as it was 
   assert.deepEqual(listed.map(({ id }) => id).sort(), [...ids].sort());
 });
 
-test('tasks come to the store in the order in which they ended, a hundred at a time, and the bus is let go', async (t) => {
+test('tasks come to the store in the order in which they ended, a hundred at a time, and the outbox is trimmed', async (t) => {
   const { ended, running, create, tasks, ending, relay, puts, putIds, redis, keys } = setup(t);
   const early = await running();
   const order: string[] = [];

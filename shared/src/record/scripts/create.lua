@@ -3,12 +3,12 @@
 -- idempotency key, checks the limits, ranks the task and writes its record, its `queued` event and its indexes. A small
 -- input comes along; a large one was put down before, for a minute, and every verdict but `created` removes it.
 -- It is the one script without the prelude: the hot path of every submit, and nobody can listen to a new task yet.
--- KEYS 1 open index, 2 counts, 3 bus; then for each task: record, log, input, owner index, idempotency key (its record
+-- KEYS 1 open index, 2 counts, 3 outbox; then for each task: record, log, input, owner index, idempotency key (its record
 -- again when the request has none).
 -- ARGV 1 max tasks, 2 max bytes, 3 max tasks of an owner, 4 rank epoch, 5 first check ms; then for each task: id, not_after,
 -- fingerprint, head start ms, run_at, delay ms, spread ms, queued event, input ('' when it was put down before), how many
 -- texts of the record follow, and the record as name, value …
-local open, counts, bus = KEYS[1], KEYS[2], KEYS[3]
+local open, counts, outbox = KEYS[1], KEYS[2], KEYS[3]
 local max_tasks, max_bytes, max_owner = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local epoch, first_check = tonumber(ARGV[4]), tonumber(ARGV[5])
 local call = redis.call
@@ -88,7 +88,7 @@ local function create(at, key)
   if run_at > 0 then call('HSET', task, 'run_at', text(run_at)) end
   if inline ~= '' then call('SET', input, inline) end
   call('XADD', log, QUEUED, 'type', 'queued', 'at', now_text, 'prev', '0-0', 'data', ARGV[at + 7])
-  call('XADD', bus, '*', 'v', '1', 'task', id, 'owner', owner, 'type', queue, 'from', '', 'to', 'queued',
+  call('XADD', outbox, '*', 'v', '1', 'task', id, 'owner', owner, 'type', queue, 'from', '', 'to', 'queued',
     'attempt', '0', 'at', now_text)
   if fingerprint ~= '' then
     call('SET', idem, fingerprint .. ':' .. id)

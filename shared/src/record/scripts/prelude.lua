@@ -1,6 +1,7 @@
--- What the scripts share, all but `create`. KEYS: 1 task record, 2 event log, 3 live channel, 4 open index, 5 counts, 6 bus.
--- ARGV[1] is always the task id. Input, output and event data are opaque text here: cjson would turn [] into {}.
-local task, log, live, open, counts, bus = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+-- What the scripts share, all but `create`.
+-- KEYS: 1 task record, 2 event log, 3 live channel, 4 open index, 5 counts, 6 outbox. ARGV[1] is always the task id.
+-- Input, output and event data are opaque text here: cjson would turn [] into {}.
+local task, log, live, open, counts, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local task_id = ARGV[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -105,15 +106,15 @@ local function add_usage(input_tokens, output_tokens, estimated)
 end
 
 -- One entry per transition for the relay: which task and which transition, never content.
-local function tell_bus(from, to, owner, kind, attempt)
-  redis.call('XADD', bus, '*', 'v', 1, 'task', task_id, 'owner', owner, 'type', kind, 'from', from, 'to', to,
+local function tell_outbox(from, to, owner, kind, attempt)
+  redis.call('XADD', outbox, '*', 'v', 1, 'task', task_id, 'owner', owner, 'type', kind, 'from', from, 'to', to,
     'attempt', attempt, 'at', now)
 end
 
 local function move(to)
   local record = redis.call('HMGET', task, 'status', 'owner', 'type', 'attempt')
   redis.call('HSET', task, 'status', to)
-  tell_bus(record[1], to, record[2], record[3], record[4])
+  tell_outbox(record[1], to, record[2], record[3], record[4])
 end
 
 -- Ends the task: the status, what it leaves, and the one `done`. `by` names who did, so that a repeat is known.
