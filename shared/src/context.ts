@@ -46,10 +46,12 @@ export type StepRun = {
   llm: Llm;
 };
 
+/** What running a step a second time would do: nothing; the same, by its idempotency key; the same once more, which never happens. */
+export type StepEffect = 'none' | 'idempotent' | 'once';
+
 /** A piece of a handler's work whose result, any JSON, later attempts of the task find instead of doing it again. */
 export type Step<Result> = {
-  /** What running it twice would do: nothing; the same, by its idempotency key; the same once more, which never happens. */
-  effect: 'none' | 'idempotent' | 'once';
+  effect: StepEffect;
   /** Once it has begun it is waited for, also when the attempt ends. */
   run(given: StepRun): Promise<Result>;
   /** Emits again what the step has shown, when readers were told to drop it. */

@@ -12,10 +12,13 @@ import { restOnRefusal } from './rest-on-refusal.ts';
 import { type Running, watchLocks } from './watch-locks.ts';
 
 /**
- * Runs a task. `until` (ms, Redis TIME): the task goes on then; without it the job is done. `dueAt`: what the record said
- * when it was parked; an answer may make it earlier.
+ * What becomes of a job that was run. `until` (ms, Redis TIME): its task goes on then; without it the job is done. `dueAt`:
+ * what the record said when the task was parked; an answer may make it earlier.
  */
-type Run = (taskId: string, signal: AbortSignal) => Promise<{ until?: number; dueAt?: number }>;
+export type After = { until?: number; dueAt?: number };
+
+/** Runs a task. */
+type Run = (taskId: string, signal: AbortSignal) => Promise<After>;
 
 export type ConsumerOptions = {
   type: string;
@@ -74,7 +77,7 @@ export function createConsumer(options: ConsumerOptions) {
     }
     const entry = { controller: new AbortController(), renewedAt: performance.now() };
     running.set(id, entry);
-    let after: Awaited<ReturnType<Run>>;
+    let after: After;
     try {
       after = await options.run(id, entry.controller.signal);
     } finally {

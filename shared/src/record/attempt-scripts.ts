@@ -2,11 +2,10 @@
 import type { ErrorView } from '../errors.ts';
 import { type EndStatus, RECORD_VERSION } from '../task.ts';
 import { INLINE_BYTES } from './create-tasks.ts';
-import type { Run } from './scripts.ts';
+import { type Run, usageArgs } from './scripts.ts';
 import type { TaskKeys } from './task-keys.ts';
 import type {
   AttemptRef,
-  AttemptUsage,
   BeginVerdict,
   FinishOptions,
   NewEntry,
@@ -16,8 +15,6 @@ import type {
 
 const json = JSON.stringify;
 const flat = (entries: NewEntry[]) => [entries.length, ...entries.flatMap(({ id, type, data }) => [id, type, data])];
-const usageArgs = (usage: AttemptUsage) =>
-  usage ? [usage.inputTokens, usage.outputTokens, usage.estimated ? '1' : '0'] : ['', '', '0'];
 
 type BeginOptions = { fence: string; worker: string; typeVersion: number; mayRestart: boolean; lost: ErrorView };
 

@@ -1,6 +1,7 @@
 /** The scripts of the record, which decide every transition of a task. */
 import type { RedisConnection } from '../redis/connect.ts';
 import { createScripts, readScripts } from '../redis/scripts.ts';
+import type { AttemptUsage } from './task-verdicts.ts';
 
 const DIRECTORY = new URL('scripts/', import.meta.url);
 const ON_A_TASK = ['begin', 'append', 'release', 'finish', 'cancel', 'answer', 'adjust', 'step'] as const;
@@ -14,3 +15,7 @@ export const createRecordScripts = (redis: RedisConnection, patienceMs: number) 
 
 /** Runs one of them. */
 export type Run = ReturnType<typeof createRecordScripts>;
+
+/** Tokens as the scripts take them: input, output, estimated. */
+export const usageArgs = (usage: AttemptUsage) =>
+  usage ? [usage.inputTokens, usage.outputTokens, usage.estimated ? '1' : '0'] : ['', '', '0'];

@@ -1,8 +1,9 @@
 /** The script of steps: what an attempt has done for good. */
+import type { StepEffect } from '../context.ts';
 import type { RedisConnection } from '../redis/connect.ts';
-import type { Run } from './scripts.ts';
+import { type Run, usageArgs } from './scripts.ts';
 import type { TaskKeys } from './task-keys.ts';
-import type { AttemptRef, AttemptUsage, FinishedStep, StepEffect, StepVerdict } from './task-verdicts.ts';
+import type { AttemptRef, AttemptUsage, FinishedStep, StepVerdict } from './task-verdicts.ts';
 
 /** `state|attempt|fence|at|result`. */
 const FINISHED = /^done\|(\d+)\|[^|]*\|\d+\|(.*)$/s;
@@ -18,8 +19,7 @@ export function createStepScripts(
     { key, effect, result = '', usage }: { key: string; effect: StepEffect; result?: string; usage?: AttemptUsage },
   ) {
     const { common, steps } = taskKeys(ref.id);
-    const used = usage ? [usage.inputTokens, usage.outputTokens, usage.estimated ? '1' : '0'] : ['', '', '0'];
-    const args = [ref.id, ref.attempt, ref.fence, what, key, effect, result, ...used, limits.maxStepsBytes];
+    const args = [ref.id, ref.attempt, ref.fence, what, key, effect, result, ...usageArgs(usage), limits.maxStepsBytes];
     return run('step', [...common, steps], args);
   }
 

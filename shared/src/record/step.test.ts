@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { taskRedis } from '../../../scripts/testing/task-redis.ts';
-import type { AttemptUsage, StepEffect } from './task-verdicts.ts';
+import type { StepEffect } from '../context.ts';
+import type { AttemptUsage } from './task-verdicts.ts';
 
 const setup = taskRedis();
 const done = (key: string, over: { effect?: StepEffect; result?: string; usage?: AttemptUsage } = {}) => ({

@@ -1,5 +1,6 @@
-/** What the nine scripts take and answer. */
+/** What the scripts take and answer. */
 import type { ErrorView } from '../errors.ts';
+import type { Usage } from '../provider.ts';
 import type { Approval, EndStatus, Marks } from '../task.ts';
 
 /** An event the runner puts on the log. `data` is JSON text. */
@@ -7,7 +8,7 @@ export type NewEntry = { id: string; type: string; data: string };
 /** Which execution speaks: refused once it is not the current one. */
 export type AttemptRef = { id: string; attempt: number; fence: string };
 /** Token counts of an attempt; undefined when it called no model. */
-export type AttemptUsage = { inputTokens: number; outputTokens: number; estimated: boolean } | undefined;
+export type AttemptUsage = (Usage & { estimated: boolean }) | undefined;
 
 export type NewTask = {
   id: string;
@@ -102,8 +103,6 @@ export type AdjustOptions = { nonce: string; dueAt: number; rank?: number | unde
 /** `superseded`: an attempt runs, or a person is asked. */
 export type AdjustVerdict = { verdict: 'adjusted'; dueAt: number } | { verdict: 'ended' | 'superseded' };
 
-/** What running a step a second time would do: nothing; the same, by its idempotency key; the same once more. */
-export type StepEffect = 'none' | 'idempotent' | 'once';
 /** `run`: it may begin. `unknown`: it began in an attempt that was lost, and nobody knows whether it had its effect. */
 export type StepVerdict =
   | { verdict: 'done'; attempt: number; result: string }

@@ -1,4 +1,4 @@
-/** The record of tasks: its nine scripts and its reads. Each script may be sent twice; a repeat gets its first answer. */
+/** The record of tasks: its scripts and its reads. Each script may be sent twice; a repeat gets its first answer. */
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createAttemptScripts } from './attempt-scripts.ts';

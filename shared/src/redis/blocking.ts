@@ -5,11 +5,9 @@
  * such state, and follows that master by the map of the Cluster.
  */
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis';
-import type { RedisConnection } from './connect.ts';
+import { backOff, type RedisConnection } from './connect.ts';
 
 export const slotOf = (key: string): number => new Command('type', [key]).getSlot() ?? 0;
-
-const backOff = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000);
 
 /** A plain connection to the master that has a key, wherever that is when it connects. Not connected yet. */
 function connectToMasterOf(cluster: Cluster, key: string): Redis {

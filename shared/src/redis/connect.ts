@@ -33,7 +33,8 @@ export type ConnectOptions = {
   log: Log;
 };
 
-const backOff = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000);
+/** Milliseconds until a connection that was lost is tried again. */
+export const backOff = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000);
 
 export function connect(address: RedisAddress, options: ConnectOptions): RedisConnection {
   const patient = options.for === 'worker';

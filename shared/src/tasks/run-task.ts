@@ -5,15 +5,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Catalog, JobType } from '../job-type.ts';
 import type { Wait } from '../part.ts';
+import type { After } from '../queue/consumer.ts';
 import type { Clock } from '../redis/clock.ts';
 import { type AttemptDeps, runAttempt } from './attempt/run-attempt.ts';
-import type { After } from './attempt/settle.ts';
+import { HAND_BACK_MS } from './attempt/settle.ts';
 
 export type RunDeps = AttemptDeps & { clock: Clock; catalog: Catalog; worker: string };
 
 const LOST = { code: 'worker_lost', message: 'The worker that ran this task was lost.' } as const;
-/** The shortest sleep of a task that is handed back to the queue as it is. */
-const HAND_BACK_MS = 1_000;
 /** A runner that does not know a job type leaves it to others for this long. */
 const UNKNOWN_TYPE_MS = 5_000;
 

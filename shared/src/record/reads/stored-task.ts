@@ -35,7 +35,6 @@ export const FIELDS = [
   'retry_of',
   'marks',
   'waiting',
-  'attempt_started_at',
 ] as const;
 /** The same without the output, which may be megabytes. */
 export const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');

@@ -6,6 +6,7 @@ import type { Emit } from '../../context.ts';
 import { AttemptStop } from '../../context.ts';
 import { TaskError } from '../../errors.ts';
 import type { AttemptRef, NewEntry } from '../../record/task-verdicts.ts';
+import type { Tasks } from '../../record/tasks.ts';
 
 /** Pending bytes above which `emit` waits, so that the handler stops reading from its provider. */
 const PENDING_BYTES = 64 * 1024;
@@ -14,11 +15,6 @@ const RETRY_MS = 200;
 type Text = { content: string; tool?: string; index?: number };
 /** Text grows until it is flushed; other events are JSON text from the start, for their handler may go on with the object. */
 type Pending = { type: string; data: string | Text };
-type Append = (
-  ref: AttemptRef,
-  after: string,
-  entries: NewEntry[],
-) => Promise<{ verdict: 'appended'; cancelled: boolean } | { verdict: 'superseded' | 'behind' }>;
 
 const sameStream = (a: Text, b: Text) => a.tool === b.tool && a.index === b.index;
 
@@ -58,7 +54,7 @@ function createEmit(maxOutputBytes: number, put: Put) {
 }
 
 export function createAttemptLog(options: {
-  append: Append;
+  append: Tasks['append'];
   ref: AttemptRef;
   /** The id of this attempt's `started` event. */
   lastId: string;

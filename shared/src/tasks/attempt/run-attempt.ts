@@ -4,12 +4,13 @@ import { TaskError, toTaskError } from '../../errors.ts';
 import type { JobType } from '../../job-type.ts';
 import type { Log } from '../../log.ts';
 import type { Attempt, Part } from '../../part.ts';
+import type { After } from '../../queue/consumer.ts';
 import type { AttemptRef } from '../../record/task-verdicts.ts';
 import { orUnavailable } from '../../redis/away.ts';
 import type { AttemptLimits } from '../variables.ts';
 import { type ContextDeps, createAttemptContext } from './context.ts';
 import { createAttemptLog } from './log.ts';
-import { type After, type Ended, type SettleDeps, type Started, settle } from './settle.ts';
+import { type Ended, type SettleDeps, type Started, settle } from './settle.ts';
 import { addUsage, createSteps } from './steps.ts';
 
 export type AttemptDeps = ContextDeps & SettleDeps & { parts: readonly Part[]; log: Log; limits: AttemptLimits };

@@ -1,6 +1,7 @@
 /** What the ending of an attempt means for its task: it ends, is retried, handed back, or waits for a person. */
 import type { ApprovalRequest, AttemptStop } from '../../context.ts';
 import { TaskError } from '../../errors.ts';
+import type { After } from '../../queue/consumer.ts';
 import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry, ReleaseVerdict } from '../../record/task-verdicts.ts';
 import type { Tasks } from '../../record/tasks.ts';
 import type { Clock } from '../../redis/clock.ts';
@@ -8,11 +9,6 @@ import { canonicalJson, sha256 } from '../../task-id.ts';
 import { approvalIdOf } from './context.ts';
 
 export type Started = Extract<BeginVerdict, { verdict: 'start' }>;
-/**
- * `until` (ms, Redis TIME): the task goes on then; without it the job is done. `dueAt`: the record says so itself, and an
- * answer may have moved it earlier by the time the job is parked.
- */
-export type After = { until?: number; dueAt?: number };
 
 /** How an attempt ended. */
 export type Ended =
@@ -31,7 +27,7 @@ export type SettleDeps = {
 };
 
 /** The shortest sleep of a task that is handed back to the queue as it is. */
-const HAND_BACK_MS = 1_000;
+export const HAND_BACK_MS = 1_000;
 /** How long a task sleeps that needs what is away: at first, and at most. */
 const AWAY_MS = 5_000;
 const MAX_AWAY_MS = 60_000;
