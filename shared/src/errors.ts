@@ -94,6 +94,10 @@ export class TaskError extends Error {
 /** Of a session that is not there, or another one's. */
 export const noSession = () => new TaskError('not_found', 'There is no such session.');
 
+/** Whether an error says that something is away, so that the same may succeed later. */
+export const isUnavailable = (error: unknown): error is TaskError =>
+  error instanceof TaskError && error.code === 'unavailable';
+
 /** Turns anything thrown into a TaskError. What is unknown becomes `internal`, and its text stays in `cause`. */
 export function toTaskError(error: unknown): TaskError {
   if (error instanceof TaskError) return error;

@@ -3,7 +3,7 @@
  * outbox, so that it goes on without them, and are tried again later. Which they are is in Redis; how often each was tried only this relay knows.
  */
 
-import { TaskError } from '../errors.ts';
+import { isUnavailable } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Failure } from '../part.ts';
 import type { Clock } from '../redis/clock.ts';
@@ -24,7 +24,6 @@ export function createDeferredTasks(
     tries.set(partition, some);
     return some;
   }
-  const isRedis = (error: unknown) => error instanceof TaskError && error.code === 'unavailable';
 
   return {
     /** Whether this relay knows of any. */
@@ -43,13 +42,13 @@ export function createDeferredTasks(
       for (const { id, what, error } of failures) {
         // Redis, or a part of it, is away: no fault of the task, however often.
         const tried = triesIn(partition);
-        const count = (tried.get(id) ?? 0) + (isRedis(error) ? 0 : 1);
+        const count = (tried.get(id) ?? 0) + (isUnavailable(error) ? 0 : 1);
         if (count >= TRIES) {
           tried.delete(id);
           log.error({ error, task_id: id }, what);
           continue;
         }
-        log[count === 1 && !isRedis(error) ? 'warn' : 'debug'](
+        log[count === 1 && !isUnavailable(error) ? 'warn' : 'debug'](
           { error, task_id: id },
           'a task is archived later than the others',
         );

@@ -1,5 +1,5 @@
 /** Loads ended tasks for the store: as many as fit in memory, each by itself, so that one that cannot be read holds up no other. */
-import { TaskError } from '../errors.ts';
+import { isUnavailable } from '../errors.ts';
 import type { Failure } from '../part.ts';
 import type { EndedTasks } from '../record/ended-tasks.ts';
 import type { Clock } from '../redis/clock.ts';
@@ -24,7 +24,7 @@ async function lookAt<T>(clock: Clock, partition: number, id: string, look: () =
   try {
     return await clock.guard(look, { partition });
   } catch (error) {
-    if (error instanceof TaskError && error.code === 'unavailable') throw error;
+    if (isUnavailable(error)) throw error;
     return { id, what: 'an ended task cannot be read, and stays in Redis for good', error };
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { TaskError } from '../errors.ts';
+import { isUnavailable } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store.ts';
 
@@ -24,7 +24,7 @@ export async function inStore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw error instanceof TaskError && error.code === 'unavailable' ? new StoreAway(error) : error;
+    throw isUnavailable(error) ? new StoreAway(error) : error;
   }
 }
 

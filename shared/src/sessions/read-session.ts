@@ -3,7 +3,7 @@
  * does not have yet, so that an answer is there as soon as its task is done.
  */
 
-import { noSession, TaskError } from '../errors.ts';
+import { isUnavailable, noSession } from '../errors.ts';
 import type { Catalog } from '../job-type.ts';
 import type { Tasks } from '../record/tasks.ts';
 import type { Clock } from '../redis/clock.ts';
@@ -113,7 +113,7 @@ async function pendingIfAny(deps: SessionReads, owner: string, id: string): Prom
   return deps.clock
     .guard(() => unkeptMessages(deps, owner, id))
     .catch((error: unknown) => {
-      if (error instanceof TaskError && error.code === 'unavailable') return [];
+      if (isUnavailable(error)) return [];
       throw error;
     });
 }

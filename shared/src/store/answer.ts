@@ -1,5 +1,5 @@
 /** What a client is told when the store is away. */
-import { TaskError } from '../errors.ts';
+import { isUnavailable, TaskError } from '../errors.ts';
 
 const RETRY_AFTER_MS = 1_000;
 
@@ -8,14 +8,10 @@ export async function fromStore<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    if (!isAway(error)) throw error;
+    if (!isUnavailable(error)) throw error;
     throw new TaskError('unavailable', 'The store is not reachable, and what was asked for may be there.', {
       cause: error,
       retryAfterMs: error.retryAfterMs ?? RETRY_AFTER_MS,
     });
   }
 }
-
-/** Whether an error says that something is away. */
-export const isAway = (error: unknown): error is TaskError =>
-  error instanceof TaskError && error.code === 'unavailable';

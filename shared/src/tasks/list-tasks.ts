@@ -5,10 +5,11 @@
  * A page ends by the work it costs: a filter that hardly anything passes gives a short page, with a cursor to go on. Of what
  * is only looked at, Redis reads the fields of the filter and nothing else.
  */
+import { isUnavailable } from '../errors.ts';
 import type { OwnerLines } from '../owners/lines.ts';
 import type { Tasks } from '../record/tasks.ts';
 import type { Clock } from '../redis/clock.ts';
-import { fromStore, isAway } from '../store/answer.ts';
+import { fromStore } from '../store/answer.ts';
 import type { Store } from '../store.ts';
 import { endStatuses, type TaskRecord } from '../task.ts';
 import { withTime } from '../task-id.ts';
@@ -126,7 +127,7 @@ async function inStore({ store }: ListDeps, owner: string, query: ListQuery, now
     });
     return { tasks: passed.flatMap(({ id }) => known.get(id) ?? []), down };
   } catch (error) {
-    if (isAway(error)) return null;
+    if (isUnavailable(error)) return null;
     throw error;
   }
 }

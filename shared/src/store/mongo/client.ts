@@ -10,7 +10,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Db, MongoClient, MongoClientOptions } from 'mongodb';
-import { TaskError } from '../../errors.ts';
+import { isUnavailable, TaskError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { mendedConnection } from './connection.ts';
 import { isAway, isUnreachable } from './errors.ts';
@@ -172,7 +172,7 @@ export function mongoConnection(options: MongoOptions) {
         return result;
       });
     } catch (error) {
-      if (error instanceof TaskError && error.code === 'unavailable') void askWhileAway();
+      if (isUnavailable(error)) void askWhileAway();
       throw error;
     }
   };
