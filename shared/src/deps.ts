@@ -23,7 +23,6 @@ import type { VersionedCache } from './redis/caches/versioned-cache.ts';
 import type { Clock } from './redis/clock.ts';
 import type { ClockCheck } from './redis/clock-check.ts';
 import type { Sessions } from './sessions/sessions.ts';
-import type { SessionLimits } from './sessions/variables.ts';
 import type { Store } from './store.ts';
 import type { AttemptLimits } from './tasks/variables.ts';
 
@@ -51,7 +50,7 @@ export type Deps = Sessions & {
   catalog: Catalog;
   parts: readonly Part[];
   log: Log;
-  limits: AttemptLimits & SessionLimits;
+  limits: AttemptLimits;
   /** Names this process in `started` events and logs. */
   worker: string;
   partitions: number;

@@ -26,7 +26,6 @@ import { createAnswerCache } from './redis/caches/answer-cache.ts';
 import { createVersionedCache } from './redis/caches/versioned-cache.ts';
 import { openRedis } from './redis/open-redis.ts';
 import { createSessions } from './sessions/sessions.ts';
-import { sessionLimits } from './sessions/variables.ts';
 import { openStore } from './store/open-store.ts';
 import { attemptLimits } from './tasks/variables.ts';
 
@@ -77,7 +76,7 @@ export function wire(
     cache,
     catalog: options.catalog ?? builtinCatalog,
     log,
-    limits: { ...attemptLimits(config), ...sessionLimits(config) },
+    limits: attemptLimits(config),
     worker: `${hostname()}:${process.pid}`,
     partitions,
   });

@@ -1,4 +1,5 @@
-/** What sessions have of their own: their keys in Redis, their caches, and how much of a search an owner may ask for at once. */
+/** What sessions have of their own: their keys in Redis, their caches and limits, and how much of a search an owner may
+ * ask for at once. */
 import { createSearchLines } from '../owners/lines.ts';
 import type { VersionedCache } from '../redis/caches/versioned-cache.ts';
 import { createClaims } from '../redis/claims.ts';
@@ -8,7 +9,7 @@ import type { Store } from '../store.ts';
 import { createSessionCache } from './cache.ts';
 import { createSessionKeys } from './keys.ts';
 import { createSessionTurns } from './turn/turns.ts';
-import { cacheTimes, type SessionVariables } from './variables.ts';
+import { cacheTimes, type SessionVariables, sessionLimits } from './variables.ts';
 
 export function createSessions(
   redis: RedisConnection,
@@ -20,6 +21,7 @@ export function createSessions(
   return {
     sessionCache: createSessionCache(cache, sessionKeys, cacheTimes(config)),
     turns: createSessionTurns(redis, sessionKeys),
+    sessionLimits: sessionLimits(config),
     claims: createClaims(redis, keys, config.IDEMPOTENCY_RETENTION_MS),
     searchLines: createSearchLines(store, config.STORE_TIMEOUT_MS),
   };

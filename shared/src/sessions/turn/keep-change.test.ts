@@ -36,7 +36,7 @@ test('a summary is due with more messages than SUMMARY_AFTER_MESSAGES, then for 
     if (!(await keep()).has('session.summary')) continue;
     due.push(2 * n);
     const all = await messages();
-    covered = all.length - deps.limits.contextMessages;
+    covered = all.length - deps.sessionLimits.contextMessages;
     const upTo = all[covered - 1]?.id ?? '';
     await deps.store.sessions.setSummary(owner, sessionId, { text: 'So far.', upTo, messages: covered, createdAt: T0 });
   }

@@ -28,7 +28,7 @@ export type KeepDeps = {
   catalog: Catalog;
   store: Store;
   sessionCache: SessionCache;
-  limits: SessionLimits;
+  sessionLimits: SessionLimits;
   clock: Clock;
   log: Log;
 };
@@ -81,7 +81,7 @@ const HOUR_MS = 3_600_000;
  * The space keeps these keys apart from those of clients, which have none. The hour in them lets a later turn ask again for
  * what failed.
  */
-function followUps({ limits, clock }: KeepDeps, session: Session): FollowUp[] {
+function followUps({ sessionLimits: limits, clock }: KeepDeps, session: Session): FollowUp[] {
   const { id, owner, title, summary, messageCount } = session;
   if (!limits.autoTitles) return [];
   const input = { session_id: id };

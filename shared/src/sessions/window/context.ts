@@ -51,7 +51,7 @@ export function createSessionContext(
   deps: WindowDeps & { store: Store },
   { owner, turnOf }: { owner: string; turnOf: string | null },
 ): SessionContext {
-  const { store, limits } = deps;
+  const { store, sessionLimits: limits } = deps;
   const opened = new Map<string, Promise<{ window: Window; preferences: Preferences }>>();
 
   /** Once per attempt: what the model is shown and who answers are of the same moment. */

@@ -23,12 +23,12 @@ export type WindowDeps = {
   catalog: Catalog;
   store: Store;
   sessionCache: SessionCache;
-  limits: SessionLimits;
+  sessionLimits: SessionLimits;
 };
 
 /** Of its owner, else null. Throws `unavailable` when neither the cache nor the store knows. */
 export async function readWindow(deps: WindowDeps, owner: string, sessionId: string): Promise<Window | null> {
-  const { turns, sessionCache, limits } = deps;
+  const { turns, sessionCache, sessionLimits: limits } = deps;
   const { messages: unkept, archived } = await unkeptTurns(deps, owner, sessionId, limits.contextMessages);
   let kept = await readKeptWindow(deps, owner, sessionId);
   // Another one's turns look as if they were gone.
@@ -46,7 +46,7 @@ export async function readWindow(deps: WindowDeps, owner: string, sessionId: str
 
 /** What the store has of it, cached or loaded. */
 export async function readKeptWindow(
-  { store, sessionCache, limits }: { store: Store; sessionCache: SessionCache; limits: SessionLimits },
+  { store, sessionCache, sessionLimits: limits }: Pick<WindowDeps, 'store' | 'sessionCache' | 'sessionLimits'>,
   owner: string,
   sessionId: string,
 ): Promise<Window | null> {
