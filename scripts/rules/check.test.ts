@@ -112,6 +112,7 @@ const violations: [problem: string, file: string, text: string][] = [
   [':2 unreached → shared/src/text.ts', 'shared/src/store/sqlite/thread.ts', `\nimport { Text } from '../../text.ts';`],
   [':2 nameless', 'shared/src/queue/new.ts', `\nexport const sessionOf = 1;`],
   [':2 nameless', 'shared/src/record/scripts/create.lua', `#!lua\nlocal session = 1`],
+  [':2 nameless', 'shared/src/job-type.ts', `\nexport type SessionOf = string;`],
   [':1 provider', 'shared/src/tasks/new.ts', `export const isOpenAI = (provider: string) => provider === 'openai';`],
   [
     ':1 provider',

@@ -1,21 +1,12 @@
-/** A job type: the kind of a task. One file in `jobs/` holds its schemas and its handler. */
+/**
+ * A job type: the kind of a task. One file in `jobs/` holds its schemas and its handler. Parts add fields of their own by
+ * augmenting the interface.
+ */
 import type { z } from 'zod';
 import type { Context } from './context.ts';
 import type { ChatOutcome } from './provider.ts';
-import type { SessionChange } from './session.ts';
-import type { EndStatus, TaskRecord } from './task.ts';
 
-/** An ended task, as what it leaves behind is derived from it. Times in ms, Redis TIME. */
-export type EndedTask<Output = unknown> = Pick<TaskRecord, 'id' | 'owner' | 'createdAt' | 'startedAt' | 'usage'> & {
-  /** The turn whose question it asks again; null when it asks its own. */
-  turnOf: string | null;
-  status: EndStatus;
-  endedAt: number;
-  /** Partial of a task that did not complete; null when it has none. */
-  output: Output | null;
-};
-
-export type JobType<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> = {
+export interface JobType<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> {
   /** `chat.request`: lower-case words joined by dots. It names the queue too. */
   name: string;
   /** Version of the input's shape. A runner hands a task of a newer version back to the queue. */
@@ -35,16 +26,9 @@ export type JobType<Input extends z.ZodType = z.ZodType, Output extends z.ZodTyp
   run(input: z.output<Input>, context: Context): Promise<z.input<Output>>;
   /** True: steps back while tasks of other types run on this runner or wait for it. */
   background: boolean;
-  /** The session a task belongs to. */
-  sessionOf?(input: z.output<Input>): string | undefined;
-  /**
-   * What an ended task changes in its session. Pure: the relay applies it to the store, and whoever reads the session before
-   * that derives it as well.
-   */
-  change?(input: z.output<Input>, task: EndedTask<z.output<Output>>): SessionChange | null;
   /** What a cancelled or failed task keeps of its output, from the text of its last attempt. */
   partial?(text: string, outcome: ChatOutcome): z.input<Output> | null;
-};
+}
 
 /** Checks the shape at compile time and fills what most types leave out. */
 export function defineJobType<Input extends z.ZodType, Output extends z.ZodType>(

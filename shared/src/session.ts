@@ -4,7 +4,7 @@
  */
 import { customAlphabet } from 'nanoid';
 import { z } from 'zod';
-import type { EndStatus } from './task.ts';
+import type { EndStatus, TaskRecord } from './task.ts';
 import { makeTimeId, TASK_ID_LENGTH, timeIdPattern, withTime } from './task-id.ts';
 
 export const featureModes = [
@@ -68,6 +68,16 @@ export type Spoken = Pick<Message, 'id' | 'role' | 'text'>;
 
 /** The recent part of a session, as the store has it: its newest messages, oldest first, and what the next call must know. */
 export type Window = Pick<Session, 'owner' | 'model' | 'summary'> & { messages: Message[] };
+
+/** An ended task, as what it changes in its session is derived from it. Times in ms, Redis TIME. */
+export type EndedTask<Output = unknown> = Pick<TaskRecord, 'id' | 'owner' | 'createdAt' | 'startedAt' | 'usage'> & {
+  /** The turn whose question it asks again; null when it asks its own. */
+  turnOf: string | null;
+  status: EndStatus;
+  endedAt: number;
+  /** Partial of a task that did not complete; null when it has none. */
+  output: Output | null;
+};
 
 /** What an ended task changes in a session. The same task gives the same change, so applying it twice changes nothing. */
 export type SessionChange = {

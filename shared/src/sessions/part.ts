@@ -2,10 +2,11 @@
  * Sessions, as a part. A task of a session is admitted only when the session is its owner's; the session knows of it before
  * its model is called; its handler reads the conversation; and what it said comes to the store when it has ended.
  */
+import type { z } from 'zod';
 import { TaskError } from '../errors.ts';
 import type { Catalog } from '../job-type.ts';
 import type { Part } from '../part.ts';
-import { turnIdOf } from '../session.ts';
+import { type EndedTask, type SessionChange, turnIdOf } from '../session.ts';
 import type { Store } from '../store.ts';
 import type { Marks, TaskRecord } from '../task.ts';
 import type { SubmitDeps } from '../tasks/submit-task.ts';
@@ -18,6 +19,18 @@ import { createSessionContext, type SessionContext } from './window/context.ts';
 declare module '../context.ts' {
   interface Context {
     session: SessionContext;
+  }
+}
+
+declare module '../job-type.ts' {
+  interface JobType<Input extends z.ZodType, Output extends z.ZodType> {
+    /** The session a task belongs to. */
+    sessionOf?(input: z.output<Input>): string | undefined;
+    /**
+     * What an ended task changes in its session. Pure: the relay applies it to the store, and whoever reads the session before
+     * that derives it as well.
+     */
+    change?(input: z.output<Input>, task: EndedTask<z.output<Output>>): SessionChange | null;
   }
 }
 

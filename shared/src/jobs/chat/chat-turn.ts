@@ -1,6 +1,5 @@
 /** What a chat adds to its session: the new messages, and the answer or what there is of it. */
-import type { EndedTask } from '../../job-type.ts';
-import { type Message, messageIdOf, type SessionChange, turnIdOf } from '../../session.ts';
+import { type EndedTask, type Message, messageIdOf, type SessionChange, turnIdOf } from '../../session.ts';
 
 type Content = string | ({ type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } })[];
 type Said = { role: Message['role']; content: Content };

@@ -1,6 +1,6 @@
 /** What an ended task changes in its session, derived from its record and input. A type or an input that is not known: nothing. */
-import type { Catalog, EndedTask } from '../../job-type.ts';
-import type { SessionChange } from '../../session.ts';
+import type { Catalog } from '../../job-type.ts';
+import type { EndedTask, SessionChange } from '../../session.ts';
 import { isEnd, type TaskRecord } from '../../task.ts';
 import { SESSION, TURN_OF } from '../marks.ts';
 
