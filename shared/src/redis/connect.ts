@@ -56,7 +56,7 @@ export function connect(address: RedisAddress, options: ConnectOptions): RedisCo
   };
   const redis =
     address.kind === 'cluster'
-      ? new Cluster(address.nodes, clusterOptions(shared, patient))
+      ? lookingAgain(new Cluster(address.nodes, clusterOptions(shared, patient)))
       : new Redis({
           ...shared,
           ...placeOf(address, patient, tls),
@@ -104,8 +104,16 @@ function clusterOptions(shared: CommonOptions, patient: boolean) {
     retryDelayOnFailover: REDIRECT_MS,
     retryDelayOnClusterDown: REDIRECT_MS,
     retryDelayOnTryAgain: REDIRECT_MS,
-    slotsRefreshInterval: SLOTS_REFRESH_MS,
   } satisfies ClusterOptions;
+}
+
+/** Reads the map anew from time to time. A timer of ioredis's own outlives a connection that ends while it reads. */
+function lookingAgain(cluster: Cluster): Cluster {
+  const look = () => {
+    if (cluster.status === 'ready') cluster.refreshSlotsCache();
+  };
+  const timer = setInterval(look, SLOTS_REFRESH_MS);
+  return cluster.once('end', () => clearInterval(timer));
 }
 
 /** The servers behind a connection: the one, or all nodes of the Cluster that are known now. */
