@@ -85,7 +85,8 @@ export type KernelContext = {
    */
   approve(request: ApprovalRequest): Promise<ApprovalAnswer>;
   /**
-   * Does a step, unless an earlier attempt has finished it. The key names its place in the work, the same in every attempt.
+   * Does a step, unless an earlier attempt has finished it. The key names its place in the work, the same in every attempt; it
+   * has at most 512 characters.
    * Throws `StepUnknown`, and `output_too_large` when its result, or the results of all, are.
    */
   step<Result>(key: string, step: Step<Result>): Promise<Result>;

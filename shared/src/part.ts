@@ -40,17 +40,20 @@ export type Part = {
    * refusal does not count when the request's Idempotency-Key has made its task already. `retryOf` is the task that is retried.
    */
   admit?(request: Admission, retryOf: TaskRecord | undefined): Promise<Marks>;
-  /** In a runner, before the attempt is counted: null lets it begin. Holding it back makes no attempt and discards nothing. */
+  /**
+   * In a runner, before the attempt is counted: null lets it begin. Holding it back makes no attempt and discards nothing. When
+   * it throws, or takes longer than five seconds, it is asked again later.
+   */
   hold?(task: TakenTask): Promise<Wait | null>;
   /** In a runner, before the handler. What it throws ends the attempt as if the handler had thrown it. */
   begin?(attempt: Attempt, input: unknown): Promise<void>;
   /** In a runner: what handlers may touch. A part declares its fields by augmenting the interface Context. */
   context?(attempt: Attempt): Partial<Context>;
-  /** In a runner, after the attempt was released or its task ended: gives back what was reserved. */
+  /** In a runner, when the attempt is over, however: gives back what was reserved, within five seconds. */
   left?(attempt: Attempt, outcome: Outcome): Promise<void>;
   /**
    * In a relay, when the store has the tasks; may be called twice. Throws StoreAway while the store is away, and the batch
-   * waits; gives those that failed alone, which are tried again later.
+   * waits; gives those that failed alone, which are tried again later. When it throws anything else it gets each task alone.
    */
   ended?(tasks: ArchivedTask[]): Promise<Failure[]>;
 };

@@ -24,16 +24,16 @@ export function createStepScripts(
   }
 
   return {
-    /** Notes that a step with an effect is about to have it. */
+    /** Notes that a step with an effect is about to have it. `full`: the steps of the task take too much, and it must not begin. */
     async beginStep(ref: AttemptRef, key: string, effect: StepEffect): Promise<StepVerdict> {
       const [verdict, attempt, result] = await step(ref, 'begin', { key, effect });
       if (verdict === 'done') return { verdict, attempt: Number(attempt), result: String(result) };
-      return { verdict: verdict as 'run' | 'unknown' | 'cancelled' | 'superseded' };
+      return { verdict: verdict as 'run' | 'unknown' | 'full' | 'cancelled' | 'superseded' };
     },
 
     /**
-     * Keeps what came of a step (JSON text), with what it used. A step that is kept already stays as it is. `full`: the results
-     * of the task would be too large together; nothing is kept.
+     * Keeps what came of a step (JSON text), with what it used. A step that is kept already stays as it is. `full`: the steps
+     * of the task would take too much together; nothing is kept.
      */
     async finishStep(
       ref: AttemptRef,

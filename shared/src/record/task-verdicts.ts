@@ -106,7 +106,7 @@ export type AdjustVerdict = { verdict: 'adjusted'; dueAt: number } | { verdict: 
 /** `run`: it may begin. `unknown`: it began in an attempt that was lost, and nobody knows whether it had its effect. */
 export type StepVerdict =
   | { verdict: 'done'; attempt: number; result: string }
-  | { verdict: 'run' | 'unknown' | 'cancelled' | 'superseded' };
+  | { verdict: 'run' | 'unknown' | 'full' | 'cancelled' | 'superseded' };
 /** A step that was finished: by which attempt, and what came of it, as JSON text. */
 export type FinishedStep = { attempt: number; result: string };
 
@@ -121,7 +121,7 @@ export type Limits = {
   spreadMs: number;
   firstCheckMs: number;
   cancelGraceMs: number;
-  /** What the results of all steps of a task may take together. */
+  /** What all steps of a task may take together, their keys among them. */
   maxStepsBytes: number;
   /** How long a script is sent again while Redis says "not now". */
   patienceMs: number;

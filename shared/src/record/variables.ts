@@ -22,7 +22,7 @@ export const RecordVariables = z
       description: 'age at which an open task is first checked; doubles up to 10 min',
     }),
     MAX_STEPS_BYTES: bytes(1024, 1024 * MiB, 8 * MiB).meta({
-      description: 'results of all finished steps of a task together → `output_too_large`',
+      description: 'what all steps of a task take together, with their keys → `output_too_large`',
     }),
     IDEMPOTENCY_RETENTION_MS: milliseconds(1_000, 365 * DAY, DAY).meta({
       description: 'how long an `Idempotency-Key` lives at least',

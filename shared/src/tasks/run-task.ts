@@ -4,15 +4,20 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Catalog, JobType } from '../job-type.ts';
-import type { Wait } from '../part.ts';
+import type { Part, TakenTask, Wait } from '../part.ts';
 import type { After } from '../queue/consumer.ts';
 import type { Clock } from '../redis/clock.ts';
 import { type AttemptDeps, runAttempt } from './attempt/run-attempt.ts';
 import { HAND_BACK_MS } from './attempt/settle.ts';
+import { inTime } from './in-time.ts';
 
 export type RunDeps = AttemptDeps & { clock: Clock; catalog: Catalog; worker: string };
 
 const LOST = { code: 'worker_lost', message: 'The worker that ran this task was lost.' } as const;
+/** How long a part may take to say whether a task may run, when one is asked again that could not, and when in any case. */
+const HOLD_MS = 5_000;
+const BROKEN_HOLD_MS = 5_000;
+const MAX_HOLD_MS = 86_400_000;
 /** A runner that does not know a job type leaves it to others for this long. */
 const UNKNOWN_TYPE_MS = 5_000;
 
@@ -43,22 +48,32 @@ export async function runTask(
   return runAttempt(deps, type, { id: job.taskId, attempt: begun.attempt, fence }, begun, job.signal);
 }
 
+/** What a part says. One that fails or does not answer cannot say that the task may run: it is asked again. */
+async function askPart({ clock, log }: RunDeps, part: Part, task: TakenTask): Promise<Wait | null> {
+  try {
+    return (await inTime(HOLD_MS, async () => part.hold?.(task))) ?? null;
+  } catch (error) {
+    log.warn({ error, part: part.name, task_id: task.id }, 'a part could not say whether a task may run');
+    return { until: clock.now() + BROKEN_HOLD_MS };
+  }
+}
+
 /** The longest wait that a part asks for; undefined when the attempt may begin. */
-async function holdBack(
-  { tasks, parts, clock }: RunDeps,
-  id: string,
-  type: JobType,
-  nonce: string,
-): Promise<After | undefined> {
+async function holdBack(deps: RunDeps, id: string, type: JobType, nonce: string): Promise<After | undefined> {
+  const { tasks, parts, clock } = deps;
   let wait: Wait | null = null;
   for (const part of parts) {
-    const asked = (await part.hold?.({ id, type })) ?? null;
-    if (asked && (!wait || asked.until > wait.until)) wait = asked;
+    const asked = await askPart(deps, part, { id, type });
+    if (!asked) continue;
+    const now = clock.now();
+    // What is no time is the shortest one.
+    const until = Math.ceil(Math.min(Math.max(asked.until || 0, now + HAND_BACK_MS), now + MAX_HOLD_MS));
+    if (!wait || until > wait.until) wait = { ...asked, until };
   }
   if (!wait) return undefined;
-  const until = Math.max(wait.until, clock.now() + HAND_BACK_MS);
-  if (wait.reason === undefined) return { until };
-  const adjusted = await tasks.adjust(id, { nonce, dueAt: until, reason: wait.reason });
+  const { until, reason } = wait;
+  if (reason === undefined) return { until };
+  const adjusted = await tasks.adjust(id, { nonce, dueAt: until, reason });
   if (adjusted.verdict === 'adjusted') return { until: adjusted.dueAt, dueAt: adjusted.dueAt };
   // It has ended, or is not queued (its attempt was lost, its approval expired): begin judges that.
   return adjusted.verdict === 'ended' ? {} : undefined;

@@ -8,6 +8,7 @@
  * What fails of one task alone holds up no other (deferred-tasks.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { isUnavailable } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Failure, Part } from '../../part.ts';
 import type { EndedTasks } from '../../record/ended-tasks.ts';
@@ -67,6 +68,22 @@ async function put(store: Store, log: Log, tasks: ArchivedTask[]): Promise<Archi
   }
 }
 
+/** What a part makes of ended tasks. When it breaks on them it gets each alone, and those that it breaks on fail. */
+async function tell(part: Part, tasks: ArchivedTask[]): Promise<Failure[]> {
+  try {
+    return (await part.ended?.(tasks)) ?? [];
+  } catch (error) {
+    if (error instanceof StoreAway || isUnavailable(error)) throw error;
+    const [task, ...others] = tasks;
+    if (task && others.length === 0) {
+      return [{ id: task.record.id, what: `the part ${part.name} broke on an ended task, and goes without it`, error }];
+    }
+    const failed: Failure[] = [];
+    for (const one of tasks) failed.push(...(await tell(part, [one])));
+    return failed;
+  }
+}
+
 /** One batch of a partition at a time. */
 function createBatches(deps: StoreSinkDeps, settings: Settings, outage: ReturnType<typeof createStoreOutage>) {
   const { outbox, retention, store, parts, clock, log } = deps;
@@ -78,7 +95,7 @@ function createBatches(deps: StoreSinkDeps, settings: Settings, outage: ReturnTy
     const taken = await put(store, log, tasks);
     if (taken.length > 0) outage.over();
     const failed: Failure[] = [...failures];
-    for (const part of parts) failed.push(...((await part.ended?.(tasks)) ?? []));
+    for (const part of parts) failed.push(...(await tell(part, tasks)));
     const later = await deferredTasks.defer(partition, failed);
     const kept = taken.map(({ record }) => record.id).filter((id) => !later.has(id));
     await clock.guard(() => retention.keep(partition, kept, settings.TASK_RETENTION_MS), { partition });

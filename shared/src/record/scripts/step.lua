@@ -3,7 +3,7 @@
 -- `begin` notes that a step with an effect is about to have it; `finish` keeps what came of it, adds what it used, and
 -- forgets the failures so far: a task that makes progress may go on.
 -- KEYS 7 steps. ARGV 2 attempt, 3 fence, 4 begin|finish, 5 key, 6 effect, 7 result, 8 input tokens, 9 output tokens,
--- 10 estimated, 11 most bytes of all results.
+-- 10 estimated, 11 most bytes of all steps, their keys among them.
 local steps, what, key, effect = KEYS[7], ARGV[4], ARGV[5], ARGV[6]
 local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'cancel_requested_at', 'steps_bytes')
 if not owns(record, ARGV[2], ARGV[3]) then return { 'superseded' } end
@@ -12,21 +12,24 @@ local state, attempt, fence, result
 if known then state, attempt, fence, result = string.match(known, '^(%a+)|(%d+)|([^|]*)|%d+|(.*)$') end
 if state == 'done' then return { 'done', tonumber(attempt), result } end
 
+-- False when the steps of the task would take too much.
 local function keep(new_state, new_result)
-  redis.call('HSET', steps, key, table.concat({ new_state, ARGV[2], ARGV[3], now, new_result }, '|'))
+  local new = table.concat({ new_state, ARGV[2], ARGV[3], now, new_result }, '|')
+  local grown = known and #new - #known or #key + #new
+  if (tonumber(record[5]) or 0) + grown > tonumber(ARGV[11]) then return false end
+  redis.call('HSET', steps, key, new)
+  redis.call('HINCRBY', task, 'steps_bytes', grown)
+  return true
 end
 
 if what == 'begin' then
   if record[4] then return { 'cancelled' } end
   if state == 'begun' and fence == ARGV[3] then return { 'run' } end
   if state == 'begun' and effect == 'once' then return { 'unknown' } end
-  keep('begun', '')
-  return { 'run' }
+  return { keep('begun', '') and 'run' or 'full' }
 end
 
-if (tonumber(record[5]) or 0) + #ARGV[7] > tonumber(ARGV[11]) then return { 'full' } end
-keep('done', ARGV[7])
-redis.call('HINCRBY', task, 'steps_bytes', #ARGV[7])
+if not keep('done', ARGV[7]) then return { 'full' } end
 redis.call('HSET', task, 'failures', 0)
 add_usage(ARGV[8], ARGV[9], ARGV[10])
 return { 'done', tonumber(ARGV[2]), ARGV[7] }

@@ -1,4 +1,4 @@
-/** What the handler of one attempt may touch: what the kernel gives, and what the parts add. */
+/** What the handler of one attempt may touch: what the kernel gives. The parts add theirs when the attempt runs. */
 import {
   type ApprovalAnswer,
   ApprovalPending,
@@ -9,7 +9,7 @@ import {
 } from '../../context.ts';
 import type { Log } from '../../log.ts';
 import { createLlm, type Providers } from '../../models/llm.ts';
-import type { Attempt, Part } from '../../part.ts';
+import type { Attempt } from '../../part.ts';
 import type { Tasks } from '../../record/tasks.ts';
 import type { AnswerCache } from '../../redis/caches/answer-cache.ts';
 import { sha256 } from '../../task-id.ts';
@@ -18,7 +18,6 @@ export type ContextDeps = {
   providers: Providers;
   tasks: Tasks;
   answers: AnswerCache;
-  parts: readonly Part[];
   limits: { idleTimeoutMs: number };
 };
 
@@ -41,9 +40,8 @@ export function createAttemptContext(
     approve: (request) => approve(deps, id, request),
     step,
   };
-  // Each part gives the fields by which it augments the interface.
-  const context = Object.assign(own, ...deps.parts.map((part) => part.context?.(attempt))) as Context;
-  return { context, usage };
+  // Each part still gives the fields by which it augments the interface.
+  return { context: own as Context, usage };
 }
 
 export const approvalIdOf = (taskId: string, key: string) => `appr_${sha256(`${taskId}\n${key}`).slice(0, 24)}`;

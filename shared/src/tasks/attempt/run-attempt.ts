@@ -7,6 +7,7 @@ import type { Attempt, Part } from '../../part.ts';
 import type { After } from '../../queue/consumer.ts';
 import type { AttemptRef } from '../../record/task-verdicts.ts';
 import { orUnavailable } from '../../redis/away.ts';
+import { inTime } from '../in-time.ts';
 import type { AttemptLimits } from '../variables.ts';
 import { type ContextDeps, createAttemptContext } from './context.ts';
 import { createAttemptLog } from './log.ts';
@@ -17,6 +18,8 @@ export type AttemptDeps = ContextDeps & SettleDeps & { parts: readonly Part[]; l
 
 /** JSON of an output that was not emitted piece by piece may be this much longer than its text: escapes and its own fields. */
 const OUTPUT_OVERHEAD = 6;
+/** How long a part may take to give back what the attempt had of it. */
+const LEAVE_MS = 5_000;
 
 /** One signal for whatever stops the attempt from outside, and its deadline. */
 function createStop(signal: AbortSignal, timeoutMs: number) {
@@ -31,9 +34,11 @@ function createStop(signal: AbortSignal, timeoutMs: number) {
   return {
     signal: stopped.signal,
     stop: (reason: Error) => stopped.abort(reason),
+    /** Whatever the handler has left running is told to end. */
     release() {
       clearTimeout(deadline);
       signal.removeEventListener('abort', abort);
+      stopped.abort(new AttemptStop('superseded'));
     },
   };
 }
@@ -60,6 +65,7 @@ export async function runAttempt(
   const steps = createSteps(deps, { ref, keptAttempt: begun.keptAttempt, signal: stop.signal, stop: stop.stop });
   const { context, usage } = createAttemptContext(deps, attempt, { emit: events.emit, log, step: steps.step });
 
+  let ended: Ended = { kind: 'stopped', by: 'superseded' };
   try {
     const outcome = await execute(deps, attempt, begun.input, context);
     if (outcome.kind === 'failed') log.warn({ error: outcome.error }, 'the attempt failed');
@@ -67,22 +73,25 @@ export async function runAttempt(
     const unflushed = await events.close();
     const kept = type.partial?.(events.text(), context.llm.outcome()) ?? null;
     const partial = kept === null ? null : JSON.stringify(kept);
-    const after = await settle(deps, ref, begun, outcome, {
+    const failures = steps.progressed() ? 0 : begun.failures;
+    const after = await settle(deps, ref, { ...begun, failures }, outcome, {
       ...unflushed,
       usage: addUsage(usage(), steps.usage()),
       partial,
     });
-    await leave(deps.parts, attempt, outcome, log);
+    ended = outcome;
     return after;
   } finally {
     stop.release();
+    // Also when its end could not be written: then it counts as lost.
+    await leave(deps.parts, attempt, ended, log);
   }
 }
 
-/** The attempt is over and its end is written: no part can change that any more. */
+/** The attempt is over: no part can change that any more, and none may hold up the next task. */
 async function leave(parts: readonly Part[], attempt: Attempt, outcome: Ended, log: Log): Promise<void> {
   for (const part of parts) {
-    await part.left?.(attempt, outcome)?.catch((error: unknown) => {
+    await inTime(LEAVE_MS, async () => part.left?.(attempt, outcome)).catch((error: unknown) => {
       log.warn({ error, part: part.name }, 'a part could not give back what the attempt had of it');
     });
   }
@@ -106,6 +115,7 @@ async function execute(
     const text = stored ?? (await orAborted(orUnavailable(tasks.readInput(attempt.id))));
     if (text === null) throw new TaskError('internal', 'The input of this task is gone.');
     const input = JSON.parse(text);
+    for (const part of parts) Object.assign(context, part.context?.(attempt));
     for (const part of parts) if (part.begin) await orAborted(part.begin(attempt, input));
     const result = await orAborted(type.run(input, context));
     // A provider's loop may simply end when it is aborted: what it gave is not an answer.

@@ -6,7 +6,7 @@
  * when the task was parked for a person stands.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { AttemptStop, type Step, type StepRun, StepUnknown } from '../../context.ts';
+import { ApprovalPending, AttemptStop, type Step, type StepRun, StepUnknown } from '../../context.ts';
 import { TaskError } from '../../errors.ts';
 import { createLlm, type Providers } from '../../models/llm.ts';
 import type { AttemptRef, AttemptUsage, FinishedStep } from '../../record/task-verdicts.ts';
@@ -16,6 +16,8 @@ import { sha256 } from '../../task-id.ts';
 
 /** How long an attempt that has ended waits for its steps in flight. */
 const SETTLE_MS = 5_000;
+/** Of a key, in characters. */
+const MAX_KEY_LENGTH = 512;
 
 type StepDeps = { tasks: Tasks; providers: Providers; limits: { idleTimeoutMs: number; maxStepBytes: number } };
 
@@ -40,6 +42,8 @@ export function createSteps(
   let earlier: Promise<Map<string, FinishedStep>> | undefined;
   /** Of steps that did not finish. */
   let lost: AttemptUsage;
+  let progressed = false;
+  let over = false;
 
   function stopped(kind: AttemptStop['kind']): AttemptStop {
     const reason = new AttemptStop(kind);
@@ -61,10 +65,15 @@ export function createSteps(
       if (Buffer.byteLength(result) > limits.maxStepBytes) throw tooLarge(`The step ${key}`, limits.maxStepBytes);
       const verdict = await orUnavailable(tasks.finishStep(ref, { key, effect, result, usage: usage() }));
       if (verdict === 'superseded') throw stopped('superseded');
-      if (verdict === 'full') throw new TaskError('output_too_large', 'The steps of this task have grown too large.');
+      if (verdict === 'full') throw allTooLarge();
+      progressed = true;
       return JSON.parse(result) as Result;
     } catch (error) {
       lost = addUsage(lost, usage());
+      // The next attempt could not tell whether it had its effect before it asked.
+      if (error instanceof ApprovalPending && effect === 'once') {
+        throw new Error(`The step ${key} has its effect once, and asks a person in the midst of it: ask before it.`);
+      }
       throw error;
     }
   }
@@ -88,22 +97,33 @@ export function createSteps(
           if (!found) throw new StepUnknown(key);
           return found.result;
         });
+      case 'full':
+        throw allTooLarge();
       default:
         throw stopped(begun.verdict);
     }
   }
 
   return {
-    step<Result>(key: string, step: Step<Result>): Promise<Result> {
+    async step<Result>(key: string, step: Step<Result>): Promise<Result> {
+      // Redis keeps halves of surrogate pairs as one and the same letter.
+      if (key.length > MAX_KEY_LENGTH || !key.isWellFormed()) {
+        throw new Error(`A step's key has at most ${MAX_KEY_LENGTH} characters, and no half of a surrogate pair.`);
+      }
       if (used.has(key)) throw new Error(`The step ${key} was taken twice in one attempt.`);
+      if (over) throw new Error(`The attempt has ended: it does not begin the step ${key}.`);
       used.add(key);
       const work = take(key, step);
       inFlight.add(work);
       work.catch(() => undefined).finally(() => inFlight.delete(work));
       return work;
     },
-    /** An attempt ends only when its steps have: what they do is kept, and nothing of it happens behind its back. */
+    /**
+     * An attempt ends only when its steps have: what they do is kept, and nothing of it happens behind its back. No other one
+     * begins: what the handler left running, when it threw, could have effects that nobody keeps.
+     */
     async settled(): Promise<void> {
+      over = true;
       if (inFlight.size === 0) return;
       const late = new AbortController();
       await Promise.race([
@@ -114,8 +134,11 @@ export function createSteps(
     },
     /** What steps used that did not finish. */
     usage: () => lost,
+    /** Whether a step was finished, which forgets the failures before it. */
+    progressed: () => progressed,
   };
 }
 
+const allTooLarge = () => new TaskError('output_too_large', 'The steps of this task have grown too large.');
 const tooLarge = (what: string, bytes: number) =>
   new TaskError('output_too_large', `${what} gave more than ${bytes} bytes.`);
