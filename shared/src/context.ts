@@ -16,7 +16,7 @@ export type Llm = {
   /** The `provider/model` that a call of this name, or of none, goes to. */
   resolve(model: string | undefined): Promise<string>;
   /** What the calls of this attempt amounted to so far; `finish_reason` is `incomplete` until the model said it was done. */
-  outcome(): ChatOutcome & { note?: string };
+  outcome(): ChatOutcome;
 };
 
 /** Answers of requests that allowed to keep them, by whatever decides the answer. */

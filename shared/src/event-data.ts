@@ -27,6 +27,9 @@ export const eventData = {
       index: Count.optional().meta({ description: 'Which of several texts it belongs to' }),
     })
     .meta({ description: 'A piece of the output, in order' }),
+  reasoning: z
+    .object({ content: z.string().meta({ description: 'The piece' }) })
+    .meta({ description: 'A piece of what the model thought, in order; no part of the output' }),
   text_done: z
     .object({
       total_length: Count.meta({ description: 'Its length, in UTF-16 code units' }),

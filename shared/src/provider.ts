@@ -4,7 +4,8 @@
 export type Usage = { inputTokens: number; outputTokens: number };
 
 export type ContentPart = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
-export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: string | ContentPart[] };
+/** `earlier`: part of a session's past; a model that does not take it is asked without. */
+export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: string | ContentPart[]; earlier?: true };
 
 /** One call of a model. `model` is the name the backend knows, without the provider's prefix. */
 export type ChatCall = {
@@ -22,17 +23,26 @@ export type ChatCall = {
 /** A piece of an answer. Every chunk is data (comment keep-alives give none). The last ones carry what the model said of the end. */
 export type ChatChunk = {
   text: string;
+  /** What the model thought meanwhile: no part of its answer. */
+  reasoning?: string;
   finishReason?: string;
   usage?: Usage;
   model?: string;
+  /** What of the call could not be honoured, for whoever made it. */
+  note?: string;
 };
 
-/** What a finished call amounted to. */
+/**
+ * What a finished call amounted to. `note`: what else is to be known of the answer; `isModel`: false when no language model
+ * gave it.
+ */
 export type ChatOutcome = {
   model: string;
   provider: string;
   finish_reason: string;
   usage: Usage & { estimated: boolean };
+  note?: string;
+  isModel: boolean;
 };
 
 /**

@@ -2,6 +2,7 @@
 import type { Llm } from '../context.ts';
 import { TaskError } from '../errors.ts';
 import type { ChatMessage, Provider, Usage } from '../provider.ts';
+import { conversation, withoutRefused } from './conversation.ts';
 
 /** Providers by name, the one that serves names without a provider's prefix, and the model of calls that name none. */
 export type Providers = {
@@ -45,10 +46,54 @@ const isCount = (tokens: number) => Number.isSafeInteger(tokens) && tokens >= 0;
 /** One call as far as it has come: what was said, and what the backend reported of it. */
 type Call = { messages: ChatMessage[]; text: string; reported: Usage | undefined };
 
+/** Counts as they are told: cumulative, each time anew. A later zero takes back nothing that was counted. */
+function merged(before: Usage | undefined, { inputTokens, outputTokens }: Usage): Usage | undefined {
+  if (!isCount(inputTokens) || !isCount(outputTokens)) return before;
+  return {
+    inputTokens: inputTokens || (before?.inputTokens ?? 0),
+    outputTokens: outputTokens || (before?.outputTokens ?? 0),
+  };
+}
+
+/** Reasons of an end by which there was no room for more. */
+const FULL = /length|max_?tokens/i;
+
+/** The error of an answer without a word: no task completes with one. */
+function emptyError(
+  { model, finish_reason }: { model: string; finish_reason: string },
+  hasThought: boolean,
+): TaskError {
+  if (!FULL.test(finish_reason)) return new TaskError('provider_busy', `The model ${model} answered without a word.`);
+  const why = hasThought ? 'thought until there was no room for an answer' : 'had no room for a word';
+  return new TaskError('provider_refused', `The model ${model} ${why}: allow it more max_tokens.`);
+}
+
+/** Gives a silent model up: `refresh` when it has said something. */
+function watch(idleTimeoutMs: number, ended: AbortController) {
+  let waiting = true;
+  // Counts only the time in which we wait for the model: a slow Redis is not a silent model.
+  const idle = setTimeout(() => {
+    if (!waiting) return;
+    ended.abort(new TaskError('provider_busy', `The model sent nothing for ${idleTimeoutMs} ms.`));
+  }, idleTimeoutMs);
+  return {
+    pause() {
+      waiting = false;
+    },
+    resume() {
+      waiting = true;
+      idle.refresh();
+    },
+    stop: () => clearTimeout(idle),
+  };
+}
+
 export function createLlm(options: { providers: Providers; idleTimeoutMs: number; signal: AbortSignal }) {
   const { providers, idleTimeoutMs, signal } = options;
   const calls: Call[] = [];
-  let last = { model: '', provider: '', finish_reason: 'incomplete', note: undefined as string | undefined };
+  /** For people, of all calls. */
+  const notes = new Set<string>();
+  let last = { model: '', provider: '', finish_reason: 'incomplete', isModel: true };
 
   /** Tokens of all calls, those that were cut short included; `estimated` where a backend reported none. */
   function usage() {
@@ -62,31 +107,39 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
   }
 
   const llm: Llm = {
-    async *chat({ model: name, ...request }) {
-      const call: Call = { messages: request.messages, text: '', reported: undefined };
+    async *chat({ model: name, messages: given, ...request }) {
       const ended = new AbortController();
       const stop = AbortSignal.any([signal, ended.signal]);
-      let waiting = true;
-      // Counts only the time in which we wait for the model: a slow Redis is not a silent model.
-      const idle = setTimeout(() => {
-        if (!waiting) return;
-        ended.abort(new TaskError('provider_busy', `The model sent nothing for ${idleTimeoutMs} ms.`));
-      }, idleTimeoutMs);
+      const idle = watch(idleTimeoutMs, ended);
       try {
         const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(stop)));
-        last = { model, provider: provider.name, finish_reason: 'incomplete', note: provider.note };
-        for await (const chunk of provider.chat({ ...request, model, signal: stop })) {
-          waiting = false;
-          // A call that was refused before its first chunk used nothing.
-          if (!calls.includes(call)) calls.push(call);
-          if (chunk.model) last.model = chunk.model;
-          if (chunk.finishReason) last.finish_reason = chunk.finishReason;
-          if (chunk.usage && isCount(chunk.usage.inputTokens) && isCount(chunk.usage.outputTokens))
-            call.reported = chunk.usage;
-          call.text += chunk.text;
-          yield chunk;
-          waiting = true;
-          idle.refresh();
+        if (provider.note) notes.add(provider.note);
+        for (let shown = given, isOver = false; !isOver; ) {
+          const call: Call = { messages: conversation(shown), text: '', reported: undefined };
+          let hasThought = false;
+          last = { model, provider: provider.name, finish_reason: 'incomplete', isModel: provider.note === undefined };
+          try {
+            for await (const chunk of provider.chat({ ...request, messages: call.messages, model, signal: stop })) {
+              idle.pause();
+              // A call that was refused before its first chunk used nothing.
+              if (!calls.includes(call)) calls.push(call);
+              if (chunk.note) notes.add(chunk.note);
+              if (chunk.model) last.model = chunk.model;
+              if (chunk.finishReason) last.finish_reason = chunk.finishReason;
+              if (chunk.usage) call.reported = merged(call.reported, chunk.usage);
+              hasThought ||= chunk.reasoning !== undefined;
+              call.text += chunk.text;
+              yield chunk;
+              idle.resume();
+            }
+            if (call.text.trim() === '') throw emptyError(last, hasThought);
+            isOver = true;
+          } catch (error) {
+            const less = stop.aborted || call.text !== '' ? undefined : withoutRefused(shown, error);
+            if (!less) throw error;
+            shown = less.messages;
+            notes.add(less.note);
+          }
         }
         signal.throwIfAborted();
         ended.signal.throwIfAborted();
@@ -95,7 +148,7 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
         ended.signal.throwIfAborted();
         throw error;
       } finally {
-        clearTimeout(idle);
+        idle.stop();
         ended.abort();
       }
     },
@@ -106,8 +159,8 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
     },
 
     outcome() {
-      const { note, ...rest } = last;
-      return { ...rest, ...(note === undefined ? {} : { note }), usage: usage() };
+      const note = notes.size === 0 ? {} : { note: [...notes].join(' ') };
+      return { ...last, ...note, usage: usage() };
     },
   };
   return { llm, usage: () => (calls.length > 0 ? usage() : undefined) };

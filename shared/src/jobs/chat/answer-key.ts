@@ -1,7 +1,7 @@
 /** What decides the answer of a chat, so that equal requests have equal keys: all that the model is sent, and the model. */
 
 /** Raised when the same request is to be answered anew: what we add to it, or make of an answer, has changed. */
-const PROMPT_VERSION = 2;
+const PROMPT_VERSION = 3;
 
 /** What no reader tells apart: how letters are composed, line ends, space behind the text. Space before it may be an indent. */
 const normal = (text: string) => text.normalize('NFC').replaceAll('\r\n', '\n').trimEnd();

@@ -181,12 +181,13 @@ export const chatRequest = defineJobType({
     }
 
     let content = '';
-    for await (const chunk of llm.chat(call)) {
-      content += chunk.text;
-      await emit.text(chunk.text);
+    for await (const { text, reasoning } of llm.chat(call)) {
+      if (reasoning) await emit('reasoning', { content: reasoning });
+      content += text;
+      await emit.text(text);
     }
     await emit('text_done', { total_length: content.length });
-    const { usage, note, ...outcome } = llm.outcome();
+    const { usage, note, isModel, ...outcome } = llm.outcome();
     const metadata = note ? { note } : undefined;
     const answer = { role: 'assistant' as const, content, ...outcome, ...(metadata ? { metadata } : {}) };
     const whole = content !== '' && outcome.finish_reason === 'stop';

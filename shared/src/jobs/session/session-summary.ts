@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { defineJobType } from '../../job-type.ts';
 import type { Spoken } from '../../session.ts';
-import { cut, isModel, withoutThoughts } from './model-text.ts';
+import { ask, cut } from './model-text.ts';
 import { sessionInput } from './session-input.ts';
 
 /** Fewer messages are not worth a call. */
@@ -60,13 +60,8 @@ export const sessionSummary = defineJobType({
     for (let call = 0; call < MAX_CALLS && left.length >= MIN_MESSAGES; call++) {
       const { batch, text } = batchOf(left);
       const content = summary === '' ? text : `Summary of what came before: ${summary}\n\n${text}`;
-      const messages = [
-        { role: 'system' as const, content: PROMPT },
-        { role: 'user' as const, content },
-      ];
-      let answer = '';
-      for await (const chunk of llm.chat({ model, messages, temperature: 0.2, max_tokens: 400 })) answer += chunk.text;
-      const said = isModel(llm.outcome()) ? cut(withoutThoughts(answer), MAX_SUMMARY) : quote(summary, batch);
+      const answer = await ask(llm, { model, system: PROMPT, user: content, enough: MAX_SUMMARY });
+      const said = llm.outcome().isModel ? cut(answer, MAX_SUMMARY) : quote(summary, batch);
       // A model that says nothing must not make the conversation forgotten.
       if (said === '') break;
       summary = said;

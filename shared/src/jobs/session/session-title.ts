@@ -1,7 +1,7 @@
 /** `session.title`: names a session by its first words, once, when nobody has named it. */
 import { z } from 'zod';
 import { defineJobType } from '../../job-type.ts';
-import { cut, isModel, withoutThoughts } from './model-text.ts';
+import { ask, cut, withoutThoughts } from './model-text.ts';
 import { sessionInput } from './session-input.ts';
 
 /** Characters of the conversation that the model is shown, and of the title. */
@@ -37,14 +37,9 @@ export const sessionTitle = defineJobType({
   async run({ session_id, model }, { llm, session }) {
     const said = await session.first(session_id);
     const shown = said.map(({ role, text }) => `${role}: ${text}`).join('\n');
-    const messages = [
-      { role: 'system' as const, content: PROMPT },
-      { role: 'user' as const, content: cut(shown, SHOWN) },
-    ];
-    let answer = '';
-    if (shown !== '')
-      for await (const { text } of llm.chat({ model, messages, temperature: 0.2, max_tokens: 60 })) answer += text;
-    const own = isModel(llm.outcome()) ? cleanTitle(answer) : '';
+    const user = cut(shown, SHOWN);
+    const answer = shown === '' ? '' : await ask(llm, { model, system: PROMPT, user, enough: SHOWN });
+    const own = llm.outcome().isModel ? cleanTitle(answer) : '';
     const title = own || cleanTitle(said.find(({ role }) => role === 'user')?.text ?? '') || UNNAMED;
     return { title };
   },

@@ -1,83 +1,21 @@
-/** What providers over HTTP share: the errors of answers that are none, and the reading of streams whose every byte may be wrong. */
+/** What providers over HTTP share: the reading of streams whose every byte may be wrong, and the judging of where they end. */
 import type { Readable } from 'node:stream';
 import { TaskError } from '../../errors.ts';
 import type { ChatChunk } from '../../provider.ts';
+import { embeddedError, ProviderRefusal } from './answer-error.ts';
+import type { Answer } from './http-fetch.ts';
+import type { Json } from './json.ts';
 
-const HOUR_MS = 3_600_000;
 const CLOSE_WAIT_MS = 100;
+/** What may still come once the model has said that it is done: its usage, and the end of the stream. */
+const LAST_WAIT_MS = 1_000;
 /** Of one event or line. */
 export const MAX_EVENT_CHARACTERS = 64 * 1024 * 1024;
-const MAX_LIST_CHARACTERS = 8 * 1024 * 1024;
 
-/** Statuses below 500 that say "later" rather than "no". */
-const RETRYABLE = new Set([408, 409, 425, 429]);
-/** What `error.type` or `error.code` say when a 200 carries an error that another attempt would meet again. */
-const REFUSAL =
-  /^(invalid_request|authentication|permission|not_found)_error$|^(invalid_api_key|model_not_found|context_length_exceeded)$|^content_(filter|policy_violation)$/;
-
-export type Json = Record<string, unknown>;
-export const asObject = (value: unknown): Json | undefined =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
-export const asText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-
-/** The object that a text is in JSON. */
-export function parseObject(text: string): Json | undefined {
-  try {
-    return asObject(JSON.parse(text));
-  } catch {
-    // The SyntaxError quotes the provider's text, so it must not travel on as a cause.
-    return undefined;
-  }
-}
-
-/** Milliseconds a response asks to wait, at most an hour; undefined when it does not say. Retry-After is seconds or an HTTP date. */
-function retryAfterMs(headers: Headers): number | undefined {
-  const milliseconds = headers.get('retry-after-ms');
-  const after = headers.get('retry-after') ?? '';
-  const afterMs = /^[\d.]+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now();
-  const wait = milliseconds ? Number(milliseconds) : afterMs;
-  return Number.isNaN(wait) ? undefined : Math.round(Math.min(Math.max(wait, 0), HOUR_MS));
-}
-
-/** The error of an HTTP status. The message is ours alone: a provider's body may repeat the prompt or the key. */
-export function statusError(name: string, status: number, headers: Headers): TaskError {
-  const http = `(HTTP ${status})`;
-  if (status === 401 || status === 403)
-    return new TaskError('provider_refused', `${name} refused the API key ${http}.`);
-  if (status === 404) return new TaskError('provider_refused', `${name} does not know this model or address ${http}.`);
-  if (status >= 400 && status < 500 && !RETRYABLE.has(status))
-    return new TaskError('provider_refused', `${name} refused the request ${http}.`);
-  const what = status === 429 ? 'allows no more requests just now' : 'could not answer';
-  return new TaskError('provider_busy', `${name} ${what} ${http}.`, { retryAfterMs: retryAfterMs(headers) });
-}
-
-/** The error inside a 200, whose `code` or `status` may be an HTTP status. It has no cause: that would be the provider's words. */
-export function embeddedError(name: string, error: unknown, headers: Headers): TaskError {
-  const { code, type, status } = asObject(error) ?? {};
-  const http = [code, status].map(Number).find((number) => number >= 400 && number < 600);
-  if (http !== undefined) return statusError(name, http, headers);
-  if (REFUSAL.test(String(code)) || REFUSAL.test(String(type)))
-    return new TaskError('provider_refused', `${name} refused the request (HTTP 200 with an error in it).`);
-  return new TaskError('provider_busy', `${name} failed while answering (HTTP 200 with an error in it).`);
-}
-
-/** The error of a call whose connection did not come about, or broke. `hint` is for whoever runs the backend. */
-export function connectionError(name: string, error: unknown, hint = ''): TaskError {
-  if (error instanceof TaskError) return error;
-  const message = `${name} is not reachable, or its connection broke.${hint && ` ${hint}`}`;
-  return new TaskError('provider_busy', message, { cause: error });
-}
-
-/** The text of a body that is not a stream, as far as `limit` characters. */
-export async function readText(body: Readable, limit = MAX_LIST_CHARACTERS): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const bytes of body) {
-    text += decoder.decode(bytes, { stream: true });
-    if (text.length > limit) break;
-  }
-  return text;
-}
+/** Reasons of an end that is none: the server, not the model, gave up. */
+const FAILED = /error|fail|abort|cancel|insufficient|overload|time_?out|unavailable|malformed/i;
+/** Reasons by which somebody forbade the text. */
+const FORBIDDEN = /filter|safety|sensitive|prohibited|recitation|blocklist|moderat|guardrail|refus|spii|censor/i;
 
 /** Waits a moment for the end of a body whose answer is complete: only then can its connection be used again. */
 async function awaitClose(body: Readable, bytes: AsyncIterator<Uint8Array>): Promise<void> {
@@ -93,12 +31,11 @@ async function awaitClose(body: Readable, bytes: AsyncIterator<Uint8Array>): Pro
 
 /** What arrived together: JSON objects, undefined for what is none. `over`: the answer is whole, whatever follows. */
 export type Batch = { events: (Json | undefined)[]; over: boolean };
+/** Gets the text of an answer in pieces, the last one with `last`. */
+export type Take = (text: string, last: boolean) => Batch;
 
-/** The events of a body, as many at a time as arrived together. `take` gets its text in pieces, the last one with `last`. */
-export async function* readEvents(
-  body: Readable,
-  take: (text: string, last: boolean) => Batch,
-): AsyncGenerator<Batch['events']> {
+/** The events of a body, as many at a time as arrived together. */
+async function* readEvents(body: Readable, take: Take): AsyncGenerator<Batch['events']> {
   const decoder = new TextDecoder();
   const bytes: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
   try {
@@ -120,8 +57,11 @@ export async function* readEvents(
 /** How one backend is called and understood. */
 export type Dialect = {
   name: string;
-  /** Sends the call; gives its answer's headers and events, or throws the error that it is instead. */
-  open(): Promise<{ headers: Headers; events: AsyncIterable<Batch['events']> }>;
+  /**
+   * Sends the call; gives its answer and what reads that, or throws the error that it is instead. `note`: what of the call
+   * could not be honoured.
+   */
+  open(): Promise<{ answer: Answer; take: Take; note?: string | undefined }>;
   /** The error that an event is instead of a piece of the answer. */
   errorIn(event: Json): unknown;
   chunkOf(event: Json): ChatChunk;
@@ -129,33 +69,66 @@ export type Dialect = {
   callError(error: unknown): TaskError;
 };
 
-/** One call: a chunk for every event. */
+/** Holds back half a letter until its other half comes, and gives out no other half. `rest`: one that is left. */
+function wholeLetters() {
+  let half = '';
+  return {
+    take(text: string): string {
+      if (text === '') return '';
+      const joined = half + text;
+      const last = joined.charCodeAt(joined.length - 1);
+      half = last >= 0xd800 && last <= 0xdbff ? joined.slice(-1) : '';
+      const whole = half === '' ? joined : joined.slice(0, -1);
+      return whole.isWellFormed() ? whole : whole.toWellFormed();
+    },
+    rest: () => half.toWellFormed(),
+  };
+}
+
+/**
+ * One call: a chunk for every event. An answer whose model has said that it is done is whole, however its stream ends then;
+ * one that ends in a failure, or says neither a word nor that it is done, is an error.
+ */
 export async function* streamChat(dialect: Dialect, signal: AbortSignal): AsyncGenerator<ChatChunk> {
   const { name } = dialect;
-  let hasChunks = false;
-  let hasText = false;
+  const letters = wholeLetters();
+  const seen = { chunks: false, text: false, finish: undefined as string | undefined };
+  let lastWait: NodeJS.Timeout | undefined;
   try {
     signal.throwIfAborted();
-    const { headers, events } = await dialect.open();
-    for await (const batch of events) {
+    const { answer, take, note } = await dialect.open();
+    for await (const batch of readEvents(answer.body, take)) {
       for (const event of batch) {
         signal.throwIfAborted();
         if (!event) throw new TaskError('provider_busy', `${name} sent a stream that is not valid.`);
         const error = dialect.errorIn(event);
-        if (error) throw embeddedError(name, error, headers);
+        if (error) throw embeddedError(name, error, answer.headers);
         const chunk = dialect.chunkOf(event);
-        hasChunks = true;
-        hasText ||= chunk.text !== '';
-        if (chunk.finishReason === 'content_filter' && !hasText)
-          throw new TaskError('provider_refused', `${name} filtered the content.`);
+        chunk.text = letters.take(chunk.text);
+        if (note && !seen.chunks) chunk.note = note;
+        seen.chunks = true;
+        seen.text ||= /\S/.test(chunk.text);
+        if (chunk.finishReason !== undefined) {
+          if (FAILED.test(chunk.finishReason)) throw new TaskError('provider_busy', `${name} gave up while answering.`);
+          seen.finish = chunk.finishReason;
+          lastWait ??= setTimeout(() => answer.body.destroy(), LAST_WAIT_MS);
+        }
+        if (chunk.text !== '' || chunk.usage) lastWait?.refresh();
         yield chunk;
       }
     }
   } catch (error) {
     // After an abort the reason is the signal's, whatever the client or the body threw.
     signal.throwIfAborted();
-    throw dialect.callError(error);
+    if (seen.finish === undefined) throw dialect.callError(error);
+  } finally {
+    clearTimeout(lastWait);
   }
   signal.throwIfAborted();
-  if (!hasChunks) throw new TaskError('provider_busy', `${name} ended its stream without an answer.`);
+  if (!seen.chunks) throw new TaskError('provider_busy', `${name} ended its stream without an answer.`);
+  if (!seen.text && seen.finish === undefined)
+    throw new TaskError('provider_busy', `${name} ended its stream without a word.`);
+  if (!seen.text && FORBIDDEN.test(seen.finish ?? ''))
+    throw new ProviderRefusal(`${name} filtered the content.`, { reason: 'filter' });
+  if (letters.rest() !== '') yield { text: letters.rest() };
 }

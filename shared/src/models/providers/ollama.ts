@@ -10,20 +10,10 @@ import { TaskError } from '../../errors.ts';
 import type { ChatCall, ChatChunk, ChatMessage, Provider } from '../../provider.ts';
 import { ApiKey, addressProblem } from '../addresses.ts';
 import { defineProvider } from '../provider-definition.ts';
-import {
-  asObject,
-  asText,
-  type Batch,
-  connectionError,
-  type Json,
-  MAX_EVENT_CHARACTERS,
-  parseObject,
-  readEvents,
-  readText,
-  statusError,
-  streamChat,
-} from './http-answer.ts';
+import { answerError, connectionError, ProviderRefusal } from './answer-error.ts';
+import { MAX_EVENT_CHARACTERS, streamChat, type Take } from './http-answer.ts';
 import type { Answer, HttpFetch } from './http-fetch.ts';
+import { asObject, asText, type Json, parseObject, readText } from './json.ts';
 
 /** `url` such as `http://127.0.0.1:11434`. `hint` follows the message when nothing answers there. */
 export type OllamaOptions = { name: string; url: string; apiKey?: string | undefined; hint?: string | undefined };
@@ -46,7 +36,7 @@ function messageOf(name: string, { role, content }: ChatMessage) {
     const { url } = part.image_url;
     if (url.startsWith('data:')) return [url.slice(url.indexOf(',') + 1)];
     const message = `${name} takes no links to images: send the image itself, as base64 or a data:image/…;base64, URL.`;
-    throw new TaskError('provider_refused', message);
+    throw new ProviderRefusal(message, { reason: 'image' });
   });
   return { role, content: texts.join('\n'), ...(images.length > 0 ? { images } : {}) };
 }
@@ -70,7 +60,10 @@ function requestOf(name: string, call: ChatCall): ChatRequest & { stream: true }
 
 /** Ollama leaves out counts that it does not know. Only both together count: half a usage would be a wrong one. */
 function chunkOf(event: Json): ChatChunk {
-  const chunk: ChatChunk = { text: asText(asObject(event.message)?.content) ?? '' };
+  const message = asObject(event.message);
+  const chunk: ChatChunk = { text: asText(message?.content) ?? '' };
+  const reasoning = asText(message?.thinking);
+  if (reasoning) chunk.reasoning = reasoning;
   const model = asText(event.model);
   if (model) chunk.model = model;
   if (event.done !== true) return chunk;
@@ -81,7 +74,7 @@ function chunkOf(event: Json): ChatChunk {
 }
 
 /** The lines of an answer, each an object; empty ones give none. It is over with `done`. */
-function lineBatches(name: string): (text: string, last: boolean) => Batch {
+function lineEvents(name: string): Take {
   /** A line whose end has not come, in pieces: joining each time would cost the square of its length. */
   let begun: string[] = [];
   let length = 0;
@@ -102,9 +95,10 @@ function lineBatches(name: string): (text: string, last: boolean) => Batch {
 }
 
 /** A refusal of Ollama's own says that the model is missing; another 404 comes from something else at that address. */
-function refusalOf(name: string, model: string | undefined, { status, headers }: Answer): TaskError {
-  if (status !== 404 || !model || !/\bjson\b/.test(headers.get('content-type') ?? ''))
-    return statusError(name, status, headers);
+async function refusalOf(name: string, model: string | undefined, answer: Answer): Promise<TaskError> {
+  const { status, headers } = answer;
+  const error = await answerError(name, answer);
+  if (status !== 404 || !model || !/\bjson\b/.test(headers.get('content-type') ?? '')) return error;
   const command = MODEL_NAME.test(model) ? ` On its machine: ollama pull ${model}` : '';
   return new TaskError('provider_refused', `${name} does not have the model "${model}" (HTTP ${status}).${command}`);
 }
@@ -127,8 +121,7 @@ async function ask(
   });
   await by(client);
   if (answer?.ok) return answer;
-  answer?.body.destroy();
-  throw answer ? refusalOf(name, model, answer) : new TaskError('provider_busy', `${name} answered nothing.`);
+  throw answer ? await refusalOf(name, model, answer) : new TaskError('provider_busy', `${name} answered nothing.`);
 }
 
 function chat(backend: Backend, call: ChatCall): AsyncIterable<ChatChunk> {
@@ -136,8 +129,8 @@ function chat(backend: Backend, call: ChatCall): AsyncIterable<ChatChunk> {
   const { model, signal } = call;
   const open = async () => {
     const request = requestOf(name, call);
-    const { headers, body } = await ask(backend, { model, signal, by: (client) => client.chat(request) });
-    return { headers, events: readEvents(body, lineBatches(name)) };
+    const answer = await ask(backend, { model, signal, by: (client) => client.chat(request) });
+    return { answer, take: lineEvents(name) };
   };
   const callError = (error: unknown) => connectionError(name, error, hint);
   return streamChat({ name, open, errorIn: (event) => event.error, chunkOf, callError }, signal);

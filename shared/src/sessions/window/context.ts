@@ -16,7 +16,7 @@ import { readWindow, type WindowDeps } from './window.ts';
  */
 export type SessionContext = {
   /**
-   * What the model is shown: the owner's preferences and the summary of the older part as one system message, the recent
+   * What the model is shown: the owner's preferences and the summary of the older part as system messages, the recent
    * messages as far as they fit, then the new ones, whole. Without a session the new ones only.
    */
   window(sessionId: string | undefined, messages: ChatMessage[]): Promise<ChatMessage[]>;
@@ -120,29 +120,31 @@ function withoutTurn(window: Window, turnOf: string): Window {
 async function fit(window: Window, preferences: Preferences, budget: number): Promise<ChatMessage[]> {
   const instructions = [preferences.instructions, preferences.language && languageRule(preferences.language)];
   const system = instructions.filter((text) => text !== undefined && text !== '');
+  const before: ChatMessage[] = system.length > 0 ? [{ role: 'system', content: system.join('\n\n') }] : [];
+  const earlier = true;
+  const shown: ChatMessage[] = [];
   let left = budget;
   for (const text of system) left -= await countTokens(text ?? '', left);
   if (window.summary) {
     const text = `Summary of the conversation so far: ${window.summary.text}`;
     const cost = MESSAGE_TOKENS + (await countTokens(text, left));
     if (cost <= left) {
-      system.push(text);
+      before.push({ role: 'system', content: text, earlier });
       left -= cost;
     }
   }
-  const shown: ChatMessage[] = [];
   for (const { role, content } of window.messages.toReversed()) {
-    const message: ChatMessage = { role, content: JSON.parse(content) };
+    const message: ChatMessage = { role, content: JSON.parse(content), earlier };
     const cost = await costOf(message, left);
     if (cost > left) {
       const cut = await cutMessage(message, left);
-      if (cut) shown.unshift(cut);
+      if (cut) shown.unshift({ ...cut, earlier });
       break;
     }
     left -= cost;
     shown.unshift(message);
   }
-  return system.length > 0 ? [{ role: 'system', content: system.join('\n\n') }, ...shown] : shown;
+  return [...before, ...shown];
 }
 
 function languageRule(tag: string): string {

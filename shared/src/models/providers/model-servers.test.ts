@@ -1,0 +1,44 @@
+/** Answers of model servers in every dialect, and what comes of a task that gets one. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import { chat, followToEnd, getTask, submit } from '../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
+import { type AnswerCase, startAnswering } from './testing/answer-case.ts';
+import { moreCases } from './testing/more-cases.ts';
+
+const handed: AnswerCase[] = JSON.parse(await readFile(new URL('testing/model-servers.json', import.meta.url), 'utf8'));
+const cases = [...handed, ...moreCases];
+
+let system: InProcess;
+let upstream: Awaited<ReturnType<typeof startAnswering>>;
+before(async () => {
+  upstream = await startAnswering(cases);
+  system = await startInProcess({ env: upstream.env });
+});
+after(async () => {
+  await system.stop();
+  upstream.stop();
+});
+
+describe('an answer', { concurrency: 8 }, () => {
+  for (const { name, expect } of cases) {
+    test(`${name} is ${expect.status} after at most ${expect.max_calls} calls`, async () => {
+      const id = await submit(system.url, chat('hello', { model: `openai/${name}`, ...paramsOf(name) }));
+      const seen = await followToEnd(system.url, id);
+      const { json } = await getTask(system.url, id);
+      const told = JSON.stringify({ error: json.error, output: json.output });
+      assert.equal(json.status, expect.status, told);
+      if (expect.status === 'completed') assert.equal(json.output.content, expect.content);
+      else assert.equal(json.error.code, expect.code, told);
+      assert.ok(upstream.of(name).length <= expect.max_calls, `${upstream.of(name).length} calls`);
+      if (expect.message) assert.match(json.error.message, expect.message);
+      for (const [field, value] of Object.entries(expect.output ?? {})) assert.deepEqual(json.output[field], value);
+      for (const [field, value] of Object.entries(expect.usage ?? {})) assert.deepEqual(json.usage[field], value);
+      const thought = seen.filter(({ type }) => type === 'reasoning').map(({ data }) => data.content);
+      if (expect.reasoning !== undefined) assert.equal(thought.join(''), expect.reasoning);
+    });
+  }
+});
+
+const paramsOf = (name: string) => cases.find((one) => one.name === name)?.parameters ?? {};

@@ -1,0 +1,2 @@
+import type { AnswerCase } from './answer-case.ts';
+export const moreCases: AnswerCase[] = [];
