@@ -59,13 +59,11 @@ function merged(before: Usage | undefined, { inputTokens, outputTokens }: Usage)
 const FULL = /length|max_?tokens/i;
 
 /** The error of an answer without a word: no task completes with one. */
-function emptyError(
-  { model, finish_reason }: { model: string; finish_reason: string },
-  hasThought: boolean,
-): TaskError {
-  if (!FULL.test(finish_reason)) return new TaskError('provider_busy', `The model ${model} answered without a word.`);
+function emptyError(end: { provider: string; finish_reason: string }, hasThought: boolean): TaskError {
+  if (!FULL.test(end.finish_reason))
+    return new TaskError('provider_busy', `The model of ${end.provider} answered without a word.`);
   const why = hasThought ? 'thought until there was no room for an answer' : 'had no room for a word';
-  return new TaskError('provider_refused', `The model ${model} ${why}: allow it more max_tokens.`);
+  return new TaskError('provider_refused', `The model of ${end.provider} ${why}: allow it more max_tokens.`);
 }
 
 /** Gives a silent model up: `refresh` when it has said something. */

@@ -5,10 +5,14 @@ import { after, before, describe, test } from 'node:test';
 import { chat, followToEnd, getTask, submit } from '../../../../scripts/testing/client.ts';
 import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { type AnswerCase, startAnswering } from './testing/answer-case.ts';
-import { moreCases } from './testing/more-cases.ts';
+import { contents, usages } from './testing/content-cases.ts';
+import { failures, forbidden } from './testing/failure-cases.ts';
+import { dresses, endings } from './testing/form-cases.ts';
+import { parameters, refusals } from './testing/refusal-cases.ts';
 
 const handed: AnswerCase[] = JSON.parse(await readFile(new URL('testing/model-servers.json', import.meta.url), 'utf8'));
-const cases = [...handed, ...moreCases];
+const own = [contents, usages, dresses, endings, failures, forbidden, refusals, parameters];
+const cases = [...handed, ...own.flat()];
 
 let system: InProcess;
 let upstream: Awaited<ReturnType<typeof startAnswering>>;
@@ -36,6 +40,8 @@ describe('an answer', { concurrency: 8 }, () => {
       for (const [field, value] of Object.entries(expect.output ?? {})) assert.deepEqual(json.output[field], value);
       for (const [field, value] of Object.entries(expect.usage ?? {})) assert.deepEqual(json.usage[field], value);
       const thought = seen.filter(({ type }) => type === 'reasoning').map(({ data }) => data.content);
+      if (expect.note) assert.match(json.output.metadata.note, expect.note);
+      assert.ok(!/zebra/.test(told), 'a word of the server reached the client');
       if (expect.reasoning !== undefined) assert.equal(thought.join(''), expect.reasoning);
     });
   }

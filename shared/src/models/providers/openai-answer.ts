@@ -102,6 +102,7 @@ export function errorIn(event: Json): unknown {
 export function openaiChunks(): (event: Json) => ChatChunk {
   /** Some give the whole text once more at the end, as a message. */
   let hasDelta = false;
+  let isRefusal = false;
   return (event) => {
     const choice = choiceOf(event);
     const said: Said = { text: '', reasoning: '' };
@@ -116,10 +117,13 @@ export function openaiChunks(): (event: Json) => ChatChunk {
     const chunk: ChatChunk = { text: said.text };
     if (said.reasoning !== '') chunk.reasoning = said.reasoning;
     const refusal = asText(delta?.refusal) || asText(whole?.refusal);
-    // Its words are all that there is to show; under a reason of its own, so that nobody keeps them as an answer.
-    if (refusal && said.text === '') Object.assign(chunk, { text: refusal, finishReason: 'refusal' });
+    if (refusal && said.text === '') {
+      isRefusal = true;
+      chunk.text = refusal;
+    }
     const finishReason = asText(choice?.finish_reason);
-    if (finishReason && !chunk.finishReason) chunk.finishReason = finishReason;
+    // The words of a refusal are shown; under a reason of its own, so that nobody keeps them as an answer.
+    if (finishReason) chunk.finishReason = isRefusal ? 'refusal' : finishReason;
     const model = asText(event.model);
     if (model) chunk.model = model;
     const usage = usageOf(event.usage) ?? usageOf(asObject(event.x_groq)?.usage) ?? usageOf(choice?.usage);

@@ -9,7 +9,7 @@ export type Answer = {
   content_type: string | null;
   headers?: Record<string, string>;
   body: string;
-  then: 'the answer ends' | 'the connection is cut' | 'nothing more comes, the connection stays';
+  ending: 'the answer ends' | 'the connection is cut' | 'nothing more comes, the connection stays';
 };
 export type AnswerCase = {
   name: string;
@@ -27,6 +27,8 @@ export type AnswerCase = {
     output?: Record<string, unknown>;
     usage?: Record<string, unknown>;
     reasoning?: string;
+    /** In the output's metadata. */
+    note?: RegExp;
   };
 };
 
@@ -41,17 +43,40 @@ export const end = (finish_reason = 'stop') => piece({}, { finish_reason });
 export const used = { choices: [], usage: { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 } };
 
 export const answer = (body: string, more: Partial<Answer> = {}): Answer => ({
-  ...{ status: 200, content_type: 'text/event-stream', then: 'the answer ends' as const, body },
+  ...{ status: 200, content_type: 'text/event-stream', ending: 'the answer ends' as const, body },
   ...more,
 });
 export const stream = (...events: unknown[]) => answer(sse(...events));
 export const refusal = (status: number, body: unknown, headers: Record<string, string> = {}): Answer =>
   answer(typeof body === 'string' ? body : JSON.stringify(body), { status, content_type: 'application/json', headers });
 
-function send(response: ServerResponse, { status, content_type, headers, body, then }: Answer): void {
+export const completes = (
+  name: string,
+  http: AnswerCase['http'],
+  expect: Partial<AnswerCase['expect']> = {},
+): AnswerCase => ({
+  name,
+  http,
+  expect: { status: 'completed', content: 'one two', max_calls: 1, ...expect },
+});
+export const busy = (name: string, http: AnswerCase['http']): AnswerCase => ({
+  name,
+  http,
+  expect: { status: 'failed', code: 'provider_busy', max_calls: 3 },
+});
+export const refused = (name: string, http: AnswerCase['http'], message: RegExp): AnswerCase => ({
+  name,
+  http,
+  expect: { status: 'failed', code: 'provider_refused', max_calls: 1, message },
+});
+
+export const both = piece({ content: 'one two' });
+export const COUNTED = { input_tokens: 5, output_tokens: 3, total_tokens: 8 };
+
+function send(response: ServerResponse, { status, content_type, headers, body, ending }: Answer): void {
   response.writeHead(status, { ...(content_type ? { 'content-type': content_type } : {}), ...headers });
-  if (then === 'the answer ends') response.end(body);
-  else if (then === 'the connection is cut') response.write(body, () => response.destroy());
+  if (ending === 'the answer ends') response.end(body);
+  else if (ending === 'the connection is cut') response.write(body, () => response.destroy());
   else response.write(body);
 }
 

@@ -1,2 +1,0 @@
-import type { AnswerCase } from './answer-case.ts';
-export const moreCases: AnswerCase[] = [];
