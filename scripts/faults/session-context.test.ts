@@ -79,8 +79,8 @@ test('system messages and several new ones: the model gets them all, the session
   });
   const call = system.upstream.calls.at(-1);
   assert.deepEqual(lines(call?.body.messages.slice(0, 5) ?? []), [
-    ...turn('before'),
     'system: be brief',
+    ...turn('before'),
     'user: one',
     'assistant: two',
   ]);
