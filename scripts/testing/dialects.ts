@@ -74,11 +74,11 @@ export async function startRaw(
 ) {
   const sockets = new Set<Socket>();
   const responses: ServerResponse[] = [];
-  const requests: { url: string; body: string; headers: Record<string, unknown> }[] = [];
+  const requests: { method: string; url: string; body: string; headers: Record<string, unknown> }[] = [];
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request);
     if (body === undefined) return;
-    requests.push({ url: request.url ?? '', body, headers: request.headers });
+    requests.push({ method: request.method ?? '', url: request.url ?? '', body, headers: request.headers });
     responses.push(response);
     answer?.(response);
     server.emit('answering');

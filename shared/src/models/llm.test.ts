@@ -93,3 +93,52 @@ test('while the default model is being asked for the idle deadline runs, and a s
   controller.abort(stop);
   assert.equal(await stopped, stop);
 });
+
+/** Calls a provider that gives these chunks. */
+async function told(chunks: ChatChunk[]) {
+  const provider: Provider = {
+    ...echo('openai'),
+    async *chat() {
+      yield* chunks;
+    },
+  };
+  const all = providers(ALL, 'openai', { default: provider, byName: new Map([['openai', provider]]) });
+  return answer(all);
+}
+const count = (inputTokens: number, outputTokens: number): ChatChunk => ({
+  text: '',
+  usage: { inputTokens, outputTokens },
+});
+
+for (const [what, chunks, usage] of [
+  ['the last count that is told', [count(5, 1), count(5, 3)], { inputTokens: 5, outputTokens: 3, estimated: false }],
+  ['a count that zeros follow', [count(5, 3), count(0, 0)], { inputTokens: 5, outputTokens: 3, estimated: false }],
+  ['what was not zero of each', [count(5, 0), count(0, 3)], { inputTokens: 5, outputTokens: 3, estimated: false }],
+  ['zeros, when nothing else is told', [count(0, 0)], { inputTokens: 0, outputTokens: 0, estimated: false }],
+  [
+    'a count before one that is none',
+    [count(5, 3), count(-1, 0.5)],
+    { inputTokens: 5, outputTokens: 3, estimated: false },
+  ],
+] as const) {
+  test(`the usage of a call is ${what}`, async () => {
+    assert.deepEqual((await told([{ text: 'a', finishReason: 'stop' }, ...chunks])).outcome.usage, usage);
+  });
+}
+
+test('an answer without a word is provider_busy, and provider_refused when there was no room for one', async () => {
+  const busy = await failureOf(told([{ text: ' ', reasoning: 'hm', finishReason: 'stop' }]));
+  assert.deepEqual([busy.code, busy.away], ['provider_busy', false]);
+  assert.equal((await failureOf(told([]))).code, 'provider_busy');
+  const full = await failureOf(told([{ text: '', reasoning: 'hm', finishReason: 'length' }]));
+  assert.equal(full.code, 'provider_refused');
+  assert.match(full.message, /thought until .* max_tokens/);
+});
+
+test('what could not be honoured is told once, and a model stays one', async () => {
+  const { outcome } = await told([
+    { text: 'a', note: 'without temperature' },
+    { text: 'b', note: 'without temperature', finishReason: 'stop' },
+  ]);
+  assert.deepEqual([outcome.note, outcome.isModel], ['without temperature', true]);
+});

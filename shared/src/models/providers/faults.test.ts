@@ -51,6 +51,7 @@ for (const dialect of dialects) {
         const { requests, chat } = await setup(t, answering(errorBody, status, headers));
         const error = await failureOf(collect(chat()));
         assert.deepEqual([error.code, error.retryAfterMs, requests.length], [code, retryAfterMs, 1]);
+        assert.equal(error.away, status === 429 || status >= 500);
         assert.match(error.message, new RegExp(`upstream.*HTTP ${status}`));
         assert.doesNotMatch(error.message + JSON.stringify(errorFields(error)), /canary|secret/);
         if (status === 401 || status === 403) assert.match(error.message, /refused the API key/);
@@ -77,6 +78,7 @@ for (const dialect of dialects) {
       const error = await failureOf(collect(dialect.provider(`http://127.0.0.1:${port}`).chat(callOf())));
       assert.equal(error.code, 'provider_busy');
       assert.match(error.message, /upstream is not reachable/);
+      assert.equal(error.away, true);
     });
 
     for (const [what, body, code, headers] of [
@@ -99,7 +101,7 @@ for (const dialect of dialects) {
       test(`a 200 with ${what} is ${code}, without the provider's words`, async (t) => {
         const { chat } = await setup(t, answering(body, 200, headers));
         const error = await failureOf(collect(chat()));
-        assert.equal(error.code, code);
+        assert.deepEqual([error.code, error.away], [code, false]);
         assert.doesNotMatch(error.message + JSON.stringify(errorFields(error)), /canary|secret/);
       });
     }
@@ -110,7 +112,12 @@ for (const dialect of dialects) {
       });
       const chunks = chat()[Symbol.asyncIterator]();
       assert.equal((await chunks.next()).value.text, 'partial');
-      await assert.rejects(chunks.next(), { code: 'provider_busy' });
+      await assert.rejects(chunks.next(), { code: 'provider_busy', away: false });
+    });
+
+    test('a connection that is closed before an answer has begun is no absence: the call may have closed it', async (t) => {
+      const { chat } = await setup(t, (response) => void response.destroy());
+      await assert.rejects(collect(chat()), { code: 'provider_busy', away: false });
     });
 
     test('a stream that ends without saying so, or a last line end, gives all its text and no finish', async (t) => {

@@ -15,7 +15,15 @@ import {
   gzipSync,
   zstdCompressSync,
 } from 'node:zlib';
-import { callOf, collect, dialects, KEY, startRaw } from '../../../../scripts/testing/dialects.ts';
+import {
+  callOf,
+  collect,
+  dialects,
+  failureOf,
+  KEY,
+  startRaw,
+  viaOpenai,
+} from '../../../../scripts/testing/dialects.ts';
 import { createHttpFetch, DEADLINES } from './http-fetch.ts';
 
 const run = promisify(execFile);
@@ -87,6 +95,31 @@ for (const dialect of dialects) {
         [arrived?.url, arrived?.headers.authorization, arrived?.body],
         ['/elsewhere', undefined, sent?.body],
       );
+    });
+
+    for (const status of [301, 302, 307, 308]) {
+      test(`a call that is sent on by ${status} to another path of its server goes there as it is, with its key`, async (t) => {
+        const { url, requests } = await startRaw(t, (response) => {
+          if (requests.length === 1) response.writeHead(status, { location: '/moved?by=1' }).end('moved');
+          else response.writeHead(200, { 'content-type': contentType }).end(text('there') + end());
+        });
+        assert.equal((await collect(dialect.provider(url).chat(callOf()))).text, 'there');
+        const [sent, arrived] = requests;
+        assert.deepEqual([arrived?.method, arrived?.url, arrived?.body], ['POST', '/moved?by=1', sent?.body]);
+        for (const name of ['authorization', 'content-type'])
+          assert.equal(arrived?.headers[name], sent?.headers[name], name);
+      });
+    }
+
+    test('a call that is sent on to another host is refused in our words, and nothing gets there', async (t) => {
+      const there = await startRaw(t, (response) => void response.end());
+      const here = await startRaw(t, (response) => {
+        response.writeHead(308, { location: there.url.replace('127.0.0.1', 'localhost') }).end();
+      });
+      const error = await failureOf(collect(dialect.provider(here.url).chat(callOf())));
+      assert.equal(error.code, 'provider_refused');
+      assert.match(error.message, /sends its calls on to another host.*HTTP 308/);
+      assert.deepEqual([here.requests.length, there.requests.length], [1, 0]);
     });
 
     for (const way of ['at its own address', 'at the one that it is sent on to']) {
@@ -202,6 +235,12 @@ for (const encoding of ['gzip', 'deflate', 'br', 'zstd', 'deflate, gzip', 'gzip,
     }
   });
 }
+
+test('a server with which no connection comes about in three seconds is away', async (t) => {
+  const { url } = await startSilent(t);
+  const error = await failureOf(collect(viaOpenai({ name: 'upstream', baseURL: url }).chat(callOf())));
+  assert.deepEqual([error.code, error.away], ['provider_busy', true]);
+});
 
 test('a request that is aborted beforehand does not even connect', async (t) => {
   const { server, sockets, port, url } = await startSilent(t);
