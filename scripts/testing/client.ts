@@ -139,11 +139,11 @@ export function asLogged(seen: ClientEvent[]): ClientEvent[] {
   return kept;
 }
 
-/** The text a client shows at the end: pieces that a `gap` took back or a `retrying` discarded are dropped. */
+/** The text a client shows at the end: pieces that a `gap` took back, or a `retrying` or `waiting` discarded, are dropped. */
 export function visibleText(all: ClientEvent[]): string {
   const seen = asLogged(all);
   const discarded = new Set(
-    seen.filter(({ type, data }) => type === 'retrying' && data.discard).map(({ attempt }) => attempt),
+    seen.filter(({ type, data }) => /^(retrying|waiting)$/.test(type) && data.discard).map(({ attempt }) => attempt),
   );
   return seen
     .filter(({ type, attempt }) => type === 'text' && !discarded.has(attempt))

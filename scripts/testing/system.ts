@@ -28,6 +28,8 @@ export const TEST_ENV = {
   CANCEL_GRACE_MS: '3000',
   RETRY_BASE_MS: '50',
   RETRY_MAX_MS: '500',
+  // A model server that refuses costs a failure at once; who tests the waiting for one says so.
+  PROVIDER_PATIENCE_MS: '0',
   DRAIN_MS: '1000',
 };
 

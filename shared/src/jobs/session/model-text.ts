@@ -1,5 +1,7 @@
 /** What job types make of a model's text. */
-import type { Llm } from '../../context.ts';
+import type { JobType } from '../../job-type.ts';
+
+type Llm = Parameters<JobType['run']>[1]['llm'];
 
 /** Models that think first need room for it; others stop by themselves. */
 const MAX_TOKENS = 4_000;

@@ -18,7 +18,7 @@ let system: InProcess;
 let upstream: Awaited<ReturnType<typeof startAnswering>>;
 before(async () => {
   upstream = await startAnswering(cases);
-  system = await startInProcess({ env: upstream.env });
+  system = await startInProcess({ env: { ...upstream.env, PROVIDER_PATIENCE_MS: '900000' } });
 });
 after(async () => {
   await system.stop();
