@@ -15,9 +15,12 @@ after(() => system.stop());
 const turn = (text: string) => [`user: ${text}`, `assistant: re: ${text}`];
 const CUT = '\n[… left out …]\n';
 
-/** What the model was shown before this, and what it all costs. */
+/** What the model was shown before this, behind the stand-in for what came before an answer, and what it all costs. */
 async function shownBefore(text: string) {
-  const shown = system.shown(text).slice(0, -1);
+  const all = system.shown(text).slice(0, -1);
+  const isCut = all[1]?.role === 'assistant' && all[0]?.content === '[…]';
+  const shown = isCut ? all.slice(1) : all;
+  assert.equal(all[0]?.role, 'user');
   let cost = 0;
   for (const { content } of shown) cost += 4 + (await countTokens(String(content), Number.POSITIVE_INFINITY));
   return { shown: lines(shown), cost };

@@ -61,7 +61,7 @@ test('twenty turns that race in a new session give it one title, from its first 
   const calls = titleCalls('untitled');
   assert.equal(calls.length, 1);
   const { body } = calls[0] as UpstreamCall;
-  assert.deepEqual([body.temperature, body.max_tokens], [0.2, 60]);
+  assert.deepEqual([body.temperature, body.max_tokens], [0.2, 4_000]);
   assert.ok(asked(calls[0] as UpstreamCall).length <= 500);
   await until('it has a summary', async () => (await sessionOf(session)).summary !== null);
   const summarised = summaryCalls('untitled').flatMap((call) =>
