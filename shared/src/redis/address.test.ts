@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ConfigError, readConfig } from './config.ts';
-import { parseRedisUrl } from './redis/address.ts';
+import { ConfigError, readConfig } from '../config.ts';
+import { parseRedisUrl } from './address.ts';
 
 const nobody = { username: undefined, password: undefined };
 
