@@ -42,7 +42,7 @@ export function isEnd(status: string): status is EndStatus {
   return (endStatuses as readonly string[]).includes(status);
 }
 
-/** What a part wants to know of a task later. Strings; the record keeps them, and every hook and a retry get them back. */
+/** What a part wants to know of a task later. Strings that the record keeps: later hooks get them back, and a retry. */
 export type Marks = Readonly<Record<string, string>>;
 
 /** Options of a submit, checked and with defaults. Times are ms since the epoch, by Redis TIME. */
