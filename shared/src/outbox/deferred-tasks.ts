@@ -1,6 +1,6 @@
 /**
- * Ended tasks that failed on their way to the store, alone among those they came with: they are kept beside the
- * outbox, so that it goes on without them, and are tried again later. Which they are is in Redis; how often each was tried only this relay knows.
+ * Ended tasks that failed on their way to the store while the others of their batch did not. They stand beside the outbox, which
+ * goes on without them, and are tried again later. Redis knows which they are; this relay alone knows how often each was tried.
  */
 
 import { isUnavailable } from '../errors.ts';

@@ -1,6 +1,6 @@
 /** What `/readyz` tells of Redis beyond its being there: in two batches, whatever the number of tasks, readers and owners. */
 
-import type { createPresence } from '../queue/presence.ts';
+import type { Presence } from '../queue/presence.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 import { lowestCursor } from './outbox.ts';
@@ -24,7 +24,7 @@ export function createReadiness(
   redis: RedisConnection,
   keys: Keys,
   partitions: number,
-  presence: Pick<ReturnType<typeof createPresence>, 'counts'>,
+  presence: Pick<Presence, 'counts'>,
 ) {
   /** Removing what is not there writes nothing, and is refused where writes are. */
   async function takesWrites(p: number): Promise<boolean> {

@@ -1,13 +1,13 @@
 /**
- * A line for each owner: some of an owner's work is under way at once, some more waits in the owner's own line, and more than
- * that is refused. So whoever asks for much waits for himself, and another owner for a few at most. It is of one process.
+ * A line for each owner, in one process: some of an owner's work is under way at once, some more waits in the owner's line, and
+ * more than that is refused. So an owner who asks for much waits for its own work, and another one waits for a few at most.
  */
 import { TaskError } from '../errors.ts';
 import type { Store } from '../store.ts';
 
 const RETRY_AFTER_MS = 1_000;
 
-/** Of one owner in one process. SQLite searches one after another: a second one would only stand before other owners'. */
+/** Of one owner in one process. SQLite does one search after another, so a second one would only delay those of other owners. */
 const AT_ONCE = { sqlite: 1, mongo: 2 };
 const IN_LINE = 20;
 

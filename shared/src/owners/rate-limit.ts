@@ -5,7 +5,7 @@ import type { Keys } from '../redis/keys.ts';
 
 const WINDOW_S = 1;
 
-/** The library's own script, which a full Redis would refuse: then no owner could read his tasks any more. */
+/** The library's own script, which a full Redis would refuse: then no owner could read its tasks. */
 const COUNT = `#!lua flags=allow-oom
 redis.call('SET', KEYS[1], 0, 'EX', ARGV[2], 'NX')
 return { redis.call('INCRBY', KEYS[1], ARGV[1]), redis.call('PTTL', KEYS[1]) }`;

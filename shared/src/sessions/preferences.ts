@@ -1,4 +1,4 @@
-/** An owner's preferences: what every call of his sessions is told beside the conversation. */
+/** An owner's preferences: what the model is told in every session of the owner. */
 
 import { z } from 'zod';
 import { defineCollection } from '../store/collection.ts';

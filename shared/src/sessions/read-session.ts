@@ -68,7 +68,7 @@ export async function readMessages(
   if (!isSessionId(id)) throw noSession();
   const unkept = await pendingIfAny(deps, owner, id);
   const kept = await loadPage(deps, owner, id, asked);
-  // Whose messages these are, his is the session.
+  // The session of messages that were found is the owner's.
   if (kept.messages.length === 0 && !(await deps.store.sessions.read(owner, id))) throw noSession();
   return { page: withUnkept(kept, unkept, asked).page, hit: false };
 }

@@ -146,9 +146,9 @@ export function listTasks(
 
 async function list(deps: ListDeps, owner: string, query: ListQuery) {
   const now = deps.clock.now();
-  const kept = await inRedis(deps, owner, query, now);
+  const recent = await inRedis(deps, owner, query, now);
   const archived = await inStore(deps, owner, query, now);
-  const places = archived ? [kept, archived] : [kept];
+  const places = archived ? [recent, archived] : [recent];
   // Below the higher of these ids one of the two may have what was not read.
   const downs = places.map(({ down }) => down).filter((down) => down !== null);
   const down = downs.sort().at(-1) ?? null;

@@ -9,8 +9,8 @@ export async function readRequest(
   { tasks, clock, store }: { tasks: Tasks; clock: Clock; store: Store },
   task: { id: string; owner: string; archived: boolean },
 ): Promise<{ input: string; timeoutMs: number } | null> {
-  const kept = task.archived ? null : await clock.guard(() => tasks.readRequest(task.id), { task: task.id });
-  if (kept) return kept;
+  const inRedis = task.archived ? null : await clock.guard(() => tasks.readRequest(task.id), { task: task.id });
+  if (inRedis) return inRedis;
   const archived = await fromStore(store.tasks.readRequest(task.owner, task.id));
   return archived && archived.input !== null ? { input: archived.input, timeoutMs: archived.timeoutMs } : null;
 }

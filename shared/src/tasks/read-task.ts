@@ -24,8 +24,8 @@ export async function readTask(
   id: string,
   place: 'whole' | 'listed' = 'whole',
 ): Promise<FoundTask> {
-  const kept = await clock.guard(() => tasks.read(owner, id, place), { task: id });
-  if (kept) return { ...kept, archived: false };
+  const inRedis = await clock.guard(() => tasks.read(owner, id, place), { task: id });
+  if (inRedis) return { ...inRedis, archived: false };
   // What is no task id was never a task.
   const archived = partitionOf(id, partitions) === null ? null : await fromStore(store.tasks.read(owner, id, place));
   if (archived === 'purged') throw new TaskError('gone', 'The task is past its retention.');

@@ -81,8 +81,8 @@ async function repair(
   await queue.add(lacking.map(({ id, type, rank, dueAt }) => ({ id, type, rank, delayMs: Math.max(0, dueAt - now) })));
   const isLate = (task: DueTask, at: number) => task.status !== 'in_progress' && task.dueAt <= at;
   await Promise.all(open.map(async (task) => isLate(task, now) && queue.promote(task.type, task.id)));
-  // Those that went on since they were read (an answer came) had a job then, and it may be gone: the one added here would
-  // sleep until a time that counts no more, perhaps that of a task that has ended.
+  // A task may have gone on since it was read (an answer came), and its job may be gone. The one added here would then sleep
+  // until a time that no longer counts, or belong to a task that has ended.
   const asleep = await checks.load(
     partition,
     open.filter(({ dueAt }) => dueAt > now).map(({ id, checkAt }) => ({ id, at: checkAt })),

@@ -1,10 +1,11 @@
 /**
  * A cache that never holds what was overwritten meanwhile. A reader who finds nothing gets a version, made at random and
- * kept beside where the value will be; he may put in what he has read only while that version stands. Every write of the
- * truth removes the key, version and all. So whoever read before the write finds his version gone, also when it was
- * removed, forgotten or expired any number of times since. A hash of `version` and `json`.
+ * put where the value will be, and may put in what was read only while that version stands. Every write of the truth removes
+ * the key, its version included. So whoever read before the write finds that version gone, also when the key was removed,
+ * forgotten or expired any number of times since. A hash of `version` and `json`.
  *
- * Redis away: everything is a miss. Redis more than 60 % full: nothing is put in. Nothing fails, and a removal that Redis did not take is repeated until it does.
+ * Redis away: everything is a miss. Redis more than 60 % full: nothing is put in. Nothing fails. A removal that Redis did not
+ * take is repeated until it does.
  */
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../../log.ts';
@@ -24,7 +25,7 @@ redis.call('HSET', KEYS[1], 'json', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`;
 
-/** How long a reader has to put in what he has read. Later is safe too: his version is gone. */
+/** How long a reader has to put in what it has read. Later is safe too: its version is gone. */
 const MINT_MS = 60_000;
 /** Larger values are not worth the memory. */
 const MAX_CACHED = 1024 * 1024;
