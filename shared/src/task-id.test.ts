@@ -106,3 +106,11 @@ test('an id with another time sorts there, says that time, and differs from any 
     assert.equal(withTime(id, 1.7e12 + at), ids[at]);
   }
 });
+
+test('an id with a time that none can hold sorts before all others, or behind them', () => {
+  const id = makeTaskId(1.8e12, 0);
+  for (const early of [-1, Date.parse('0000-01-01T00:00:00Z')]) assert.ok(withTime(id, early) < makeTaskId(1, 0));
+  for (const late of ['3085-01-01T00:00:00Z', '9999-12-31T23:59:59Z']) {
+    assert.ok(withTime(id, Date.parse(late)) > makeTaskId(Date.parse('3084-12-01T00:00:00Z'), 0));
+  }
+});

@@ -38,9 +38,12 @@ const randomTail = customAlphabet(ALPHABET, PARTITION_LENGTH + RANDOM_LENGTH);
 /** An id of something that lives in no partition, as long as a task's and sorted by time as well: 80 random bits. */
 export const makeTimeId = (prefix: string, now: number) => `${prefix}${encode(now, TIME_LENGTH)}${randomTail()}`;
 
-/** The same id with another time in it: it sorts there, and is still no other's. */
+/** In the year 3084: the last one that an id can hold. */
+const MAX_TIME = 32 ** TIME_LENGTH - 1;
+
+/** The same id with another time in it: it sorts there, and is still no other's. A time that no id holds becomes the next that one does. */
 export const withTime = (id: string, ms: number) =>
-  `${id.slice(0, -TASK_ID_LENGTH)}${encode(ms, TIME_LENGTH)}${id.slice(-PARTITION_LENGTH - RANDOM_LENGTH)}`;
+  `${id.slice(0, -TASK_ID_LENGTH)}${encode(Math.max(0, Math.min(ms, MAX_TIME)), TIME_LENGTH)}${id.slice(-PARTITION_LENGTH - RANDOM_LENGTH)}`;
 
 /** The time (ms) in an id, of whatever kind; null when it has none. */
 export function timeOf(id: string): number | null {

@@ -83,6 +83,27 @@ test('a release ends the attempt also when the log lost events, under an id that
   assert.deepEqual(log, ['0-1 queued', '1-1 started', '1-9 retrying', '2-1 started']);
 });
 
+test('a release ends the attempt also when it does not know how far the log goes', async (t) => {
+  const { tasks, running, begin, retry, events } = setup(t);
+  const { ref, lastId } = await running();
+  const piece = (id: string) => ({ id, type: 'text', data: '{"content":"a"}' });
+  await tasks.append(ref, lastId, [piece('1-2'), piece('1-3'), piece('1-4')]);
+  assert.equal((await tasks.release(ref, { ...retry(lastId), entries: [piece('1-2')] })).verdict, 'released');
+  await begin(ref.id);
+  const log = (await events(ref.id)).map(({ id, type }) => `${id} ${type}`);
+  assert.deepEqual(log.slice(-3), ['1-4 text', '1-5 retrying', '2-1 started']);
+});
+
+test('what a cancelled task has said stands: nothing it used was wasted', async (t) => {
+  const { tasks, running, retry, record } = setup(t);
+  const { ref, lastId } = await running();
+  await tasks.cancel(ref.id, 'anna', { nonce: 'n' });
+  const usage = { inputTokens: 3, outputTokens: 4, estimated: false };
+  await tasks.release(ref, { ...retry(lastId), usage, partial: '{"content":"a"}' });
+  const { status, input_tokens, wasted_tokens } = await record(ref.id);
+  assert.deepEqual([status, input_tokens, wasted_tokens], ['cancelled', '3', undefined]);
+});
+
 test('a release that is sent again after the next attempt began changes nothing', async (t) => {
   const { tasks, running, begin, retry, unchanged } = setup(t);
   const { ref, lastId } = await running();

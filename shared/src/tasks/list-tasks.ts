@@ -60,7 +60,7 @@ function passes(filter: TaskFilter, task: Seen, now: number): boolean {
 }
 
 /** No id of a task created at or after a time, given or take the slack, is below (or above) this one. */
-const idAt = (ms: number) => withTime(`task_${'0'.repeat(25)}`, Math.max(0, ms));
+const idAt = (ms: number) => withTime(`task_${'0'.repeat(25)}`, ms);
 const lowestId = ({ createdAfter }: TaskFilter) => (createdAfter === undefined ? '' : idAt(createdAfter - ID_SLACK_MS));
 const highestId = ({ createdBefore }: TaskFilter) =>
   createdBefore === undefined ? null : idAt(createdBefore + ID_SLACK_MS);

@@ -38,9 +38,11 @@ end
 local function emit(kind, data, beyond)
   local at = redis.call('HMGET', task, 'last_id', 'attempt')
   local prev, attempt = at[1] or '0-0', at[2]
-  local last_attempt, last_seq = string.match(beyond or prev, '^(%d+)%-(%d+)$')
-  local seq = last_attempt == attempt and last_seq + 1 or 1
-  write(attempt .. '-' .. seq, prev, kind, data)
+  local function behind(id)
+    local last_attempt, last_seq = string.match(id, '^(%d+)%-(%d+)$')
+    return last_attempt == attempt and last_seq + 1 or 1
+  end
+  write(attempt .. '-' .. math.max(behind(prev), behind(beyond or prev)), prev, kind, data)
 end
 
 -- Writes the runner's own events, ARGV[first] onwards as id, type, data. Those already there (a repeat) are passed over.

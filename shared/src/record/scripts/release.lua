@@ -17,12 +17,13 @@ if not write_entries(record[4], ARGV[4], 21, count) then lost = count > 0 and AR
 
 stop_clock(now)
 add_usage(ARGV[10], ARGV[11], ARGV[12])
-if to ~= 'input_required' and ARGV[10] ~= '' then
-  redis.call('HINCRBY', task, 'wasted_tokens', ARGV[10] + ARGV[11])
-end
 if field('cancel_requested_at') then
   close('cancelled', fence, ARGV[13], '')
   return { 'ended' }
+end
+-- What a cancelled task has said stands, and so does what was said before a person was asked.
+if to ~= 'input_required' and ARGV[10] ~= '' then
+  redis.call('HINCRBY', task, 'wasted_tokens', ARGV[10] + ARGV[11])
 end
 
 redis.call('HINCRBY', task, 'failures', ARGV[6])
