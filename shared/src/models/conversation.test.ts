@@ -50,6 +50,7 @@ for (const [what, given, sent] of [
   ['without anybody but the system it is told to begin', [system('x')], ['system: x', 'user: Go on.']],
   ['empty messages are left out', [user(''), assistant(' \n', true), user('a'), system('')], ['user: a']],
   ['nothing at all is still a question', [user('')], ['user: Go on.']],
+  ['parts of text alone are one text', [user([said('a'), said('b')])], ['user: a\nb']],
   ['half letters and NULs are none', [user('a\ud83e\0b')], ['user: a\ufffd\ufffdb']],
 ] as const) {
   test(`of a conversation ${what}`, () => {
@@ -110,7 +111,8 @@ const refusal = (reason: ProviderRefusal['reason']) => new ProviderRefusal('refu
 test('of what was said earlier a model that refuses it gets nothing, and of pictures their places', () => {
   const messages = [system('x'), user([picture], true), assistant('b', true), user('c')];
   assert.deepEqual(lines(withoutRefused(messages, refusal('context'))?.messages ?? []), ['system: x', 'user: c']);
-  assert.deepEqual(lines(withoutRefused(messages, refusal('filter'))?.messages ?? []), ['system: x', 'user: c']);
+  for (const reason of ['filter', 'request'] as const)
+    assert.deepEqual(lines(withoutRefused(messages, refusal(reason))?.messages ?? []), ['system: x', 'user: c']);
   const shown = withoutRefused(messages, refusal('image'))?.messages ?? [];
   assert.deepEqual(shown[1]?.content, [said('[a picture, left out]')]);
   assert.equal(withoutRefused(shown, refusal('image')), undefined);
@@ -119,7 +121,7 @@ test('of what was said earlier a model that refuses it gets nothing, and of pict
 test('a refusal of what is asked now, or for another reason, is one', () => {
   const messages = [user('a', true), user([picture])];
   assert.equal(withoutRefused(messages, refusal('image')), undefined);
-  for (const reason of ['key', 'quota', 'model', 'parameter', 'request'] as const)
+  for (const reason of ['key', 'quota', 'model', 'parameter', 'value', 'other'] as const)
     assert.equal(withoutRefused(messages, refusal(reason)), undefined);
   assert.equal(withoutRefused([user('c')], refusal('context')), undefined);
   assert.equal(withoutRefused(messages, new Error('another')), undefined);

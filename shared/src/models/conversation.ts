@@ -4,9 +4,10 @@
  * that nothing of it can make a later call fail.
  */
 import type { ChatMessage, ContentPart } from '../provider.ts';
-import { ProviderRefusal } from './providers/answer-error.ts';
+import { ProviderRefusal, type RefusalReason } from './providers/answer-error.ts';
 
 type Content = ChatMessage['content'];
+const isText = (part: ContentPart) => part.type === 'text';
 
 /** Stands for the message before an assistant's that comes first: a greeting, or the rest of a window that was cut. */
 const BEFORE = '[…]';
@@ -19,14 +20,15 @@ const NO_PICTURE = '[a picture, left out]';
 /** Text that every server can read: no half letters, no NUL. */
 const readable = (text: string) => text.toWellFormed().replaceAll('\0', '\ufffd');
 
-/** Undefined when there is nothing in it. */
+/** Undefined when there is nothing in it. Parts only where there is a picture: some servers take nothing but text. */
 function cleaned(content: Content): Content | undefined {
   if (typeof content === 'string') return content.trim() === '' ? undefined : readable(content);
   const parts = content.flatMap((part): ContentPart[] => {
     if (part.type !== 'text') return [part];
     return part.text.trim() === '' ? [] : [{ ...part, text: readable(part.text) }];
   });
-  return parts.length === 0 ? undefined : parts;
+  if (parts.length === 0) return undefined;
+  return parts.every(isText) ? parts.map(({ text }) => text).join('\n') : parts;
 }
 
 const partsOf = (content: Content) =>
@@ -35,13 +37,6 @@ const partsOf = (content: Content) =>
 function join(contents: Content[]): Content {
   if (contents.every((content) => typeof content === 'string')) return contents.join('\n\n');
   return contents.flatMap(partsOf);
-}
-
-/** Instructions are text wherever they can be: some servers take no parts of a system message. */
-function instructions(contents: Content[]): Content {
-  const parts = contents.flatMap(partsOf);
-  const texts = parts.flatMap((part) => (part.type === 'text' ? [part.text] : []));
-  return texts.length === parts.length ? texts.join('\n\n') : parts;
 }
 
 /** A conversation as it is sent. */
@@ -65,8 +60,15 @@ export function conversation(messages: readonly ChatMessage[]): ChatMessage[] {
   if (turns[0]?.role === 'assistant') turns.unshift({ role: 'user', contents: [BEFORE], earlier: true });
   if (turns.at(-1)?.role !== 'user') put('user', GO_ON);
   const said = turns.map(({ role, contents }) => ({ role, content: join(contents) }));
-  return system.length === 0 ? said : [{ role: 'system', content: instructions(system) }, ...said];
+  return system.length === 0 ? said : [{ role: 'system', content: join(system) }, ...said];
 }
+
+/** What is said of the conversation so far, by the reason of its refusal. */
+const WHY: Partial<Record<RefusalReason, string>> = {
+  context: 'has no room for the conversation',
+  filter: 'has a content filter that refuses the conversation',
+  request: 'refuses the conversation',
+};
 
 const hasPicture = ({ content }: ChatMessage) =>
   typeof content !== 'string' && content.some(({ type }) => type === 'image_url');
@@ -91,9 +93,8 @@ export function withoutRefused(
     );
     return { messages: shown, note: 'The model does not take the earlier pictures: it answered without them.' };
   }
-  const isAboutAll = error.reason === 'context' || error.reason === 'filter';
-  if (!isAboutAll || !messages.some(({ earlier }) => earlier)) return undefined;
-  const why = error.reason === 'context' ? 'is too long for the model' : 'is refused by a content filter';
-  const note = `The conversation before this message ${why}: it answered without.`;
+  const why = WHY[error.reason];
+  if (why === undefined || !messages.some(({ earlier }) => earlier)) return undefined;
+  const note = `The model ${why} before this message: it answered without.`;
   return { messages: messages.filter(({ earlier }) => !earlier), note };
 }

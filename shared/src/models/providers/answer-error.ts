@@ -8,8 +8,8 @@ import { asObject, asText, parseJson, readText } from './json.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 /**
- * Why a server refuses a call. `parameter`: its model does not take one at all; `value`: not this value of it; `request`: it
- * does not say why in a way we know.
+ * Why a server refuses a call. `parameter`: its model does not take one at all; `value`: not this value of it; `request`:
+ * something of what it was sent, and it does not say what in a way we know; `other`: not even that is known.
  */
 export type RefusalReason =
   | 'key'
@@ -21,7 +21,8 @@ export type RefusalReason =
   | 'parameter'
   | 'value'
   | 'redirect'
-  | 'request';
+  | 'request'
+  | 'other';
 
 /** A refusal whose reason is known. `parameter` is the one that it is about, of those the server was sent. */
 export class ProviderRefusal extends TaskError {
@@ -57,7 +58,17 @@ type Told = {
 
 const WORDS = new Set(['message', 'msg', 'reason', 'detail', 'error', 'error_msg', 'status_msg', 'title']);
 const CODES = new Set(['code', 'type', 'status', 'error_code', 'innererror']);
-const INSIDE = new Set(['error', 'errors', 'detail', 'details', 'metadata', 'base_resp', 'innererror', 'raw']);
+const INSIDE = new Set([
+  'error',
+  'errors',
+  'message',
+  'detail',
+  'details',
+  'metadata',
+  'base_resp',
+  'innererror',
+  'raw',
+]);
 const MAX_DEPTH = 6;
 
 /** Reads an error in any dress. What it quotes of the request is passed over. */
@@ -82,8 +93,9 @@ function toldBy(value: unknown): Told {
 }
 
 const QUOTA = /^(insufficient_quota|insufficient_balance|billing_|quota_exceeded_permanently)|insufficient_credits/;
-const NO_CREDIT = /insufficient (balance|credit|funds)|out of credits|arrears|billing/;
-const FILTER = /content[_ -]?(filter|policy|management)|responsible_?ai|data_?inspection|moderation|safety|sensitive/;
+const NO_CREDIT = /insufficient (balance|credit|funds)|out of credits|credit balance is too low|arrears/;
+const FILTER =
+  /content[_ -]?(filter|policy|management)|responsible_?ai|data_?inspection|moderation|safety|sensitive[_ ](words|content|information)/;
 const KEY = /api[_ -]?key[_ -]?(is )?(not valid|invalid)|(invalid|incorrect)[_ -]?api[_ -]?key/;
 const CONTEXT =
   /context[_ ]?(length|size|window)|maximum context|prompt is too long|input is too long|too many (input )?tokens|(input|prompt) (token count|length|tokens)|exceed_context|string_above_max_length/;
@@ -105,7 +117,8 @@ function reasonOf(status: number, told: Told, sent: readonly string[]): Refused 
   if (status === 402 || codes.some((code) => QUOTA.test(code))) return is('quota');
   if (status === 401) return is('key');
   if (FILTER.test(words)) return is('filter');
-  if (status === 403) return is(NO_CREDIT.test(words) ? 'quota' : 'key');
+  if (NO_CREDIT.test(words)) return is('quota');
+  if (status === 403) return is('key');
   if (status === 413) return is('context');
   if (status === 404) return is(IMAGE.test(words) ? 'image' : 'model');
   if (KEY.test(words)) return is('key');
@@ -115,7 +128,7 @@ function reasonOf(status: number, told: Told, sent: readonly string[]): Refused 
     (IMAGE.test(words) || fields.some((field) => IMAGE.test(field)) ? is('image') : undefined) ??
     (MODEL.test(words) ? is('model') : undefined) ??
     parameter((name) => new RegExp(`\\b${name}\\b`).test(words)) ??
-    is('request')
+    is(status === 400 || status === 422 ? 'request' : 'other')
   );
 }
 
@@ -134,6 +147,7 @@ function refusal(name: string, refused: Refused, http: string): ProviderRefusal 
     value: `refused the value of ${refused.parameter} ${http}.`,
     redirect: `sends its calls on to another host, where they do not go ${http}: set the address of that one.`,
     request: `refused the request ${http}.`,
+    other: `refused the request ${http}.`,
   };
   return new ProviderRefusal(`${name} ${says[refused.reason]}`, refused);
 }
@@ -156,11 +170,12 @@ function statusError(
   });
 }
 
-/** The body of an error, as far as it comes in time. */
+/** The body of an error, as far as it comes in time: JSON, also as an event of a stream, or words. */
 async function errorBody({ body }: Answer): Promise<unknown> {
   const late = setTimeout(() => body.destroy(), ERROR_WAIT_MS);
   try {
-    return parseJson(await readText(body, MAX_ERROR_CHARACTERS));
+    const text = (await readText(body, MAX_ERROR_CHARACTERS)).replace(/^\s*(event:.*\s+)?data:/, '').trim();
+    return parseJson(text) ?? (text.startsWith('<') ? undefined : text);
   } catch {
     return undefined;
   } finally {

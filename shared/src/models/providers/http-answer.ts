@@ -94,6 +94,7 @@ export async function* streamChat(dialect: Dialect, signal: AbortSignal): AsyncG
   const letters = wholeLetters();
   const seen = { chunks: false, text: false, finish: undefined as string | undefined };
   let lastWait: NodeJS.Timeout | undefined;
+  let isReading = true;
   try {
     signal.throwIfAborted();
     const { answer, take, note } = await dialect.open();
@@ -111,10 +112,16 @@ export async function* streamChat(dialect: Dialect, signal: AbortSignal): AsyncG
         if (chunk.finishReason !== undefined) {
           if (FAILED.test(chunk.finishReason)) throw new TaskError('provider_busy', `${name} gave up while answering.`);
           seen.finish = chunk.finishReason;
-          lastWait ??= setTimeout(() => answer.body.destroy(), LAST_WAIT_MS);
+          // Counts only the time in which we wait for the server: its text may still be on its way to the reader.
+          lastWait ??= setTimeout(() => {
+            if (isReading) answer.body.destroy();
+            else lastWait?.refresh();
+          }, LAST_WAIT_MS);
         }
         if (chunk.text !== '' || chunk.usage) lastWait?.refresh();
+        isReading = false;
         yield chunk;
+        isReading = true;
       }
     }
   } catch (error) {

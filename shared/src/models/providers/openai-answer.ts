@@ -12,6 +12,8 @@ import { asObject, asText, type Json, parseJson } from './json.ts';
 /** What an event is not told apart by: a server that keeps a stream open with events of its own says nothing by them. */
 const KEEP_ALIVE = /^(ping|heartbeat|keep-?alive)$/i;
 const DONE = /^\s*(\[DONE\]|DONE\s*$)/i;
+/** JSON of more characters is read when its stream ends. */
+const MAX_TRIED_CHARACTERS = 1024 * 1024;
 /** Values of `code` and `status` that are no error's. */
 const FINE = /^(0|2\d\d|ok|success|succeeded)$/i;
 
@@ -54,17 +56,22 @@ function usageOf(value: unknown): Usage | undefined {
   return { inputTokens, outputTokens };
 }
 
+const isFirst = (choice: Json | undefined) => choice !== undefined && (choice.index ?? 0) === 0;
+
 /** The first choice, wherever it stands: nobody asks for others. */
-function choiceOf(event: Json): Json | undefined {
-  const choices = Array.isArray(event.choices) ? event.choices : [event.choices];
-  for (const [at, one] of choices.entries()) {
-    const choice = asObject(one);
-    if (choice && (choice.index ?? (at === 0 ? 0 : undefined)) === 0) return choice;
-  }
-  return undefined;
+function choiceOf({ choices }: Json): Json | undefined {
+  if (!Array.isArray(choices)) return asObject(choices);
+  const first = asObject(choices[0]);
+  // Nearly always.
+  return isFirst(first)
+    ? first
+    : choices
+        .slice(1)
+        .map(asObject)
+        .find((choice) => choice?.index === 0);
 }
 
-/** The last thing of a kind that is told and is no empty one. */
+/** A value that says something. */
 const told = (value: unknown) =>
   value !== undefined && value !== null && value !== '' && value !== false && Object.keys(Object(value)).length > 0
     ? value
@@ -182,8 +189,9 @@ function plainJson(name: string): Take {
   return (text, last) => {
     pending += text;
     if (pending.length > MAX_EVENT_CHARACTERS) throw tooLarge(name);
-    // Only where it may be whole: to try each time would cost the square of its length.
-    if (pending.trim() === '' || !(last || /[}\]]\s*$/.test(text))) return { events: [], over: false };
+    // Only where it may be whole, and not for long: to try each time would cost the square of its length.
+    const mayBeWhole = last || (pending.length < MAX_TRIED_CHARACTERS && /[}\]]\s*$/.test(text));
+    if (!mayBeWhole || pending.trim() === '') return { events: [], over: false };
     const values = valuesOf(pending);
     if (values) pending = '';
     return { events: (values ?? (last ? [undefined] : [])).map(asObject), over: false };
@@ -194,8 +202,11 @@ function plainJson(name: string): Take {
 export function openaiEvents(name: string): Take {
   let take: Take | undefined;
   return (text, last) => {
-    const [first] = text.trimStart();
-    if (first !== undefined) take ??= first === '{' || first === '[' ? plainJson(name) : eventStream(name);
-    return take ? take(text, last) : { events: [], over: false };
+    if (!take) {
+      const [first] = text.trimStart();
+      if (first === undefined) return { events: [], over: false };
+      take = first === '{' || first === '[' ? plainJson(name) : eventStream(name);
+    }
+    return take(text, last);
   };
 }

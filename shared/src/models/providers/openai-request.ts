@@ -3,7 +3,7 @@
  * name, from its first refusal on.
  */
 import type { ChatCall } from '../../provider.ts';
-import type { ProviderRefusal } from './answer-error.ts';
+import { ProviderRefusal } from './answer-error.ts';
 
 /** Parameters that a model may refuse, by their names in a request. */
 const SETTINGS = ['temperature', 'max_tokens', 'top_p', 'frequency_penalty', 'presence_penalty'] as const;
@@ -12,7 +12,7 @@ const STREAM_OPTIONS = 'stream_options';
 const NEW_NAME = 'max_completion_tokens';
 
 /** Parameters that one model does not take. */
-export type Refused = Set<string>;
+export type Refused = ReadonlySet<string>;
 
 const isDefault = (setting: Setting, value: number) => {
   if (setting === 'temperature' || setting === 'top_p') return value === 1;
@@ -37,9 +37,6 @@ export function requestOf(call: ChatCall, refused: Refused) {
   return { body, names, note };
 }
 
-/** Remembers what a refusal says that a model does not take. False when there is nothing to learn from it. */
-export function learn(refused: Refused, { reason, parameter }: ProviderRefusal): boolean {
-  if (reason !== 'parameter' || parameter === undefined || refused.has(parameter)) return false;
-  refused.add(parameter);
-  return true;
-}
+/** What a refusal says that a model does not take, of what it was sent; undefined when it says nothing of the kind. */
+export const unknownParameter = (error: unknown): string | undefined =>
+  error instanceof ProviderRefusal && error.reason === 'parameter' ? error.parameter : undefined;

@@ -111,3 +111,22 @@ test('a model that was given is not asked for', async () => {
   const provider = viaOpenai({ name: 'openai', baseURL: 'http://127.0.0.1:1/v1', defaultModel: 'given' });
   assert.equal(await provider.defaultModel(new AbortController().signal), 'given');
 });
+
+test('calls at once of a model that does not take a parameter are all answered, and later ones are sent without', async (t) => {
+  const said = JSON.stringify({ error: { message: 'Unknown parameter', param: 'stream_options' } });
+  const { url, requests } = await startRaw(t, (response) => {
+    if ('stream_options' in JSON.parse(requests.at(-1)?.body ?? '')) response.writeHead(400).end(said);
+    else response.writeHead(200, { 'content-type': dialect.contentType }).end(text('a') + end());
+  });
+  const provider = dialect.provider(url);
+  const answers = await Promise.all([1, 2, 3, 4, 5].map(() => collect(provider.chat(callOf()))));
+  assert.deepEqual(
+    answers.map((answer) => answer.text),
+    ['a', 'a', 'a', 'a', 'a'],
+  );
+  const before = requests.length;
+  assert.equal((await collect(provider.chat(callOf()))).text, 'a');
+  assert.equal(requests.length, before + 1);
+  await collect(provider.chat(callOf({ model: 'other' })));
+  assert.equal(requests.length, before + 3, 'another model is asked for itself');
+});

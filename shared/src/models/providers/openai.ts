@@ -8,12 +8,12 @@ import { TaskError } from '../../errors.ts';
 import type { ChatCall, ChatChunk, Provider } from '../../provider.ts';
 import { ApiKey, ModelServerUrl } from '../addresses.ts';
 import { defineProvider } from '../provider-definition.ts';
-import { answerError, connectionError, ProviderRefusal } from './answer-error.ts';
+import { answerError, connectionError } from './answer-error.ts';
 import { streamChat } from './http-answer.ts';
 import type { Answer, HttpFetch } from './http-fetch.ts';
 import { asObject, asText, parseObject, readText } from './json.ts';
 import { errorIn, openaiChunks, openaiEvents } from './openai-answer.ts';
-import { learn, type Refused, requestOf } from './openai-request.ts';
+import { type Refused, requestOf, unknownParameter } from './openai-request.ts';
 
 /** `apiKey` may be absent for a server of one's own; `baseURL` defaults to OpenAI's. `name` stands in messages and outcomes. */
 export type OpenaiOptions = {
@@ -52,15 +52,17 @@ async function send(
 /** Sends the call; once more without a parameter that its model turns out not to take. */
 async function request(backend: Backend, call: ChatCall): Promise<{ answer: Answer; note: string | undefined }> {
   const { name, refused } = backend;
-  const ofModel = refused.get(call.model) ?? new Set();
-  refused.set(call.model, ofModel);
   for (;;) {
-    const { body, names, note } = requestOf(call, ofModel);
+    const known = refused.get(call.model) ?? new Set();
+    const { body, names, note } = requestOf(call, known);
     const options = { method: 'post', path: '/chat/completions', body, stream: true } as const;
     const answer = await send(backend, call.signal, options);
     if (answer.ok) return { answer, note };
     const error = await answerError(name, answer, names);
-    if (!(error instanceof ProviderRefusal && learn(ofModel, error))) throw error;
+    const parameter = unknownParameter(error);
+    // Of those that were sent, so that each further call is sent fewer, or one under another name.
+    if (parameter === undefined) throw error;
+    refused.set(call.model, new Set(refused.get(call.model)).add(parameter));
   }
 }
 

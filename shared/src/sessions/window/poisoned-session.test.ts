@@ -95,13 +95,19 @@ for (const [what, poison, refuse, note] of [
     'more than its model takes',
     'too much',
     (call: UpstreamCall) => call.body.messages.length > 1 && error('context_length_exceeded'),
-    /too long/,
+    /no room for the conversation/,
   ],
   [
     'what a content filter refuses',
     'a bomb',
     (call: UpstreamCall) => holds(call, 'bomb') && error('content_filter'),
     /content filter/,
+  ],
+  [
+    'what a server refuses without a reason',
+    'a bomb',
+    (call: UpstreamCall) => holds(call, 'bomb') && '<html>no</html>',
+    /refuses the conversation/,
   ],
 ] as const) {
   test(`a session goes on that holds ${what}; the output says what its model was not shown`, async (t) => {

@@ -4,6 +4,11 @@ import { type AnswerCase, both, completes, end, refusal, refused, stream, used }
 const error = (message: string, more: Record<string, unknown> = {}) => ({ error: { message, ...more } });
 const CANARY = 'zebra';
 export const refusals: AnswerCase[] = [
+  refused('credit', refusal(400, error('Your credit balance is too low')), /no credit left/),
+  refused('context_nested', refusal(422, { message: { detail: [{ msg: 'prompt is too long' }] } }), /longer than/),
+  refused('context_text', refusal(400, 'the maximum context length is 8'), /longer than/),
+  refused('context_event', refusal(400, 'data: {"error":{"code":"context_length_exceeded"}}'), /longer than/),
+  refused('other', refusal(418, error(CANARY)), /refused the request \(HTTP 418\)/),
   refused('quota_type', refusal(429, error(CANARY, { type: 'insufficient_quota' })), /no credit left/),
   refused('quota_in_stream', stream({ error: { code: 'insufficient_quota', message: CANARY } }), /no credit left/),
   refused('balance', refusal(403, error('Insufficient balance')), /no credit left/),
