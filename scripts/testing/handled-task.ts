@@ -1,5 +1,7 @@
 /** One task of a test's own job type, whose attempts run what they are given, with parts of the test's own. */
+
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import type { Context } from '@beanline/shared/context.ts';
 import { defineJobType } from '@beanline/shared/job-type.ts';
@@ -49,7 +51,7 @@ export function handledTask() {
     async function take(work: Handler = async () => ({}), signal = new AbortController().signal) {
       handler = work;
       await at.redis.hset(at.keys.task(0, id), 'due_at', 0);
-      return runTask({ ...deps, providers }, { taskId: id, type: type.name, signal });
+      return runTask({ ...deps, providers }, { taskId: id, type: type.name, signal, fence: randomUUID() });
     }
     return {
       ...at,

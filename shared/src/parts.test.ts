@@ -1,5 +1,7 @@
 /** A part of a test's own, on every point of a task's life, and what the kernel makes of its answers. */
+
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { z } from 'zod';
 import { silentLog } from '../../scripts/testing/task-redis.ts';
@@ -62,7 +64,10 @@ async function setup(t: TestContext, part: Partial<Part>) {
       ...over,
     });
   const run = (taskId: string, of: Deps = deps) =>
-    runTask({ ...of, providers }, { taskId, type: echo.name, signal: new AbortController().signal });
+    runTask(
+      { ...of, providers },
+      { taskId, type: echo.name, signal: new AbortController().signal, fence: randomUUID() },
+    );
   const read = async (id: string) => {
     const record = await deps.tasks.read('anna', id);
     assert.ok(record);

@@ -101,7 +101,7 @@ test('a reader does not wait on a log read that began before the last event', as
   const slow = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();
   reads.readLog = async (id, after) => {
-    const frames = await readLog(id, after);
+    const frames = await readLog(id, after, 100);
     asked.resolve();
     // Only the first answer is late.
     reads.readLog = readLog;

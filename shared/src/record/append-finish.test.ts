@@ -62,7 +62,7 @@ test('finish ends the task with its last events, its output and one done; sent t
   assert.deepEqual([text?.id, done?.id, done?.data], ['1-2', '1-3', { status: 'completed' }]);
   assert.equal(await redis.zscore(keys.open(0), ref.id), null);
   assert.deepEqual((await moves()).at(-1), 'in_progress>completed');
-  const [filled] = (await tasks.readLog(ref.id, '1-2')).map(({ bytes }) => /data: (.*)/.exec(String(bytes))?.[1]);
+  const [filled] = (await tasks.readLog(ref.id, '1-2', 1)).map(({ bytes }) => /data: (.*)/.exec(String(bytes))?.[1]);
   assert.deepEqual(JSON.parse(filled ?? '').data, {
     status: 'completed',
     output: { content: 'done' },

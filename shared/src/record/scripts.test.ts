@@ -17,7 +17,7 @@ test('input, event data and output are kept byte for byte', async (t) => {
   const [, , sources] = await events(ref.id);
   assert.equal(sources?.text, OPAQUE);
   assert.equal((await record(ref.id)).output, OPAQUE);
-  const frames = String(Buffer.concat((await tasks.readLog(ref.id, '0-0')).map(({ bytes }) => bytes)));
+  const frames = String(Buffer.concat((await tasks.readLog(ref.id, '0-0', 100)).map(({ bytes }) => bytes)));
   assert.ok(frames.includes(`"data":${OPAQUE}}`));
   assert.ok(frames.includes(`"output":${OPAQUE},"error":null`));
 });

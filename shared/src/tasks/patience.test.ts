@@ -1,5 +1,7 @@
 /** A model server that is away costs no failure, as long as the patience of the task lasts. */
+
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { z } from 'zod';
 import { silentLog } from '../../../scripts/testing/task-redis.ts';
@@ -43,7 +45,10 @@ async function setup(t: TestContext, given: { patienceMs?: number; env?: Record<
     await field('due_at', 0);
     const now = deps.clock.now();
     const signal = new AbortController().signal;
-    const { until } = await runTask({ ...deps, providers }, { taskId: id, type: type.name, signal });
+    const { until } = await runTask(
+      { ...deps, providers },
+      { taskId: id, type: type.name, signal, fence: randomUUID() },
+    );
     return until === undefined ? undefined : until - now;
   }
   const state = async () => {

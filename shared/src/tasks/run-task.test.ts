@@ -56,7 +56,7 @@ async function setup(t: TestContext) {
   const read = () => deps.tasks.read(owner, id);
   /** Spares the test the sleep of a parked task. */
   const wake = () => redis.cli('hset', `bl:{0}:task:${id}`, 'due_at', '0');
-  const log = () => deps.tasks.readLog(id, '0-0');
+  const log = () => deps.tasks.readLog(id, '0-0', 100);
   return { deps, sessionId, lacking, run, read, wake, log };
 }
 

@@ -2,7 +2,6 @@
  * Runs a task that a runner has taken: held back → begin → attempt. The record decides whether there is an attempt; a part
  * may hold the task back before that is asked, which spends nothing.
  */
-import { randomUUID } from 'node:crypto';
 import type { Catalog, JobType } from '../job-type.ts';
 import type { Part, TakenTask, Wait } from '../part.ts';
 import type { After } from '../queue/consumer.ts';
@@ -23,12 +22,12 @@ const UNKNOWN_TYPE_MS = 5_000;
 
 export async function runTask(
   deps: RunDeps,
-  job: { taskId: string; type: string; signal: AbortSignal; fence?: string },
+  job: { taskId: string; type: string; signal: AbortSignal; fence: string },
 ): Promise<After> {
   const { tasks, clock, worker } = deps;
   const type = deps.catalog.get(job.type);
   if (!type) return { until: clock.now() + UNKNOWN_TYPE_MS };
-  const fence = job.fence ?? randomUUID();
+  const { fence } = job;
   const held = await holdBack(deps, job.taskId, type, fence);
   if (held) return held;
 

@@ -19,7 +19,8 @@ test('a job that a full Redis does not take holds up no other task, and is added
   const ids = await Promise.all(Array.from({ length: 450 }, () => create()));
   const at = Math.ceil(await now());
   const clock = { ...deps.clock, now: () => at };
-  const sweep = (everything = false) => sweepPartition({ ...deps, clock, log }, 0, LIMITS, everything);
+  const sweep = (everything = false) =>
+    sweepPartition({ ...deps, clock, log }, 0, LIMITS, everything, async () => true);
   assert.equal(await sweep(true), 450);
   const [lacking = ''] = ids;
   await deps.queue.remove(TYPE, lacking);

@@ -20,7 +20,13 @@ async function setup(t: TestContext) {
   /** As a relay would at this time; by default now, by Redis TIME itself: a relay knows it only nearly. */
   async function sweep(everything = true, time?: number) {
     const now = time ?? Math.ceil(await at.now());
-    return sweepPartition({ ...deps, clock: { ...deps.clock, now: () => now } }, 0, LIMITS, everything);
+    return sweepPartition(
+      { ...deps, clock: { ...deps.clock, now: () => now } },
+      0,
+      LIMITS,
+      everything,
+      async () => true,
+    );
   }
   return {
     ...at,
@@ -95,7 +101,7 @@ test('a task that is answered while the sweep looks at it does not sleep, and le
     };
     // Whatever this process takes for Redis TIME: the answer is not ahead of it.
     const clock = { ...deps.clock, now: () => Date.now() + deps.clock.offset() + 1_000 };
-    await sweepPartition({ ...deps, queue, clock }, 0, LIMITS, true);
+    await sweepPartition({ ...deps, queue, clock }, 0, LIMITS, true, async () => true);
     assert.equal(await job(ref.id), ends ? 'none' : 'waiting');
   }
 });

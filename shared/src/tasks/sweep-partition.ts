@@ -23,7 +23,7 @@ export async function sweepPartition(
   limits: SweepLimits,
   everything: boolean,
   /** Called between pages; false when the partition is another relay's now. */
-  holds: () => Promise<boolean> = async () => true,
+  holds: () => Promise<boolean>,
 ): Promise<number> {
   const { checks, clock, log } = deps;
   let looked = 0;

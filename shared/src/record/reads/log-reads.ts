@@ -21,7 +21,7 @@ export function createLogReads(redis: RedisConnection, keys: Keys, partitions: n
 
   return {
     /** Events after a cursor, oldest first; at most `count`. */
-    async readLog(id: string, after: string, count = 128): Promise<Frame[]> {
+    async readLog(id: string, after: string, count: number): Promise<Frame[]> {
       const p = partition(id);
       if (p === null) return [];
       const rows = await redis.xrange(keys.log(p, id), `(${after}`, '+', 'COUNT', count);

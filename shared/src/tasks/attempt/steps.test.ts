@@ -1,5 +1,7 @@
 /** Steps of a handler: what a later attempt finds done, and what readers are shown again. */
+
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { z } from 'zod';
 import { silentLog } from '../../../../scripts/testing/task-redis.ts';
@@ -39,7 +41,7 @@ async function setup(t: TestContext, env: Record<string, string> = {}) {
     async run(work: (context: Context) => Promise<Record<string, unknown>>, signal = new AbortController().signal) {
       handler = work;
       await at.redis.hset(at.keys.task(0, id), 'due_at', 0);
-      await runTask({ ...deps, providers }, { taskId: id, type: type.name, signal });
+      await runTask({ ...deps, providers }, { taskId: id, type: type.name, signal, fence: randomUUID() });
       const record = await deps.tasks.read('anna', id);
       assert.ok(record);
       return record;
