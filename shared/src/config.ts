@@ -1,4 +1,7 @@
-/** Configuration: the slices of all rooms, read from one environment. Every problem is reported at once, and every variable has a default. */
+/**
+ * Configuration: the slices of all rooms, read from one environment. Every problem is reported at once. Every variable has a
+ * default.
+ */
 import type { z } from 'zod';
 import { JobVariables } from './jobs/catalog/variables.ts';
 import { modelSlices } from './models/variables.ts';

@@ -2,7 +2,10 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 
-/** Takes a partition for ARGV 1 for ARGV 2 ms: 1 taken, 0 held already, -1 another's. A full Redis allows it: the relay makes room. */
+/**
+ * Takes a partition for a holder (ARGV 1) for a time (ARGV 2, ms): 1 taken, 0 its own already, -1 another's. A full Redis takes
+ * it: the relay makes room.
+ */
 const LEASE = `#!lua flags=allow-oom
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then

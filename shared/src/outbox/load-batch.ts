@@ -1,4 +1,6 @@
-/** Loads ended tasks for the store: as many as fit in memory, each by itself, so that one that cannot be read holds up no other. */
+/**
+ * Loads ended tasks for the store, as many as fit in memory. Each is loaded by itself: one that cannot be read holds up no other.
+ */
 import { isUnavailable } from '../errors.ts';
 import type { Failure } from '../part.ts';
 import type { EndedTasks } from '../record/ended-tasks.ts';

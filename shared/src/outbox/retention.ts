@@ -2,7 +2,10 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 
-/** Ended tasks may be removed so long after now (ARGV 1, ms); a repeat leaves the time it had. A full Redis takes it: it makes room. */
+/**
+ * Ended tasks may be removed after a time from now (ARGV 1, ms). A repeat changes nothing. A full Redis takes it: the removal
+ * makes room.
+ */
 const KEEP = `#!lua flags=allow-oom
 local clock = redis.call('TIME')
 local at = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[1]

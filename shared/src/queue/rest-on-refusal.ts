@@ -1,4 +1,7 @@
-/** A worker rests for a second when Redis refuses: after a reply such as OOM or LOADING BullMQ asks again at once, thousands of times a second. */
+/**
+ * A worker rests for a second when Redis refuses. BullMQ asks again at once after a reply such as OOM or LOADING, thousands of
+ * times a second.
+ */
 import type { Worker } from 'bullmq';
 import type { Log } from '../log.ts';
 

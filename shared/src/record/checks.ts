@@ -1,4 +1,7 @@
-/** The index of open tasks by their next check: which are due, what the sweep must know of them, and when they are looked at again. */
+/**
+ * The index of open tasks by the time of their next check: which are due, what the sweep must know of them, and when each is
+ * checked again.
+ */
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { StoredStatus } from '../task.ts';

@@ -117,7 +117,7 @@ export function createVersionedCache(
       return known ?? mint(key, ttlMs).catch(ignore(null));
     },
 
-    /** To be called after every write of the truth. False when Redis did not hear: it is told again, as long as this process lives. */
+    /** To be called after every write of the truth. False when Redis did not take it: this process goes on trying. */
     change: removals.remove,
 
     /** Hits and misses of this process so far. */

@@ -119,8 +119,8 @@ export function createSteps(
       return work;
     },
     /**
-     * An attempt ends only when its steps have: what they do is kept, and nothing of it happens behind its back. No other one
-     * begins: what the handler left running, when it threw, could have effects that nobody keeps.
+     * Waits for the steps in flight, so that what they do is kept. No other step begins: a handler that threw may have left
+     * something running, whose effects nobody would keep.
      */
     async settled(): Promise<void> {
       over = true;
