@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { readConfig } from '@beanline/shared/config.ts';
 import { createLog } from '@beanline/shared/log.ts';
-import { sha256 } from '@beanline/shared/task-id.ts';
 import { answerApproval } from '@beanline/shared/tasks/answer-approval.ts';
+import { approvalIdOf } from '@beanline/shared/tasks/attempt/context.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { type ClientEvent, checkEnded, getTask, post, submit, visibleText } from '../testing/client.ts';
 import { checkClean, type Faults, follow, followWhole, startFaults } from './checks.ts';
@@ -36,7 +36,7 @@ async function asked(id: string, number = 1) {
   return last?.data as { approval_id: string; arguments_hash: string; expires_at: string };
 }
 const answer = (id: string, approvalId: string, action = 'run') =>
-  answerApproval(api.deps, { id, type: 'test.approval' }, { approvalId, action, by: 'tester' });
+  answerApproval(api.deps, { id, type: 'test.approval' }, { approvalId, asked: 'a', action, by: 'tester' });
 const conflict = { name: 'TaskError', code: 'conflict' };
 
 const typesOf = (seen: ClientEvent[]) => seen.map(({ type }) => type);
@@ -157,7 +157,8 @@ test('an answer given while the task is still being parked is acted on at once a
   for (let round = 0; round < 10; round++) {
     // It sleeps for longer than it is followed: its answer has to wake it.
     const id = await ask({ questions: ['a'], expires_in_ms: 600_000 });
-    const approvalId = `appr_${sha256(`${id}\na`).slice(0, 24)}`;
+    const question = { key: 'a', tool: 'a', arguments: { question: 'a' }, expiresInMs: 600_000 };
+    const approvalId = approvalIdOf(id, question);
     // Answers all the time: the first that counts comes right behind the parking's own write.
     const tries = Array.from({ length: 4 }, async () => {
       for (let answered = false; !answered; ) {

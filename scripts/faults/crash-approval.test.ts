@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { readConfig } from '@beanline/shared/config.ts';
 import { createLog } from '@beanline/shared/log.ts';
-import { answerApproval } from '@beanline/shared/tasks/answer-approval.ts';
+import { answerApproval, answerEntry } from '@beanline/shared/tasks/answer-approval.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { getTask, submit } from '../testing/client.ts';
 import type { Program } from '../testing/system.ts';
@@ -51,7 +51,7 @@ async function ends(id: string, expected: { status: string; attempt: number }, {
 const approval = { type: 'test.approval', input: { questions: ['a'], expires_in_ms: 600_000 } };
 const answerOf = async (id: string, { url } = system) => {
   const seen = await followUntil(url, id, 'human_approval');
-  return { approvalId: seen.at(-1)?.data.approval_id as string, action: 'run', by: 'tester' };
+  return { approvalId: seen.at(-1)?.data.approval_id as string, asked: 'a', action: 'run', by: 'tester' };
 };
 
 test('a task that was parked while its job was not waits, and is answered as any other', async () => {
@@ -68,7 +68,9 @@ test('a task that was parked while its job was not waits, and is answered as any
 test('an answer whose API died before the job was woken is acted on', async (t) => {
   await startRunner();
   const id = await submit(system.url, approval, '/tasks');
-  const { approvalId, ...answer } = await answerOf(id);
+  const reply = await answerOf(id);
+  const { approvalId } = reply;
+  const answer = answerEntry(reply);
   await until('the job sleeps', async () => (await system.redis.cli('zcard', 'bl:{test.approval}:delayed')) === '1');
   await client.deps.tasks.answer(id, { approvalId, nonce: 'n', answer, resumed: answer });
   const answeredAt = performance.now();

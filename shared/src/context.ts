@@ -34,9 +34,21 @@ export type ApprovalRequest = {
   expiresInMs: number;
   /** What happens when nobody answers: the task expires, or resumes with `{action: 'expired'}`. */
   onExpiry?: 'expire' | 'resume';
+  /** The answers a person may give; by default run, deny, cancel (the whole task) and change_tool. */
+  actions?: string[];
 };
 
-export type ApprovalAnswer = { approval_id: string; action: string; by: string; data?: unknown };
+/** `expired` is the action of nobody. `tool` and `arguments` are what a person would have instead of what was asked. */
+export type ApprovalAnswer = {
+  approval_id: string;
+  action: string;
+  by: string;
+  tool?: string | undefined;
+  arguments?: unknown;
+  /** What else in this task needs no further answer: nothing, this tool, every tool. */
+  scope?: 'once' | 'tool' | 'all' | undefined;
+  reason?: string | undefined;
+};
 
 /** What a step is given. Model calls by this `llm` count with the step. */
 export type StepRun = {
@@ -81,7 +93,8 @@ export type KernelContext = {
   log: Log;
   /**
    * The answer of a person. When there is none yet this throws `ApprovalPending`, which parks the task without holding
-   * a worker; the next attempt, after the answer, gets it here.
+   * a worker; the next attempt, after the answer, gets it here. Other arguments under the same key are another question. An answer with a
+   * wider scope stands for later questions too.
    */
   approve(request: ApprovalRequest): Promise<ApprovalAnswer>;
   /**

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ErrorView } from './errors.ts';
 import { EventId } from './event.ts';
-import { Approval, Progress, statuses, type TaskRecord } from './task.ts';
+import { type Answered, Approval, Progress, statuses, type TaskRecord } from './task.ts';
 
 const Time = z.iso.datetime();
 const Count = z.int().min(0);
@@ -24,6 +24,21 @@ export const UsageView = z
   })
   .meta({ id: 'Usage', description: 'Tokens of all attempts' });
 export type UsageView = z.infer<typeof UsageView>;
+
+/** Who answered an approval, when, and what. */
+const AnsweredView = z
+  .object({
+    approval_id: z.string().meta({ description: 'Which question was answered' }),
+    answered_at: Time.meta({ description: 'When' }),
+    action: z.string().meta({ description: 'The answer; `expired` when nobody gave one in time' }),
+    by: z.string().meta({ description: 'Who gave it' }),
+    asked: z.string().optional().meta({ description: 'The tool that was asked for' }),
+    tool: z.string().optional().meta({ description: 'The tool to be used instead' }),
+    arguments: z.unknown().optional().meta({ description: 'What the tool is to be given instead' }),
+    scope: z.string().optional().meta({ description: 'What else needs no further answer' }),
+    reason: z.string().optional().meta({ description: 'Why' }),
+  })
+  .meta({ id: 'Answered', description: 'An answer to an approval' });
 
 /** Where a task is read, followed and cancelled. */
 export const TaskUrls = z
@@ -66,6 +81,10 @@ export const ListedTask = z
     }),
     progress: Progress.nullable().meta({ description: 'How far the attempt is; null of job types without steps' }),
     approval: Approval.optional().meta({ description: 'While the task waits for a person' }),
+    approvals: z
+      .array(AnsweredView)
+      .optional()
+      .meta({ description: 'What persons have answered so far, in order; absent when nobody was asked' }),
     error: ErrorView.nullable().meta({ description: 'Why it failed; null of a task that did not' }),
     usage: UsageView.nullable().meta({ description: 'Tokens of all attempts; null when no model was called' }),
     metadata: z.record(z.string(), z.string()).meta({ description: 'The pairs it was submitted with' }),
@@ -111,6 +130,8 @@ export function doneData({ status, output, error, usage }: TaskRecord): string {
   return `{"status":"${status}","output":${output ?? 'null'},${tail}`;
 }
 
+const answered = ({ answered_at, ...answer }: Answered) => ({ ...answer, answered_at: iso(answered_at) });
+
 /** What follows the output, which is JSON text already. */
 type Tail = Pick<TaskView, 'error' | 'usage' | 'metadata' | 'last_event_id' | 'retry_of' | 'urls'>;
 
@@ -139,6 +160,7 @@ export function taskJson(record: TaskRecord, now: number, place: 'whole' | 'list
     run_ms: record.runMs,
     progress: record.progress,
     ...(record.status === 'input_required' && record.approval ? { approval: record.approval } : {}),
+    ...(record.approvals.length > 0 ? { approvals: record.approvals.map(answered) } : {}),
   };
   const tail: Tail = {
     error: record.error,

@@ -79,6 +79,15 @@ export const Approval = z
   .meta({ id: 'Approval' });
 export type Approval = z.infer<typeof Approval>;
 
+/** An answer to an approval, as it stands in the record. Time in ms, Redis TIME. */
+export type Answered = {
+  answered_at: number;
+  approval_id: string;
+  action: string;
+  by: string;
+  [more: string]: unknown;
+};
+
 /** The record, as the fields a reader asked for. Times are ms since the epoch. */
 export type TaskRecord = {
   id: string;
@@ -105,6 +114,8 @@ export type TaskRecord = {
   runMs: number;
   progress: Progress | null;
   approval: Approval | null;
+  /** What persons have answered so far, in order. */
+  approvals: Answered[];
   /** JSON text; null before the end. Kept as text so that 4 MB are not parsed to be written again. */
   output: string | null;
   error: ErrorView | null;

@@ -26,7 +26,8 @@ test('an answer is kept, told under the parked attempt, and queues the task at o
   assert.equal(await twice(() => tasks.answer(ref.id, options)), 'answered');
   const { status, due_at, queued_at, approval_id } = await record(ref.id);
   assert.deepEqual([status, approval_id, due_at], ['queued', undefined, queued_at]);
-  assert.equal(await tasks.readAnswer(ref.id, 'appr_1'), JSON.stringify(options.answer));
+  const { answered_at, ...answer } = (await tasks.readAnswers(ref.id, 'appr_1')).answer ?? {};
+  assert.deepEqual([answer, answered_at], [options.answer, Number(queued_at)]);
   const resumed = (await events(ref.id)).at(-1);
   assert.deepEqual([resumed?.id, resumed?.type, resumed?.data], ['1-3', 'resumed', options.resumed]);
   assert.equal((await moves()).at(-1), 'input_required>queued');
@@ -61,7 +62,12 @@ test('a second question of a task has its own answer, and the first one stays', 
   assert.equal(await tasks.answer(id, reply('appr_1')), 'conflict');
   assert.equal(await tasks.answer(id, reply('appr_2')), 'answered');
   for (const approval of ['appr_1', 'appr_2'])
-    assert.equal(JSON.parse((await tasks.readAnswer(id, approval)) ?? '').approval_id, approval);
+    assert.equal((await tasks.readAnswers(id, approval)).answer?.approval_id, approval);
+  const { earlier } = await tasks.readAnswers(id, 'appr_3');
+  assert.deepEqual(
+    earlier.map(({ approval_id }) => approval_id),
+    ['appr_1', 'appr_2'],
+  );
 });
 
 test('a waiting task is cancelled at once, from queued, delayed, released and parked; sent twice it ends once', async (t) => {
@@ -135,4 +141,35 @@ test('a withdrawal that comes after the first start cancels, and after the end c
   const id = await create();
   await tasks.cancel(id, 'anna', { nonce: 'other' });
   assert.deepEqual(await unchanged(() => withdraw(id)), { verdict: 'ended' });
+});
+
+test('a parked task that ends without a runner keeps what was there when it was parked: cancelled, expired, or swept', async (t) => {
+  const { tasks, running, parking, record, beginOptions } = setup(t);
+  const partial = '{"content":"so far"}';
+  const ends = {
+    cancelled: (id: string) => tasks.cancel(id, 'anna', { nonce: randomUUID() }),
+    expired: (id: string) => tasks.begin(id, beginOptions()),
+    swept: (id: string) => tasks.finishOverdue(id, { status: 'input_required', attempt: 1 }, 'expired'),
+  };
+  for (const [name, end] of Object.entries(ends)) {
+    const { ref, lastId } = await running();
+    await tasks.release(ref, { ...parking(lastId, { expiresAt: Date.now() - 1 }), partial });
+    await end(ref.id);
+    const { status, output } = await record(ref.id);
+    assert.deepEqual([status, output], [name === 'cancelled' ? 'cancelled' : 'expired', partial]);
+  }
+});
+
+test('a cancel that answers an approval is noted with it, and one that comes too late changes nothing', async (t) => {
+  const { tasks, parked, reply, twice, unchanged, record } = setup(t);
+  const ref = await parked();
+  const answer = { approvalId: 'appr_1', entry: { approval_id: 'appr_1', action: 'cancel', by: 'anna' } };
+  const options = { nonce: randomUUID(), answer };
+  assert.equal((await twice(() => tasks.cancel(ref.id, 'anna', options))).verdict, 'cancelled');
+  assert.equal((await tasks.readAnswers(ref.id, 'appr_1')).answer?.action, 'cancel');
+  const other = await parked();
+  await tasks.answer(other.id, reply());
+  const late = await unchanged(() => tasks.cancel(other.id, 'anna', { nonce: randomUUID(), answer }));
+  assert.equal(late.verdict, 'conflict');
+  assert.equal((await record(other.id)).status, 'queued');
 });

@@ -173,7 +173,8 @@ test('input_required after its expiry, resuming on it: the answer is `expired`, 
   assert.equal(begun.verdict, 'start');
   assert.equal(begun.attempt, 2);
   const answer = { approval_id: 'appr_1', action: 'expired', by: 'deadline' };
-  assert.deepEqual(JSON.parse((await tasks.readAnswer(ref.id, 'appr_1')) ?? ''), answer);
+  const { answered_at: _, ...kept } = (await tasks.readAnswers(ref.id, 'appr_1')).answer ?? {};
+  assert.deepEqual(kept, answer);
   const [resumed, started] = (await events(ref.id)).slice(-2);
   assert.deepEqual([resumed?.id, resumed?.type, resumed?.data], ['1-3', 'resumed', answer]);
   assert.deepEqual([started?.id, started?.type], ['2-1', 'started']);

@@ -4,7 +4,15 @@ import type { Keys } from '../redis/keys.ts';
 import { createTaskCreation } from './create-tasks.ts';
 import type { Run } from './scripts.ts';
 import type { TaskKeys } from './task-keys.ts';
-import type { AdjustOptions, AdjustVerdict, CancelVerdict, CreateVerdict, Limits, NewTask } from './task-verdicts.ts';
+import type {
+  AdjustOptions,
+  AdjustVerdict,
+  CancelOptions,
+  CancelVerdict,
+  CreateVerdict,
+  Limits,
+  NewTask,
+} from './task-verdicts.ts';
 
 const json = JSON.stringify;
 
@@ -28,12 +36,13 @@ export function createTaskScripts(
       return create(taskKeys(task.id).p, task);
     },
 
-    async cancel(id: string, owner: string, options: { nonce: string; withdraw?: boolean }): Promise<CancelVerdict> {
+    async cancel(id: string, owner: string, options: CancelOptions): Promise<CancelVerdict> {
       const { common, input, owner: ownerIndex } = taskKeys(id);
       const args = [id, options.nonce, limits.cancelGraceMs, options.withdraw ? '1' : '0'];
-      const [verdict, at] = await run('cancel', [...common, input, ownerIndex(owner)], args);
+      const answer = options.answer ? [options.answer.approvalId, json(options.answer.entry)] : ['', ''];
+      const [verdict, at] = await run('cancel', [...common, input, ownerIndex(owner)], [...args, ...answer]);
       if (verdict === 'cancelled' || verdict === 'requested') return { verdict, at: Number(at) };
-      return { verdict: verdict as 'ended' | 'unknown' | 'withdrawn' };
+      return { verdict: verdict as 'ended' | 'unknown' | 'withdrawn' | 'conflict' };
     },
 
     /** Answers an approval. */

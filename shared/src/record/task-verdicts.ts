@@ -110,9 +110,15 @@ export type StepVerdict =
 /** A step that was finished: by which attempt, and what came of it, as JSON text. */
 export type FinishedStep = { attempt: number; result: string };
 
+/** `answer`: the cancel is a person's answer to this approval; another one is a `conflict`. */
+export type CancelOptions = {
+  nonce: string;
+  withdraw?: boolean;
+  answer?: { approvalId: string; entry: Record<string, unknown> } | undefined;
+};
 export type CancelVerdict =
   | { verdict: 'cancelled' | 'requested'; at: number }
-  | { verdict: 'ended' | 'unknown' | 'withdrawn' };
+  | { verdict: 'ended' | 'unknown' | 'withdrawn' | 'conflict' };
 
 export type Limits = {
   maxQueueTasks: number;

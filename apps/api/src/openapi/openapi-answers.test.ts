@@ -29,6 +29,7 @@ after(async () => {
 
 type Request = {
   id?: string;
+  approval?: string;
   session?: string;
   file?: string;
   query?: string;
@@ -41,8 +42,12 @@ async function drive(name: string, request: Request = {}): Promise<{ status: num
   const { resolved, check, checkStream } = schema;
   const [method = '', path = ''] = name.split(' ');
   const operation = document.paths[path][method.toLowerCase()];
-  const { id = '', session = '', file = '' } = request;
-  const filled = path.replace('{id}', id).replace('{session}', session).replace('{file}', file);
+  const { id = '', approval = '', session = '', file = '' } = request;
+  const filled = path
+    .replace('{id}', id)
+    .replace('{approval}', approval)
+    .replace('{session}', session)
+    .replace('{file}', file);
   const { body, headers = {} } = request;
   const response = await fetch(`${system.url}${filled}${request.query ?? ''}`, {
     method,
@@ -243,6 +248,29 @@ test('sessions, their messages and preferences', async () => {
   }
 });
 
+test('answers to approvals', async () => {
+  const name = 'POST /tasks/{id}/approvals/{approval}';
+  const asking = async () => {
+    const parked = await drive('POST /tasks', { body: approval, headers: { Prefer: 'wait=30' } });
+    const { task_id: id } = parked.json;
+    return { id, approval: (await drive('GET /tasks/{id}', { id })).json.approval.approval_id as string };
+  };
+  const body = { action: 'run' };
+  const one = await asking();
+  assert.equal((await drive(name, { ...one, body: { action: 'dance' } })).status, 400);
+  assert.equal((await drive(name, { ...one, body: `"${'x'.repeat(11_000_000)}"` })).status, 413);
+  assert.equal((await drive(name, { ...one, body, headers: { 'Content-Type': 'text/plain' } })).status, 415);
+  assert.equal((await drive(name, { ...one, body })).status, 202);
+  assert.equal((await drive(name, { ...one, body })).status, 409);
+  assert.equal((await drive(name, { id: 'none', approval: 'none', body })).status, 404);
+  assert.equal((await drive(name, { ...(await asking()), body, headers: { Prefer: 'wait=30' } })).status, 200);
+  assert.equal(
+    (await drive(name, { ...(await asking()), body, headers: { Accept: 'text/event-stream' } })).status,
+    200,
+  );
+  assert.ok((await drive('GET /tasks/{id}', one)).json.approvals[0].answered_at);
+});
+
 test('the pages', async () => {
   for (const [name, file] of [
     ['GET /openapi.json'],
@@ -273,6 +301,7 @@ test('while Redis is away', async () => {
       ['POST /tasks', { body: { type: 'chat.request', input: body } }],
       ['GET /tasks', {}],
       ['GET /tasks/{id}', { id: 'task_0' }],
+      ['POST /tasks/{id}/approvals/{approval}', { id: 'task_0', approval: 'x', body: { action: 'run' } }],
       ['GET /tasks/{id}/events', { id: 'task_0' }],
       ['POST /tasks/{id}/cancel', { id: 'task_0' }],
       ['POST /tasks/{id}/retry', { id: 'task_0' }],

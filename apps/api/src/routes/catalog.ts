@@ -17,6 +17,7 @@ import { sessionTaskRoutes } from './sessions/session-tasks.ts';
 import { retryTaskRoute } from './submit/retry-task.ts';
 import { submitJobTypeRoutes } from './submit/submit-job-type.ts';
 import { submitTaskRoute } from './submit/submit-task.ts';
+import { answerApprovalRoute } from './tasks/answer-approval.ts';
 import { cancelTaskRoute } from './tasks/cancel-task.ts';
 import { listTasksRoute } from './tasks/list-tasks.ts';
 import { readEventsRoute } from './tasks/read-events.ts';
@@ -31,6 +32,7 @@ export const routes: readonly AddRoute[] = [
   listTasksRoute,
   readTaskRoute,
   cancelTaskRoute,
+  answerApprovalRoute,
   readEventsRoute,
 
   createSessionRoute,

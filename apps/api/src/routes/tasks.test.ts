@@ -146,7 +146,7 @@ test('a task that waits for a person shows what is asked, and when', async () =>
   const { json } = await getTask(system.url, id);
   const asked = await untilEvent(id, 'human_approval');
   assert.deepEqual(json.approval, asked.data);
-  assert.deepEqual(json.approval.actions, ['run', 'cancel', 'change_tool']);
+  assert.deepEqual(json.approval.actions, ['run', 'deny', 'cancel', 'change_tool']);
   assert.equal(json.approval.tool, 'may I?');
   assert.match(json.approval.expires_at, ISO);
   assert.match(json.input_required_at, ISO);

@@ -1,6 +1,6 @@
 /** How a task stands in Redis: the fields of its record, and the entries of its log, as what they mean. */
 import type { LogEntry } from '../../event.ts';
-import type { StoredStatus, TaskRecord } from '../../task.ts';
+import type { Answered, StoredStatus, TaskRecord } from '../../task.ts';
 
 /** Of the record, what clients see. */
 export const FIELDS = [
@@ -26,6 +26,7 @@ export const FIELDS = [
   'run_ms',
   'progress',
   'approval',
+  'approvals',
   'output',
   'error',
   'input_tokens',
@@ -40,6 +41,9 @@ export const FIELDS = [
 export const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');
 /** What a list is filtered by. */
 export const FILTER_FIELDS = ['type', 'status', 'attempt', 'due_at', 'created_at', 'metadata'] as const;
+
+/** What was answered, from the entries as the record has them. */
+export const answersOf = (entries: string | null): Answered[] => JSON.parse(`[${entries ?? ''}]`);
 
 /** Null when there is no record. */
 export function toRecord(id: string, names: readonly string[], values: (string | null)[]): TaskRecord | null {
@@ -74,6 +78,7 @@ export function toRecord(id: string, names: readonly string[], values: (string |
     runMs: number('run_ms') ?? 0,
     progress: parsed('progress'),
     approval: parsed('approval'),
+    approvals: answersOf(text('approvals')),
     output: text('output'),
     error: parsed('error'),
     usage:

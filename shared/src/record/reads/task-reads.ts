@@ -1,10 +1,10 @@
 /** Reads of task records. Every read for a client takes the owner, and a foreign task reads as none. */
 import type { RedisConnection } from '../../redis/connect.ts';
 import type { Keys } from '../../redis/keys.ts';
-import { isEnd, type TaskRecord } from '../../task.ts';
+import { type Answered, isEnd, type TaskRecord } from '../../task.ts';
 import { partitionOf, partitionOfKey } from '../../task-id.ts';
 import { createRecordReads } from './read-record.ts';
-import { FIELDS, LIST_FIELDS } from './stored-task.ts';
+import { answersOf, FIELDS, LIST_FIELDS } from './stored-task.ts';
 
 export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: number) {
   const partition = (id: string) => partitionOf(id, partitions);
@@ -40,10 +40,11 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
       return (await redis.exists(keys.idempotency(partitionOfKey(hash, partitions), hash))) === 1;
     },
 
-    /** The answers given to approvals of a task, by approval id, as JSON text. */
-    async readAnswer(id: string, approvalId: string): Promise<string | null> {
+    /** The answer to an approval (null: there is none yet), and what else was answered in this task. */
+    async readAnswers(id: string, approvalId: string): Promise<{ answer: Answered | null; earlier: Answered[] }> {
       const p = partition(id);
-      return p === null ? null : redis.hget(keys.task(p, id), `answer:${approvalId}`);
+      const earlier = p === null ? [] : answersOf(await redis.hget(keys.task(p, id), 'approvals'));
+      return { answer: earlier.find((one) => one.approval_id === approvalId) ?? null, earlier };
     },
 
     /** Which of these attempts still hold their task, and which were asked to stop. */

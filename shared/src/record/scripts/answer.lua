@@ -7,7 +7,8 @@ if field('answered_by') == ARGV[3] then return { 'answered' } end
 if status ~= 'input_required' or field('approval_id') ~= ARGV[2] or number('approval_expires_at') <= now then
   return { 'conflict', status }
 end
-redis.call('HSET', task, 'answer:' .. ARGV[2], ARGV[4], 'answered_by', ARGV[3], 'due_at', now, 'queued_at', now)
+redis.call('HSET', task, 'answered_by', ARGV[3], 'due_at', now, 'queued_at', now)
+note_answer(ARGV[4])
 redis.call('HDEL', task, 'approval_id')
 emit('resumed', ARGV[5])
 move('queued')

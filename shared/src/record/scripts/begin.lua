@@ -60,8 +60,9 @@ if status == 'input_required' then
   end
   local approval_id = field('approval_id')
   local answer = '{"approval_id":"' .. approval_id .. '",' .. string.sub(ARGV[9], 2)
-  redis.call('HSET', task, 'answer:' .. approval_id, answer, 'queued_at', now)
+  redis.call('HSET', task, 'queued_at', now)
   redis.call('HDEL', task, 'approval_id')
+  note_answer(answer)
   emit('resumed', answer)
   move('queued')
   return start()

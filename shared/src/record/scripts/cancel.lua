@@ -2,7 +2,7 @@
 -- cancel: a task that no attempt runs ends here; a running one gets the mark, which its runner learns of at once by
 -- the hint and at the latest with its next append. With `withdraw` a task that never started leaves no trace: its
 -- submit was answered 503.
--- KEYS 7 input, 8 owner index. ARGV 2 nonce, 3 grace ms, 4 withdraw 0|1.
+-- KEYS 7 input, 8 owner index. ARGV 2 nonce, 3 grace ms, 4 withdraw 0|1, 5 the approval it answers ('' none), 6 the answer.
 local status = field('status')
 local withdraw = ARGV[4] == '1'
 
@@ -24,6 +24,10 @@ if field('cancel_by') == ARGV[2] then
   if status == 'in_progress' then return { 'requested', number('cancel_requested_at') } end
 end
 if ENDED[status] then return { 'ended' } end
+if ARGV[5] ~= '' then
+  if status ~= 'input_required' or field('approval_id') ~= ARGV[5] then return { 'conflict' } end
+  note_answer(ARGV[6])
+end
 
 if redis.call('HSETNX', task, 'cancel_requested_at', now) == 1 then
   redis.call('HSET', task, 'cancel_by', ARGV[2])

@@ -119,10 +119,19 @@ local function move(to)
   tell_outbox(record[1], to, record[2], record[3], record[4])
 end
 
--- Ends the task: the status, what it leaves, and the one `done`. `by` names who did, so that a repeat is known.
+-- Notes an answer to an approval (JSON text) among those of the task, with its time.
+local function note_answer(answer)
+  local before = field('approvals')
+  local entry = '{"answered_at":' .. now .. ',' .. string.sub(answer, 2)
+  redis.call('HSET', task, 'approvals', before and before .. ',' .. entry or entry)
+end
+
+-- Ends the task: the status, what it leaves, and the one `done`. Without an output of its own it keeps what was there when
+-- it was parked. `by` names who did, so that a repeat is known.
 local function close(status, by, output, failure)
   uncount()
   redis.call('HSET', task, 'ended_at', now, 'ended_by', by)
+  if output == '' and status ~= 'completed' then output = field('partial') or '' end
   if output ~= '' then redis.call('HSET', task, 'output', output) end
   if failure ~= '' then redis.call('HSET', task, 'error', failure) end
   redis.call('ZREM', open, task_id)

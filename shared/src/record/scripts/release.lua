@@ -32,6 +32,7 @@ if to == 'input_required' then
   due_at = tonumber(ARGV[16])
   redis.call('HSET', task, 'approval_id', ARGV[14], 'approval', ARGV[15], 'approval_expires_at', ARGV[16],
     'on_expiry', ARGV[17], 'input_required_at', now, 'kept_attempt', ARGV[2])
+  if ARGV[13] ~= '' then redis.call('HSET', task, 'partial', ARGV[13]) end
 else
   redis.call('HSET', task, 'queued_at', now)
 end

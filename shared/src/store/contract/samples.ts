@@ -60,6 +60,7 @@ export function someTask(
       error: null,
       usage: { inputTokens: 12, outputTokens: 3, estimated: false },
       retryOf: null,
+      approvals: [],
       marks: {},
       waiting: null,
       ...fields,

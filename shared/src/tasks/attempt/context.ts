@@ -12,7 +12,7 @@ import { createLlm, type Providers } from '../../models/llm.ts';
 import type { Attempt } from '../../part.ts';
 import type { Tasks } from '../../record/tasks.ts';
 import type { AnswerCache } from '../../redis/caches/answer-cache.ts';
-import { sha256 } from '../../task-id.ts';
+import { canonicalJson, sha256 } from '../../task-id.ts';
 
 export type ContextDeps = {
   providers: Providers;
@@ -44,7 +44,12 @@ export function createAttemptContext(
   return { context: own as Context, usage };
 }
 
-export const approvalIdOf = (taskId: string, key: string) => `appr_${sha256(`${taskId}\n${key}`).slice(0, 24)}`;
+/** What an answer is bound to: exactly this, in exactly this place of this task. */
+export const argumentsHash = (taskId: string, { key, tool, arguments: given }: ApprovalRequest) =>
+  sha256(canonicalJson({ task: taskId, step: key, tool, arguments: given }));
+
+export const approvalIdOf = (taskId: string, request: ApprovalRequest) =>
+  `appr_${argumentsHash(taskId, request).slice(0, 24)}`;
 
 /** The answer that is on the record, or the wish to be parked until there is one. */
 async function approve(
@@ -52,7 +57,13 @@ async function approve(
   taskId: string,
   request: ApprovalRequest,
 ): Promise<ApprovalAnswer> {
-  const answer = await tasks.readAnswer(taskId, approvalIdOf(taskId, request.key));
-  if (answer === null) throw new ApprovalPending(request);
-  return JSON.parse(answer);
+  const approvalId = approvalIdOf(taskId, request);
+  const { answer, earlier } = await tasks.readAnswers(taskId, approvalId);
+  if (answer !== null) return answer as ApprovalAnswer;
+  const { tool } = request;
+  const wider = earlier.find(
+    (one) => one.action === 'run' && (one.scope === 'all' || (one.scope === 'tool' && one.asked === tool)),
+  );
+  if (!wider) throw new ApprovalPending(request);
+  return { approval_id: approvalId, action: wider.action, by: wider.by };
 }

@@ -5,8 +5,7 @@ import type { After } from '../../queue/consumer.ts';
 import type { AttemptRef, AttemptUsage, BeginVerdict, NewEntry, ReleaseVerdict } from '../../record/task-verdicts.ts';
 import type { Tasks } from '../../record/tasks.ts';
 import type { Clock } from '../../redis/clock.ts';
-import { canonicalJson, sha256 } from '../../task-id.ts';
-import { approvalIdOf } from './context.ts';
+import { approvalIdOf, argumentsHash } from './context.ts';
 
 export type Started = Extract<BeginVerdict, { verdict: 'start' }>;
 
@@ -31,7 +30,7 @@ export const HAND_BACK_MS = 1_000;
 /** How long a task sleeps that needs what is away: at first, and at most. */
 const AWAY_MS = 5_000;
 const MAX_AWAY_MS = 60_000;
-const ACTIONS = ['run', 'cancel', 'change_tool'];
+const ACTIONS = ['run', 'deny', 'cancel', 'change_tool'];
 
 /** One switch decides what the outcome of an attempt means for its task. */
 export async function settle(
@@ -122,11 +121,11 @@ async function park(
 ): Promise<After> {
   const expiresAt = clock.now() + request.expiresInMs;
   const view = {
-    approval_id: approvalIdOf(ref.id, request.key),
+    approval_id: approvalIdOf(ref.id, request),
     tool: request.tool,
     arguments: request.arguments,
-    arguments_hash: sha256(canonicalJson({ tool: request.tool, arguments: request.arguments })),
-    actions: ACTIONS,
+    arguments_hash: argumentsHash(ref.id, request),
+    actions: request.actions ?? ACTIONS,
     expires_at: new Date(expiresAt).toISOString(),
   };
   const approval = { id: view.approval_id, view, expiresAt, onExpiry: request.onExpiry ?? 'expire' };

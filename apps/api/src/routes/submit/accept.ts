@@ -41,30 +41,65 @@ export function submitRequest({ deps, config }: Api, c: ApiContext, type: JobTyp
 }
 
 /** Creates the task and answers with its events, with the finished task, or with 202. */
-export async function accept(api: Api, c: ApiContext, request: SubmitRequest): Promise<Response> {
+export function accept(api: Api, c: ApiContext, request: SubmitRequest): Promise<Response> {
+  return answerWithTask(api, c, async () => {
+    const { submitted, found } = await submitOrAttach(api, request);
+    const { id, replayed } = submitted;
+    return {
+      id,
+      from: found ?? createdTask(id),
+      after: START,
+      task: found,
+      headers: replayed ? { 'Idempotency-Replayed': 'true' } : {},
+      accepted: (task) => acceptedJson(request.type.name, submitted, task, api.deps.clock.now()),
+    };
+  });
+}
+
+/** A task that a request has brought on its way, and how it is answered with. */
+export type Attached = {
+  id: string;
+  /** The task as far as it is known, to wait from. */
+  from: { id: string; lastId: string; status: StoredStatus };
+  /** The event after which its events are told. */
+  after: string;
+  task?: FoundTask | undefined;
+  headers: Record<string, string>;
+  /** The body of 202. */
+  accepted(task: FoundTask | undefined): Accepted;
+};
+
+/**
+ * Does what brings the task on its way, then answers in the form that the headers ask for: its events, the finished task, or
+ * 202. A stream has its place before anything is done.
+ */
+export async function answerWithTask(api: Api, c: ApiContext, work: () => Promise<Attached>): Promise<Response> {
   const stream = wantsEvents(headerOf(c, 'accept'));
   if (stream) requireScope(c, 'read');
   const place = stream ? api.streams.open(c.get('caller')) : null;
-  const { submitted, found } = await submitOrAttach(api, request).catch((error: unknown) => {
+  const {
+    id,
+    from,
+    after,
+    task: found,
+    accepted,
+    ...rest
+  } = await work().catch((error: unknown) => {
     place?.close();
     throw error;
   });
-  const { id, replayed } = submitted;
-  const headers: Record<string, string> = {
-    Location: `/tasks/${id}`,
-    ...(replayed ? { 'Idempotency-Replayed': 'true' } : {}),
-  };
+  const headers = { Location: `/tasks/${id}`, ...rest.headers };
   if (place) {
-    streamEvents(api, c, place, found ?? createdTask(id), START, { ...headers, 'X-Task-Id': id });
+    streamEvents(api, c, place, from, after, { ...headers, 'X-Task-Id': id });
     return RESPONSE_ALREADY_SENT;
   }
   const seconds = allows(c.get('caller').scopes, 'read') ? preferredWait(headerOf(c, 'prefer')) : 0;
-  const task = seconds > 0 ? await waitedFor(api, c, id, found, seconds) : found;
+  const task = seconds > 0 ? await waitedFor(api, c, from, found, seconds) : found;
   if (seconds > 0 && task && isEnd(task.status) && (await mayStillRead(api, c))) {
     const applied = { ...headers, 'Preference-Applied': `wait=${seconds}` };
     return replyJson(c, 200, taskJson(task, api.deps.clock.now()), applied);
   }
-  return replyJson(c, 202, acceptedJson(request.type, submitted, task, api.deps.clock.now()), headers);
+  return replyJson(c, 202, accepted(task), headers);
 }
 
 /** `found` is the task of an earlier request with the same Idempotency-Key. */
@@ -83,28 +118,33 @@ async function replayedTask(deps: Api['deps'], owner: string, id: string): Promi
 }
 
 /** The task as it is when it rests, or when the wait is over. */
-async function waitedFor(api: Api, c: ApiContext, id: string, found: FoundTask | undefined, seconds: number) {
-  const from = found ?? createdTask(id);
+async function waitedFor(
+  api: Api,
+  c: ApiContext,
+  from: Attached['from'],
+  found: FoundTask | undefined,
+  seconds: number,
+) {
   // Only what comes after the record counts: an approval that was answered is no reason to stop waiting.
   if (!rests(from.status)) {
     await waitForEvent(api, c.get('caller'), from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
   }
   // The task is accepted, so an outage now must not answer as if it were not.
-  return readTask(api.deps, c.get('owner'), id).catch(() => found);
+  return readTask(api.deps, c.get('owner'), from.id).catch(() => found);
 }
 
 /** The key may have gone while the request waited. */
 const mayStillRead = ({ access }: Api, c: ApiContext) => access.isValid(c.get('caller')).catch(() => false);
 
 /** `task` is undefined when it was just created and not read. */
-function acceptedJson(type: JobType, submitted: Submitted, task: FoundTask | undefined, now: number): Accepted {
+function acceptedJson(type: string, submitted: Submitted, task: FoundTask | undefined, now: number): Accepted {
   const { id } = submitted;
   const createdAt = task?.createdAt ?? (submitted.replayed ? 0 : submitted.createdAt);
   const isAhead = !submitted.replayed && submitted.dueAt > submitted.createdAt;
   const status: Status = task ? statusAt(task, now) : isAhead ? 'scheduled' : 'queued';
   return {
     task_id: id,
-    type: type.name,
+    type,
     status,
     created_at: new Date(createdAt).toISOString(),
     urls: taskUrls(id),

@@ -9,8 +9,8 @@ import { taskLinks } from '../tasks/task-path.ts';
 import { SubmitHeaders } from './submit-request.ts';
 
 /** The task finished in time, its events, or that it was accepted. */
-function answers(task: z.ZodType) {
-  const headers = { Location: answerHeaders.location, 'Idempotency-Replayed': answerHeaders.replayed };
+export function submitAnswers(task: z.ZodType, more: Record<string, z.ZodType> = {}) {
+  const headers = { Location: answerHeaders.location, ...more };
   const links = taskLinks('$response.body#/task_id');
   const finished = json('The finished task, with `Prefer: wait`; its events, with `Accept: text/event-stream`', task, {
     ...headers,
@@ -30,5 +30,11 @@ export function submitOperation(
 ): Operation {
   const codes: ErrorCode[] = [...problems, 'not_found', 'gone', 'idempotency_conflict', 'queue_full'];
   const header = SubmitHeaders.extend(requestHeaders);
-  return { ...own, tag: 'Submit', header, answers: answers(taskOf(deps.catalog)), problems: codes };
+  return {
+    ...own,
+    tag: 'Submit',
+    header,
+    answers: submitAnswers(taskOf(deps.catalog), { 'Idempotency-Replayed': answerHeaders.replayed }),
+    problems: codes,
+  };
 }
