@@ -7,7 +7,8 @@ import { answerApproval, answerEntry, noApproval } from '@beanline/shared/tasks/
 import { cancelTask } from '@beanline/shared/tasks/cancel-task.ts';
 import { type FoundTask, readTask } from '@beanline/shared/tasks/read-task.ts';
 import { z } from 'zod';
-import { invalid, parseBody, readJson } from '../../http/body.ts';
+import { invalid, parseFields } from '../../http/bad-fields.ts';
+import { readJson } from '../../http/body.ts';
 import type { Api, ApiContext } from '../../http/context.ts';
 import { type App, route } from '../../http/route.ts';
 import { taskOf } from '../../openapi/job-types.ts';
@@ -100,15 +101,15 @@ export function answerApprovalRoute(app: App, api: Api) {
       answers: submitAnswers(taskOf(deps.catalog)),
       summary: 'Answers what the task asks a person, once and in time; the task goes on from there',
       path: ApprovalPath,
-      body: { schema: Answer },
+      body: { schema: Answer, example: { action: 'run' } },
       problems: ['not_found', 'gone', 'conflict'],
     },
     async handler(c) {
       const task = await findTask(api, c, 'listed');
-      const answer = parseBody(Answer, await readJson(c.env.incoming, config));
+      const answer = parseFields(Answer, await readJson(c.env.incoming, config));
       const approval = waitingApproval(task, c.req.param('approval') ?? '');
       const problems = problemsOf(approval, answer);
-      if (problems.length > 0) throw invalid(problems);
+      if (problems.length > 0) throw invalid(...problems);
       return answerWithTask(api, c, async () => {
         await give(api, c, task, approval, answer);
         // A cancel has ended it; after any other answer it waits for a runner.
