@@ -52,6 +52,13 @@ test('an answer lets the task go on, and stands in the task with who gave it and
   assert.deepEqual(others, []);
 });
 
+test('the example of the document is an answer as it stands', async () => {
+  const { paths } = (await anna.get('/openapi.json')).json;
+  const { content } = paths['/tasks/{id}/approvals/{approval}'].post.requestBody;
+  const { path } = await asking({ questions: ['a'] });
+  assert.equal((await anna.post(path, content['application/json'].example)).status, 202);
+});
+
 test('an answer may be followed: from what it brought about, or to the end of the task', async () => {
   const one = await asking({ questions: ['a'] });
   const stream = await fetch(`${system.url}${one.path}`, {
