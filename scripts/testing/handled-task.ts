@@ -14,13 +14,18 @@ import { z } from 'zod';
 import { silentLog } from './task-redis.ts';
 import { taskRelay } from './task-relay.ts';
 
+type Given = {
+  env?: Record<string, string>;
+  parts?: Part[];
+  partial?: (text: string) => Record<string, unknown> | null;
+};
 type Handler = (context: Context) => Promise<Record<string, unknown>>;
 
 /** Starts the file's Redis before its first test and gives the `setup` of its tests. */
 export function handledTask() {
   const setupRelay = taskRelay();
 
-  return async function setup(t: TestContext, given: { env?: Record<string, string>; parts?: Part[] } = {}) {
+  return async function setup(t: TestContext, given: Given = {}) {
     const at = setupRelay(t);
     const { deps: wired, config } = await at.program('relay', given.env);
     let handler: Handler = async () => ({});
@@ -28,6 +33,7 @@ export function handledTask() {
       ...{ name: 'works', concurrency: 1, attempts: 3, timeoutMs: 60_000, input: z.object({}) },
       output: z.looseObject({}),
       run: (_, context) => handler(context),
+      ...(given.partial ? { partial: given.partial } : {}),
     });
     const ofTest = (given.parts ?? []).map((part) => () => part);
     const deps = withParts({ ...wired, catalog: new Map([[type.name, type]]) }, ofTest);

@@ -136,11 +136,23 @@ export const eventData = {
 export type EventType = keyof typeof eventData;
 export type EventData = { [Type in EventType]: z.infer<(typeof eventData)[Type]> };
 
+const OF_SCRIPTS = [
+  'queued',
+  'started',
+  'human_approval',
+  'resumed',
+  'retrying',
+  'waiting',
+  'gap',
+  'done',
+] as const satisfies EventType[];
+
 /** The events a handler may emit; the others are written by the scripts. */
-export type HandlerEventType = Exclude<
-  EventType,
-  'queued' | 'started' | 'human_approval' | 'resumed' | 'retrying' | 'waiting' | 'gap' | 'done'
->;
+export type HandlerEventType = Exclude<EventType, (typeof OF_SCRIPTS)[number]>;
+
+/** Types end at run time: a handler that said `done` would end the streams of all readers. */
+export const isHandlerEvent = (type: string): type is HandlerEventType =>
+  Object.hasOwn(eventData, type) && !OF_SCRIPTS.some((other) => other === type);
 
 const envelope = <Type extends EventType>(type: Type) =>
   z

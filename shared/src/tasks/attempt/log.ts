@@ -5,6 +5,7 @@
 import type { Emit } from '../../context.ts';
 import { AttemptStop } from '../../context.ts';
 import { TaskError } from '../../errors.ts';
+import { isHandlerEvent } from '../../event-data.ts';
 import type { AttemptRef, NewEntry } from '../../record/task-verdicts.ts';
 import type { Tasks } from '../../record/tasks.ts';
 
@@ -32,6 +33,7 @@ function createEmit(maxOutputBytes: number, put: Put) {
   }
 
   async function event(type: string, data: Record<string, unknown>) {
+    if (!isHandlerEvent(type)) throw new TypeError(`A handler emits no event ${type}.`);
     const json = JSON.stringify(data);
     const bytes = Buffer.byteLength(json);
     count(bytes);

@@ -71,13 +71,18 @@ export async function runAttempt(
     if (outcome.kind === 'failed') log.warn({ error: outcome.error }, 'the attempt failed');
     await steps.settled();
     const unflushed = await events.close();
-    const kept = type.partial?.(events.text(), context.llm.outcome()) ?? null;
-    const partial = kept === null ? null : JSON.stringify(kept);
-    const failures = steps.progressed() ? 0 : begun.failures;
-    const after = await settle(deps, ref, { ...begun, failures }, outcome, {
+    const unwritten = {
       ...unflushed,
       usage: addUsage(usage(), steps.usage()),
-      partial,
+      partial: partialOf(type, events.text(), context, log),
+    };
+    const failures = steps.progressed() ? 0 : begun.failures;
+    const end = (how: Ended) => settle(deps, ref, { ...begun, failures }, how, unwritten);
+    const after = await end(outcome).catch((error: unknown) => {
+      // What the handler asked for cannot be written: a time that is none, arguments that are no JSON.
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      log.warn({ error }, 'the attempt failed: its end could not be written');
+      return end({ kind: 'failed', error: toTaskError(error) });
     });
     ended = outcome;
     return after;
@@ -85,6 +90,17 @@ export async function runAttempt(
     stop.release();
     // Also when its end could not be written: then it counts as lost.
     await leave(deps.parts, attempt, ended, log);
+  }
+}
+
+/** What is kept of an output that did not come, as JSON text; null where there is none, or the job type cannot say. */
+function partialOf(type: JobType, text: string, { llm }: Context, log: Log): string | null {
+  try {
+    const kept = type.partial?.(text, llm.outcome()) ?? null;
+    return kept === null ? null : JSON.stringify(kept);
+  } catch (error) {
+    log.warn({ error }, 'the job type could not say what is kept of its output');
+    return null;
   }
 }
 

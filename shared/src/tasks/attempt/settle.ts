@@ -30,6 +30,7 @@ export const HAND_BACK_MS = 1_000;
 /** How long a task sleeps that needs what is away: at first, and at most. */
 const AWAY_MS = 5_000;
 const MAX_AWAY_MS = 60_000;
+const MAX_ASKED_MS = 3_600_000;
 const ACTIONS = ['run', 'deny', 'cancel', 'change_tool'];
 
 /** One switch decides what the outcome of an attempt means for its task. */
@@ -99,7 +100,8 @@ const awayMs = ({ attempt, failures }: Started) => Math.min(AWAY_MS * 2 ** (atte
  * How long a task sleeps whose model server is away, as far as its patience goes: doubling to a minute, jittered, never
  * shorter than the server asked for. Null when the patience is over, or the server asks for more than is left of it.
  */
-function patientMs({ limits, clock }: SettleDeps, begun: Started, { retryAfterMs = 0 }: TaskError): number | null {
+function patientMs({ limits, clock }: SettleDeps, begun: Started, error: TaskError): number | null {
+  const retryAfterMs = askedMs(error);
   const now = clock.now();
   const left = (begun.awaySince ?? now) + (begun.patienceMs ?? limits.patienceMs) - now;
   if (left <= 0 || retryAfterMs > left) return null;
@@ -107,10 +109,13 @@ function patientMs({ limits, clock }: SettleDeps, begun: Started, { retryAfterMs
   return Math.round(Math.max(retryAfterMs, Math.min(left, ceiling * (0.5 + Math.random() / 2))));
 }
 
+/** What the provider asked for, as far as it is a time. */
+const askedMs = ({ retryAfterMs }: TaskError) => Math.min(Math.max(retryAfterMs || 0, 0), MAX_ASKED_MS);
+
 /** Doubles with each failure, jittered, never shorter than the provider asked for. */
 function backOff({ limits }: SettleDeps, failures: number, error: TaskError): number {
   const ceiling = Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** failures);
-  return Math.round(Math.max(error.retryAfterMs ?? 0, ceiling * (0.5 + Math.random() / 2)));
+  return Math.round(Math.max(askedMs(error), ceiling * (0.5 + Math.random() / 2)));
 }
 
 async function park(
