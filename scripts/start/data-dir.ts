@@ -1,6 +1,6 @@
 /** One `npm start` per data directory. */
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { ConfigError } from '../../shared/src/config.ts';
 import { tryLock } from './file-lock.ts';
 
@@ -24,9 +24,19 @@ function notWritable(dir: string, error: unknown): ConfigError {
   ]);
 }
 
+/** Not `recursive`: below /proc Node's own never comes back. */
+function makeDir(dir: string): void {
+  if (existsSync(dir)) {
+    if (!statSync(dir).isDirectory()) throw new Error('it is no folder');
+    return;
+  }
+  makeDir(dirname(dir));
+  mkdirSync(dir);
+}
+
 function lockDir(dir: string) {
   try {
-    mkdirSync(dir, { recursive: true });
+    makeDir(resolve(dir));
     const path = realpathSync(dir);
     return { path, lock: tryLock(join(path, 'start.lock')) };
   } catch (error) {

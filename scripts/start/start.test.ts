@@ -141,8 +141,9 @@ test('a data directory that cannot be written is told with its variable, the rea
   // Root may write anywhere.
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
   for (const [dir, why] of [
-    [file, 'EEXIST'],
-    [join(file, 'below'), 'ENOTDIR'],
+    [file, 'it is no folder'],
+    [join(file, 'below'), 'it is no folder'],
+    ['/proc/beanline/below', 'ENOENT'],
     [join(closed, 'below'), 'EACCES'],
   ] as const) {
     const start = run([START], { DATA_DIR: dir }, process.execPath, why === 'EACCES' ? nobody : {});
