@@ -7,10 +7,11 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '../shared/src/config.ts';
-import { createLog, scrub } from '../shared/src/log.ts';
+import { createLog } from '../shared/src/log.ts';
 import { parseRedisUrl } from '../shared/src/redis/address.ts';
 import { connect, type RedisConnection } from '../shared/src/redis/connect.ts';
 import { DirInUseError, holdDataDir } from './start/data-dir.ts';
+import { checkGivenRedis } from './start/redis/given-redis.ts';
 import { ownRedis } from './start/redis/own-redis.ts';
 import { waitForRedis } from './start/redis/redis-server.ts';
 
@@ -38,20 +39,6 @@ export function connectKeys(url: string, config: Environment): RedisConnection {
   return connect(parseRedisUrl(url), { name: 'keys', for: 'worker', caFile: config.REDIS_CA_FILE, log });
 }
 
-/** Rejects unless Redis answers in time; without it a command would wait for as long as Redis is away. */
-async function checkAnswers(url: string, config: Environment): Promise<void> {
-  const redis = connectKeys(url, config);
-  const late = AbortSignal.timeout(ANSWER_MS);
-  const away = new Promise<never>((_, reject) =>
-    late.addEventListener('abort', () => reject(new Error(`The Redis of REDIS_URL does not answer: ${scrub(url)}`))),
-  );
-  try {
-    await Promise.race([redis.ping(), away]);
-  } finally {
-    redis.disconnect();
-  }
-}
-
 /** Calls `use` with the address of the Redis. */
 export async function withRedis(
   config: Environment,
@@ -59,7 +46,8 @@ export async function withRedis(
   use: (url: string) => Promise<void>,
 ): Promise<void> {
   if (env.REDIS_URL) {
-    await checkAnswers(config.REDIS_URL, config);
+    const answers = await checkGivenRedis(config, new AbortController().signal);
+    if (!answers) throw new Error('The Redis of REDIS_URL does not answer.');
     return use(config.REDIS_URL);
   }
   const held = holdIfFree(config.DATA_DIR);

@@ -92,7 +92,12 @@ test('a Redis that does not answer is named, without its password', async () => 
   const url = `redis://anna:secret@127.0.0.1:1`;
   const { code, err } = await keys({ REDIS_URL: url }, 'list');
   assert.equal(code, 1);
-  assert.match(err, /does not answer: redis:\/\/anna:\[redacted\]@127/);
+  assert.match(err, /REDIS_URL: the Redis at 127\.0\.0\.1:1 cannot be used: connect ECONNREFUSED/);
+  assert.doesNotMatch(err, /secret/);
+  const frozen = await testRedis();
+  frozen.pause();
+  const silent = await keys({ REDIS_URL: frozen.url }, 'list').finally(frozen.stop);
+  assert.deepEqual([silent.code, silent.err], [1, 'The Redis of REDIS_URL does not answer.\n']);
 });
 
 test('keys are made before the first npm start, and while it runs, and it tells that one is needed', async () => {

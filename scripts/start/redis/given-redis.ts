@@ -30,39 +30,41 @@ function remedy(address: RedisAddress, cause: string): string {
   return `Start it: redis-server${port} --appendonly yes --maxmemory-policy noeviction. ${OWN}`;
 }
 
-/** Why it cannot be used; undefined when it can. Throws RedisSettingsError when it would lose work. */
-async function unusable(redis: RedisConnection, stopped: AbortSignal): Promise<string | undefined> {
-  let cause = 'it does not answer';
+/** What it answered within the time it has; a refusal is an error of the connection. Throws RedisSettingsError when it would lose work. */
+async function look(redis: RedisConnection, stopped: AbortSignal): Promise<{ isFit: boolean; refusal?: string }> {
+  let refusal: string | undefined;
   const hear = (error: Error & { lastNodeError?: Error }) => {
-    cause = (error.lastNodeError ?? error).message;
+    refusal = (error.lastNodeError ?? error).message;
   };
   redis.on('error', hear);
   redis.on('node error', hear);
   for (const deadline = performance.now() + PATIENCE_MS; performance.now() < deadline; await delay(INTERVAL_MS)) {
-    if (stopped.aborted) return undefined;
+    if (stopped.aborted) break;
     if (redis.status !== 'ready') continue;
     try {
       await checkSettings(redis);
-      return undefined;
+      return { isFit: true };
     } catch (error) {
       if (error instanceof RedisSettingsError) throw error;
       hear(error as Error);
     }
   }
-  return cause;
+  return { isFit: false, ...(refusal === undefined ? {} : { refusal }) };
 }
 
-/** Throws when it cannot be used, with the variable, the reason and a remedy. */
-export async function checkGivenRedis(config: RedisVariables, stopped: AbortSignal): Promise<void> {
+/**
+ * Throws when it cannot be used, with the variable, the reason and a remedy. False when it is silent so far, as one that
+ * loads its data.
+ */
+export async function checkGivenRedis(config: RedisVariables, stopped: AbortSignal): Promise<boolean> {
   const address = parseRedisUrl(config.REDIS_URL);
   const log = createLog({ level: 'silent', name: 'start' });
   const redis = connect(address, { name: 'start', for: 'api', caFile: config.REDIS_CA_FILE, log });
   try {
-    const cause = await unusable(redis, stopped);
-    if (cause !== undefined)
-      throw new Error(
-        `REDIS_URL: the Redis at ${hostsOf(address)} cannot be used: ${cause}. ${remedy(address, cause)}`,
-      );
+    const { isFit, refusal } = await look(redis, stopped);
+    if (refusal === undefined || stopped.aborted) return isFit;
+    const told = `REDIS_URL: the Redis at ${hostsOf(address)} cannot be used: ${refusal}`;
+    throw new Error(`${told}. ${remedy(address, refusal)}`);
   } finally {
     redis.disconnect();
   }
