@@ -3,13 +3,11 @@
  * more than that is refused. So an owner who asks for much waits for its own work, and another one waits for a few at most.
  */
 import { TaskError } from '../errors.ts';
-import type { Store } from '../store.ts';
 
 const RETRY_AFTER_MS = 1_000;
 
-/** Of one owner in one process. SQLite does one search after another, so a second one would only delay those of other owners. */
-const AT_ONCE = { sqlite: 1, mongo: 2 };
-const IN_LINE = 20;
+/** How much of one owner's work waits, at most. */
+export const IN_LINE = 20;
 
 export type OwnerLines = {
   /** Runs the work when it is the owner's turn; throws `rate_limited` when the line is full, `unavailable` when it takes too long. */
@@ -73,10 +71,6 @@ export function createOwnerLines(limits: { atOnce: number; inLine: number; waitM
     },
   };
 }
-
-/** Bounds the searches of each owner, so that they do not stop another one's. */
-export const createSearchLines = ({ kind }: Pick<Store, 'kind'>, timeoutMs: number) =>
-  createOwnerLines({ atOnce: AT_ONCE[kind], inLine: IN_LINE, waitMs: timeoutMs });
 
 /** Lists of one owner under way at once, in one process: each may look at thousands of tasks. */
 const LISTS_AT_ONCE = 2;

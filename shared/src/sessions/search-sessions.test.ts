@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { createSearchLines } from '../owners/lines.ts';
 import { type Message, makeMessageId, makeSessionId, type Session } from '../session.ts';
 import { sqliteStore } from '../store/sqlite/store.ts';
+import { createSearchLines } from './search-lines.ts';
 import { MAX_MATCHES, type SessionSearch, searchSessions } from './search-sessions.ts';
 
 const OWNER = 'anna';

@@ -1,6 +1,5 @@
 /** What sessions have of their own: their keys in Redis, their caches and limits, and how much of a search an owner may
  * ask for at once. */
-import { createSearchLines } from '../owners/lines.ts';
 import type { VersionedCache } from '../redis/caches/versioned-cache.ts';
 import { createClaims } from '../redis/claims.ts';
 import type { RedisConnection } from '../redis/connect.ts';
@@ -8,6 +7,7 @@ import type { Keys } from '../redis/keys.ts';
 import type { Store } from '../store.ts';
 import { createSessionCache } from './cache.ts';
 import { createSessionKeys } from './keys.ts';
+import { createSearchLines } from './search-lines.ts';
 import { createSessionTurns } from './turn/turns.ts';
 import { cacheTimes, type SessionVariables, sessionLimits } from './variables.ts';
 
