@@ -7,7 +7,7 @@ import { readConfig } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
 import type { Part } from '@beanline/shared/part.ts';
 import { withParts } from '@beanline/shared/parts.ts';
-import type { ArchivedTask, TaskStore } from '@beanline/shared/store.ts';
+import type { ArchivedTask, PutEnds, TaskStore } from '@beanline/shared/store.ts';
 import { wire } from '@beanline/shared/wire.ts';
 import { startRelay } from '../../workers/relay/src/relay.ts';
 import { PATIENT } from './patient.ts';
@@ -57,15 +57,16 @@ export function taskRelay() {
       /** Starts a relay; `put` may stand before the store's own, `over` changes what else it has. Gives how to stop it. */
       async relay(
         env: Record<string, string> = {},
-        put?: (real: TaskStore['put'], tasks: ArchivedTask[]) => Promise<void>,
+        put?: (real: TaskStore['put'], tasks: ArchivedTask[]) => Promise<PutEnds>,
         over: (deps: Deps) => Deps = (deps) => deps,
         parts: ((deps: Deps) => Part)[] = [],
       ) {
         const { deps, config } = await program('relay', env);
         const real = deps.store.tasks.put;
         const noting = async (tasks: ArchivedTask[]) => {
-          await (put ? put(real, tasks) : real(tasks));
+          const ends = await (put ? put(real, tasks) : real(tasks));
           puts.push({ tasks, at: await at.now() });
+          return ends;
         };
         const store = { ...deps.store, tasks: { ...deps.store.tasks, put: noting } };
         const relay = startRelay(withParts(over({ ...deps, store }), parts), config);

@@ -54,6 +54,7 @@ export type Part = {
   /**
    * In a relay, when the store has the tasks; may be called twice. Throws StoreAway while the store is away, and the batch
    * waits; gives those that failed alone, which are tried again later. When it throws anything else it gets each task alone.
+   * `replacing`: tasks, by id, that had ended before, and whose earlier end Redis has lost.
    */
-  ended?(tasks: ArchivedTask[]): Promise<Failure[]>;
+  ended?(tasks: ArchivedTask[], replacing: ReadonlySet<string>): Promise<Failure[]>;
 };

@@ -21,9 +21,15 @@ export type ArchivedTask = {
   events: LogEntry[];
 };
 
+/** Tasks whose end is not the one that stands, and tasks whose end has taken the place of another one, by id. */
+export type PutEnds = { overtaken: string[]; replacing: string[] };
+
 export type TaskStore = {
-  /** Puts ended tasks, all or none; those it has, also purged ones, stay as they are. */
-  put(tasks: ArchivedTask[]): Promise<void>;
+  /**
+   * Puts ended tasks, all or none; those it has, also purged ones, stay as they are. Redis may lose an end that is here, and
+   * the task ends again: the later end, by attempt and then by its time, takes the place of the earlier one with all it left.
+   */
+  put(tasks: ArchivedTask[]): Promise<PutEnds>;
   /** `purged`: it was this owner's and is past the retention. `listed` leaves the output out. */
   read(owner: string, id: string, place: 'whole' | 'listed'): Promise<TaskRecord | 'purged' | null>;
   /** To make another task of it. */
@@ -75,16 +81,30 @@ export type SessionStore = {
   titled(owner: string, text: string, limit: number): Promise<string[]>;
 };
 
+/** The end of a task, of which the later one stands: by attempt, then by its time (ms). */
+export type TaskEnd = { attempt: number; at: number };
+
+/**
+ * What is added to a session at once. `id`: the task or the message that made it. `end`, of a task: with `replaces` it takes
+ * the place of what an earlier end of the task has added, and from then on an earlier end adds nothing.
+ */
+export type Turn = {
+  id: string;
+  messages: Message[];
+  tokens: number;
+  now: number;
+  end?: TaskEnd & { replaces: boolean };
+};
+
+/** Above zero when the first end is the later one. */
+export const compareEnds = (a: TaskEnd, b: TaskEnd) => a.attempt - b.attempt || a.at - b.at;
+
 export type MessageStore = {
   /**
-   * Adds a turn: messages that are there already are passed over, and count nothing. `turn` names it (a task id or a message id).
-   * The session as it is after it; null when there is none, then nothing was added.
+   * Adds a turn: messages that are there already are passed over, and count nothing. The session as it is after it; null when
+   * there is none, then nothing was added.
    */
-  append(
-    owner: string,
-    sessionId: string,
-    turn: { id: string; messages: Message[]; tokens: number; now: number },
-  ): Promise<Session | null>;
+  append(owner: string, sessionId: string, turn: Turn): Promise<Session | null>;
   /** The newest `limit` before a message id (null: at all), oldest first. */
   page(owner: string, sessionId: string, page: { limit: number; before: string | null }): Promise<Message[]>;
   /** The oldest `limit` after one id (null: from the first) and before another, oldest first. */

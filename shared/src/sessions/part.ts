@@ -63,8 +63,8 @@ export function sessionsPart(deps: KeepDeps & SubmitDeps & { store: Store; catal
       if (sessionId !== undefined) await deps.turns.begin(sessionId, id);
     },
 
-    context: ({ owner, marks }) => ({
-      session: createSessionContext(deps, { owner, turnOf: marks[TURN_OF] ?? null }),
+    context: ({ id, owner, marks }) => ({
+      session: createSessionContext(deps, { owner, task: id, turnOf: marks[TURN_OF] ?? null }),
     }),
 
     ended: keepChanges,

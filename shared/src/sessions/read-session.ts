@@ -10,7 +10,7 @@ import type { Clock } from '../redis/clock.ts';
 import { isSessionId, type Message, type Session } from '../session.ts';
 import type { Store } from '../store.ts';
 import type { SessionCache } from './cache.ts';
-import { unkeptMessages } from './turn/pending-messages.ts';
+import { unkeptMessages, withoutReplaced } from './turn/pending-messages.ts';
 import type { SessionTurns } from './turn/turns.ts';
 import { type MessageView, messageJson } from './view.ts';
 import { newestFirst } from './window/walk-messages.ts';
@@ -49,8 +49,8 @@ export async function readSession(
   const { json, hit } = await deps.sessionCache.read(owner, id, () => loadSession(deps, owner, id));
   if (json === null) throw noSession();
   const { session, ...kept }: Kept = JSON.parse(json);
-  const { page, added } = withUnkept(kept, unkept, { limit: NEWEST_MESSAGES, before: null });
-  return { session: grown(session, added), page, hit };
+  const { page, added, replaced } = withUnkept(kept, unkept, { limit: NEWEST_MESSAGES, before: null });
+  return { session: grown(session, added, replaced), page, hit };
 }
 
 /** A page of messages, as far as it may be long: those before one id, or the newest. Throws as `readSession` does. */
@@ -118,27 +118,33 @@ async function pendingIfAny(deps: SessionReads, owner: string, id: string): Prom
     });
 }
 
-/** A page of the store joined with messages that the store may not have: what it gives, and which of them are new. */
+/**
+ * A page of the store joined with messages that the store may not have: what it gives, which of them are new, and which of the
+ * store's they are about to replace.
+ */
 export function withUnkept(
-  { messages, more }: MessagePage,
+  { messages: kept, more }: MessagePage,
   unkept: Message[],
   { limit, before }: Asked,
-): { page: MessagePage; added: Message[] } {
+): { page: MessagePage; added: Message[]; replaced: MessageView[] } {
+  const messages = withoutReplaced(kept, unkept, ({ message_id, task_id }) => ({ id: message_id, task: task_id }));
+  const replaced = kept.filter((message) => !messages.includes(message));
   const known = new Set(messages.map(({ message_id }) => message_id));
   const from = more ? (messages[0]?.message_id ?? '') : '';
   const added = unkept.filter(({ id }) => !known.has(id) && id > from && (before === null || id < before));
-  if (added.length === 0) return { page: { messages, more }, added };
+  if (added.length === 0) return { page: { messages, more }, added, replaced };
   const all = [...messages, ...added.map(messageJson)].sort((a, b) => (a.message_id < b.message_id ? -1 : 1));
-  return { page: { messages: all.slice(-limit), more: more || all.length > limit }, added };
+  return { page: { messages: all.slice(-limit), more: more || all.length > limit }, added, replaced };
 }
 
 /** The session as it will be when the store has these messages. */
-function grown(session: Session, added: Message[]): Session {
-  const sum = (of: (message: Message) => number) => added.reduce((total, message) => total + of(message), 0);
+function grown(session: Session, added: Message[], replaced: MessageView[]): Session {
+  const tokens = added.reduce((sum, { usage }) => sum + (usage ? usage.inputTokens + usage.outputTokens : 0), 0);
+  const gone = replaced.reduce((sum, { usage }) => sum + (usage?.total_tokens ?? 0), 0);
   return {
     ...session,
-    messageCount: session.messageCount + added.length,
-    totalTokens: session.totalTokens + sum(({ usage }) => (usage ? usage.inputTokens + usage.outputTokens : 0)),
+    messageCount: session.messageCount + added.length - replaced.length,
+    totalTokens: session.totalTokens + tokens - gone,
     updatedAt: Math.max(session.updatedAt, ...added.map(({ createdAt }) => createdAt)),
   };
 }

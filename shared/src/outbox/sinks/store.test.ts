@@ -99,7 +99,7 @@ test('a task that the store refuses stays in Redis for good, and holds up no oth
   const bad = ids[1] ?? '';
   await relay({}, async (put, tasks) => {
     if (tasks.some(({ record }) => record.id === bad)) throw new TaskError('internal', 'no');
-    await put(tasks);
+    return put(tasks);
   });
   await until(async () => (await redis.exists(...ids.map((id) => keys.task(0, id)))) === 1);
   await until(async () => (await redis.xlen(keys.outbox(0))) <= 1);

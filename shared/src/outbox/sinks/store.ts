@@ -13,7 +13,7 @@ import type { Log } from '../../log.ts';
 import type { Failure, Part } from '../../part.ts';
 import type { EndedTasks } from '../../record/ended-tasks.ts';
 import type { Clock } from '../../redis/clock.ts';
-import type { ArchivedTask, Store } from '../../store.ts';
+import type { ArchivedTask, PutEnds, Store } from '../../store.ts';
 import { isEnd } from '../../task.ts';
 import { atMost } from '../at-most.ts';
 import type { Deferred } from '../deferred.ts';
@@ -48,30 +48,36 @@ export type StoreSinkDeps = {
 
 type Settings = { SWEEP_INTERVAL_MS: number; TASK_RETENTION_MS: number; ARCHIVE_EVENT_BYTES: number };
 
-/** Puts tasks, all at once if the store can. Gives those that it has now. */
-async function put(store: Store, log: Log, tasks: ArchivedTask[]): Promise<ArchivedTask[]> {
-  if (tasks.length === 0) return [];
+type Taken = PutEnds & { taken: ArchivedTask[] };
+
+/** Puts tasks, all at once if the store can. Gives those that it has now, and what it says of their ends. */
+async function put(store: Store, log: Log, tasks: ArchivedTask[]): Promise<Taken> {
+  const all: Taken = { taken: [], overtaken: [], replacing: [] };
+  if (tasks.length === 0) return all;
   try {
-    await inStore(() => store.tasks.put(tasks));
-    return tasks;
+    return { taken: tasks, ...(await inStore(() => store.tasks.put(tasks))) };
   } catch (error) {
     if (error instanceof StoreAway) throw error;
     const [task, ...others] = tasks;
     if (task && others.length === 0) {
       // It must not hold up all that come after it.
       log.error({ error, task_id: task.record.id }, 'the store refused a task, which stays in Redis for good');
-      return [];
+      return all;
     }
-    const taken: ArchivedTask[] = [];
-    for (const one of tasks) taken.push(...(await put(store, log, [one])));
-    return taken;
+    for (const one of tasks) {
+      const { taken, overtaken, replacing } = await put(store, log, [one]);
+      all.taken.push(...taken);
+      all.overtaken.push(...overtaken);
+      all.replacing.push(...replacing);
+    }
+    return all;
   }
 }
 
 /** What a part makes of ended tasks. When it breaks on them it gets each alone, and those that it breaks on fail. */
-async function tell(part: Part, tasks: ArchivedTask[]): Promise<Failure[]> {
+async function tell(part: Part, tasks: ArchivedTask[], replacing: ReadonlySet<string>): Promise<Failure[]> {
   try {
-    return (await part.ended?.(tasks)) ?? [];
+    return (await part.ended?.(tasks, replacing)) ?? [];
   } catch (error) {
     if (error instanceof StoreAway || isUnavailable(error)) throw error;
     const [task, ...others] = tasks;
@@ -79,7 +85,7 @@ async function tell(part: Part, tasks: ArchivedTask[]): Promise<Failure[]> {
       return [{ id: task.record.id, what: `the part ${part.name} broke on an ended task, and goes without it`, error }];
     }
     const failed: Failure[] = [];
-    for (const one of tasks) failed.push(...(await tell(part, [one])));
+    for (const one of tasks) failed.push(...(await tell(part, [one], replacing)));
     return failed;
   }
 }
@@ -92,10 +98,12 @@ function createBatches(deps: StoreSinkDeps, settings: Settings, outage: ReturnTy
   /** Archives the first of these ended tasks, as many as fit a batch. Gives how many that were, and which are deferred. */
   async function archive(partition: number, ids: string[]) {
     const { tasks, failures, count } = await loadBatch(deps, partition, ids, settings.ARCHIVE_EVENT_BYTES);
-    const taken = await put(store, log, tasks);
+    const { taken, overtaken, replacing } = await put(store, log, tasks);
     if (taken.length > 0) outage.over();
     const failed: Failure[] = [...failures];
-    for (const part of parts) failed.push(...(await tell(part, tasks)));
+    // What a later end has taken the place of changes nothing any more.
+    const standing = tasks.filter(({ record }) => !overtaken.includes(record.id));
+    for (const part of parts) failed.push(...(await tell(part, standing, new Set(replacing))));
     const later = await deferredTasks.defer(partition, failed);
     const kept = taken.map(({ record }) => record.id).filter((id) => !later.has(id));
     await clock.guard(() => retention.keep(partition, kept, settings.TASK_RETENTION_MS), { partition });

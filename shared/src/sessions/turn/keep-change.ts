@@ -33,10 +33,13 @@ export type KeepDeps = {
   log: Log;
 };
 
-/** Gives the tasks that the session is due for now. */
+/**
+ * Gives the tasks that the session is due for now. `replaces`: the task had ended before, and what that end changed may be there;
+ * its messages go, also when this end has none.
+ */
 export async function keepSessionChange(
   deps: KeepDeps,
-  task: { record: TaskRecord; input: string | null },
+  task: { record: TaskRecord; input: string | null; replaces?: boolean },
 ): Promise<FollowUp[]> {
   const { turns, sessionCache, log } = deps;
   const { record } = task;
@@ -44,8 +47,9 @@ export async function keepSessionChange(
   const input = task.input ?? (await deps.tasks.readInput(record.id));
   const found = sessionChangeOf(deps.catalog, { record, input });
   if (found === null) return [];
-  const { sessionId, change } = found;
-  const session = change && (await apply(deps, record, change));
+  const { sessionId, replaces = false } = { ...found, ...task };
+  const change = found.change ?? (replaces ? { sessionId, messages: [] } : null);
+  const session = change && (await apply(deps, record, change, replaces));
   if (change) {
     if (!(await sessionCache.changed(record.owner, sessionId))) {
       throw new TaskError('unavailable', 'Redis did not take the change of a session.');
@@ -62,12 +66,16 @@ export async function keepSessionChange(
 /** The session as it is now, or null when there is none. */
 async function apply(
   { store, clock }: KeepDeps,
-  { id, owner, endedAt }: TaskRecord,
+  { id, owner, attempt, endedAt }: TaskRecord,
   { sessionId, messages, tokens = 0, title, summary }: SessionChange,
+  replaces: boolean,
 ): Promise<Session | null> {
   const now = endedAt ?? clock.now();
   let session: Session | null = null;
-  if (messages) session = await store.messages.append(owner, sessionId, { id, messages, tokens, now });
+  if (messages) {
+    const turn = { id, messages, tokens, now, end: { attempt, at: now, replaces } };
+    session = await store.messages.append(owner, sessionId, turn);
+  }
   if (title !== undefined) session = await store.sessions.setTitle(owner, sessionId, title, 'model', now);
   if (summary) session = await store.sessions.setSummary(owner, sessionId, summary);
   return session;

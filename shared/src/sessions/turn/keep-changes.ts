@@ -17,9 +17,9 @@ export function createChangeKeeper(deps: KeepDeps & SubmitDeps) {
   const marked = { ...deps, store: sayingAway(deps.store) };
   const inTurn = atMost(AT_ONCE);
 
-  async function keep({ record, input }: ArchivedTask): Promise<Failure[]> {
+  async function keep({ record, input }: ArchivedTask, replaces: boolean): Promise<Failure[]> {
     try {
-      await submitFollowUps(deps, await clock.guard(() => keepSessionChange(marked, { record, input })));
+      await submitFollowUps(deps, await clock.guard(() => keepSessionChange(marked, { record, input, replaces })));
       return [];
     } catch (error) {
       if (error instanceof StoreAway) throw error;
@@ -27,15 +27,15 @@ export function createChangeKeeper(deps: KeepDeps & SubmitDeps) {
     }
   }
 
-  async function keepAll(tasks: ArchivedTask[]): Promise<Failure[]> {
+  async function keepAll(tasks: ArchivedTask[], replacing: ReadonlySet<string>): Promise<Failure[]> {
     const failures: Failure[] = [];
-    for (const task of tasks) failures.push(...(await keep(task)));
+    for (const task of tasks) failures.push(...(await keep(task, replacing.has(task.record.id))));
     return failures;
   }
 
-  return async (tasks: ArchivedTask[]): Promise<Failure[]> => {
+  return async (tasks: ArchivedTask[], replacing: ReadonlySet<string>): Promise<Failure[]> => {
     const sessions = Map.groupBy(tasks, ({ record }) => record.marks[SESSION] ?? '');
-    const kept = await Promise.allSettled(sessions.values().map((some) => inTurn(() => keepAll(some))));
+    const kept = await Promise.allSettled(sessions.values().map((some) => inTurn(() => keepAll(some, replacing))));
     const failures: Failure[] = [];
     for (const one of kept) {
       if (one.status === 'rejected') throw one.reason;

@@ -69,3 +69,17 @@ export async function unkeptTurns(
 
 /** The order of a conversation. */
 export const byId = (a: Message, b: Message) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+
+/** Without what an earlier end of these turns' tasks left in the store: it is about to be replaced by them. */
+export function withoutReplaced<Kept>(
+  kept: Kept[],
+  unkept: Message[],
+  of: (message: Kept) => { id: string; task: string | null },
+) {
+  const ids = new Set(unkept.map(({ id }) => id));
+  const tasks = new Set(unkept.flatMap(({ task }) => task?.id ?? []));
+  return kept.filter((message) => {
+    const { id, task } = of(message);
+    return ids.has(id) || task === null || !tasks.has(task);
+  });
+}

@@ -46,10 +46,10 @@ async function firstSpoken(messages: AsyncIterable<Message>, limit: number) {
   return first;
 }
 
-/** `turnOf`: the turn whose question is asked again, by a retry. */
+/** `task`: the one that asks. `turnOf`: the turn whose question is asked again, by a retry. */
 export function createSessionContext(
   deps: WindowDeps & { store: Store },
-  { owner, turnOf }: { owner: string; turnOf: string | null },
+  { owner, task, turnOf }: { owner: string; task: string; turnOf: string | null },
 ): SessionContext {
   const { store, sessionLimits: limits } = deps;
   const opened = new Map<string, Promise<{ window: Window; preferences: Preferences }>>();
@@ -78,7 +78,7 @@ export function createSessionContext(
     async window(sessionId, messages) {
       if (sessionId === undefined) return messages;
       const { window, preferences } = await open(sessionId);
-      const earlier = turnOf === null ? window : withoutTurn(window, turnOf);
+      const earlier = withoutTurn(window, task, turnOf);
       return [...(await fit(earlier, preferences, limits.contextTokens)), ...messages];
     },
 
@@ -106,9 +106,13 @@ export function createSessionContext(
   };
 }
 
-/** The model is asked anew: neither the question again, nor what came of it. */
-function withoutTurn(window: Window, turnOf: string): Window {
-  const isOfTurn = ({ id, task }: Message) => task !== null && (task.turnOf ?? turnOfMessage(id)) === turnOf;
+/**
+ * The model is asked anew: neither the question again, nor what came of it. Of this task itself there is something where it had
+ * ended, and Redis lost its end.
+ */
+function withoutTurn(window: Window, taskId: string, turnOf: string | null): Window {
+  const isOfTurn = ({ id, task }: Message) =>
+    task !== null && (task.id === taskId || (task.turnOf ?? turnOfMessage(id)) === turnOf);
   return { ...window, messages: window.messages.filter((message) => !isOfTurn(message)) };
 }
 

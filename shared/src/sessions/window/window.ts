@@ -9,7 +9,7 @@ import type { Tasks } from '../../record/tasks.ts';
 import type { Message, Window } from '../../session.ts';
 import type { Store } from '../../store.ts';
 import type { SessionCache } from '../cache.ts';
-import { byId, unkeptTurns } from '../turn/pending-messages.ts';
+import { byId, unkeptTurns, withoutReplaced } from '../turn/pending-messages.ts';
 import type { SessionTurns } from '../turn/turns.ts';
 import type { SessionLimits } from '../variables.ts';
 import { newestFirst } from './walk-messages.ts';
@@ -40,7 +40,8 @@ export async function readWindow(deps: WindowDeps, owner: string, sessionId: str
     if (kept === null) return null;
   }
   const ids = new Set(unkept.map(({ id }) => id));
-  const messages = [...kept.messages.filter(({ id }) => !ids.has(id)), ...unkept].sort(byId);
+  const standing = withoutReplaced(kept.messages, unkept, ({ id, task }) => ({ id, task: task?.id ?? null }));
+  const messages = [...standing.filter(({ id }) => !ids.has(id)), ...unkept].sort(byId);
   return { ...kept, messages: messages.slice(-limits.contextMessages) };
 }
 

@@ -8,6 +8,7 @@ import { collectionListsContract } from './collection-lists.ts';
 import { collectionsContract } from './collections.ts';
 import { deletionContract } from './deletion.ts';
 import { hostileContract } from './hostile.ts';
+import { laterEndsContract } from './later-ends.ts';
 import { messagesContract } from './messages.ts';
 import { notes } from './notes.ts';
 import type { Pair } from './samples.ts';
@@ -37,6 +38,7 @@ export function storeContract(name: string, open: () => Promise<Store>) {
     collectionListsContract(stores);
     storedNounContract(stores);
     messagesContract(stores);
+    laterEndsContract(stores);
     searchContract(stores);
     hostileContract(stores);
     test('a closed store may be closed again, and answers nothing any more', async () => {

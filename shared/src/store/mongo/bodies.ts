@@ -26,11 +26,24 @@ export async function unpack(packed: Packed): Promise<string> {
 /** About how much of a document it takes. */
 export const sizeOf = (packed: Packed) => Buffer.byteLength(packed);
 
+/** How bodies name the end of their task. */
+export const endName = ({ attempt = 0, ended_at = 0 }: { attempt?: number; ended_at?: number }) =>
+  `${attempt}-${ended_at}`;
+
+/** The keys of all bodies of one end of a task. */
+export const bodyKeys = (key: Key, end: string, pieces: Partial<Record<BodyKind, number>> = {}) =>
+  bodyKinds.flatMap((kind) => pieceKeys(key, end, kind, pieces[kind] ?? 0));
+
 /** The documents of a body; none for one that there is not. */
-export async function piecesOf({ owner, id }: Key, kind: BodyKind, text: string | null): Promise<BodyDocument[]> {
+export async function piecesOf(
+  { owner, id }: Key,
+  end: string,
+  kind: BodyKind,
+  text: string | null,
+): Promise<BodyDocument[]> {
   if (text === null) return [];
   const packed = await pack(text);
-  const key = (piece: number) => ({ owner, task_id: id, kind, piece });
+  const key = (piece: number) => ({ owner, task_id: id, end, kind, piece });
   if (typeof packed === 'string') return [{ _id: key(0), data: packed }];
   return Array.from({ length: Math.ceil(packed.length / PIECE_BYTES) }, (_, piece) => ({
     _id: key(piece),
@@ -38,18 +51,19 @@ export async function piecesOf({ owner, id }: Key, kind: BodyKind, text: string 
   }));
 }
 
-export const pieceKeys = ({ owner, id }: Key, kind: BodyKind, pieces: number): BodyDocument['_id'][] =>
-  Array.from({ length: pieces }, (_, piece) => ({ owner, task_id: id, kind, piece }));
+export const pieceKeys = ({ owner, id }: Key, end: string, kind: BodyKind, pieces: number): BodyDocument['_id'][] =>
+  Array.from({ length: pieces }, (_, piece) => ({ owner, task_id: id, end, kind, piece }));
 
 /** Null when there is none, or not all of it. */
 export async function readBody(
   { bodies, read }: Collections,
   key: Key,
+  end: string,
   kind: BodyKind,
   pieces: number,
 ): Promise<string | null> {
   if (pieces === 0) return null;
-  const found = await bodies.find({ _id: { $in: pieceKeys(key, kind, pieces) } }, read).toArray();
+  const found = await bodies.find({ _id: { $in: pieceKeys(key, end, kind, pieces) } }, read).toArray();
   if (found.length < pieces) return null;
   found.sort((a, b) => a._id.piece - b._id.piece);
   const parts = found.map(({ data }) => data);

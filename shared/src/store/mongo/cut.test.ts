@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { type Cut, mongoNetwork } from '../../../../scripts/testing/mongo-network.ts';
+import { mongoNetwork } from '../../../../scripts/testing/mongo-network.ts';
 import type { Store } from '../../store.ts';
 import { notes } from '../contract/notes.ts';
 import { someMessage, someOwner, someSession, someTask, T0 } from '../contract/samples.ts';
+import { createCuts } from './testing/cut-everywhere.ts';
 import { testDatabase, withoutMongo } from './testing/test-database.ts';
 
 /** As many counted messages as a session may remember. */
@@ -28,39 +29,7 @@ describe('what is cut off is whole once it is repeated', { skip: withoutMongo },
   });
   beforeEach(() => network.comeBack());
 
-  /**
-   * Runs `work` on a store of its own, and cuts it off there: what it then still waits for, it waits for in vain.
-   * Resolves with what the store said.
-   */
-  async function cutOff(at: Cut, work: (on: Store) => Promise<unknown>): Promise<unknown> {
-    const victim = open({ uri: network.uri });
-    // Connected, with its indexes, so that the cut is in the work.
-    await notes(victim).get('nobody', 'nothing');
-    const reached = network.cutAt(at);
-    const outcome = work(victim).catch((error: unknown) => error);
-    await Promise.race([reached, outcome]);
-    await victim.close();
-    return outcome;
-  }
-
-  /** Runs `work` on a store of its own that is cut at each command in turn, and `check` after each. */
-  async function cutEverywhere(scene: () => Promise<{ work(on: Store): Promise<unknown>; check(): Promise<void> }>) {
-    const whole = await scene();
-    await cutOff({ command: Number.POSITIVE_INFINITY, side: 'before' }, whole.work);
-    await whole.check();
-    const commands = [...network.commands];
-    for (const side of ['before', 'after'] satisfies Cut['side'][]) {
-      for (let command = 1; command <= commands.length; command++) {
-        const { work, check } = await scene();
-        network.comeBack();
-        const outcome = await cutOff({ command, side }, work);
-        assert.equal((outcome as { code?: string } | null)?.code, 'unavailable', `${side} ${commands[command - 1]}`);
-        assert.deepEqual(network.commands, commands.slice(0, command));
-        await check();
-      }
-    }
-    return commands;
-  }
+  const { cutOff, cutEverywhere } = createCuts(() => network, open);
 
   test('a turn is there once and counted once, wherever its writing was cut off', async () => {
     const commands = await cutEverywhere(async () => {

@@ -134,13 +134,15 @@ export function mongoMessages(call: Call, log: Log): MessageStore {
   }
 
   return {
-    async append(owner, sessionId, { messages, tokens, now }) {
+    async append(owner, sessionId, { messages, ...turn }) {
       const trigrams = turnTrigrams(messages.map(({ text }) => text));
       const documents = await Promise.all(
         messages.map((message, index) => documentOf(owner, sessionId, message, trigrams[index] ?? [])),
       );
-      const turn = { documents, tokens: number(tokens), now: number(now) };
-      const found = await call((db, signal) => appendTurn(db, signal, mine(owner, sessionId), turn));
+      const last = documents.at(-1);
+      if (last) last.tokens = number(turn.tokens);
+      const made = { ...turn, documents, now: number(turn.now) };
+      const found = await call((db, signal) => appendTurn(db, signal, mine(owner, sessionId), made));
       return found && sessionOf(found);
     },
 

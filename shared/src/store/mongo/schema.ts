@@ -11,8 +11,8 @@ import type { IndexValue } from '../../store.ts';
 /** A document by its owner and its own id. The order of the fields is part of its identity. */
 export type Key = { owner: string; id: string };
 export type MessageKey = { owner: string; session_id: string; id: string };
-/** `piece` counts from 0. */
-export type BodyKey = { owner: string; task_id: string; kind: BodyKind; piece: number };
+/** `end` says of which end of the task it is (endName); `piece` counts from 0. */
+export type BodyKey = { owner: string; task_id: string; end: string; kind: BodyKind; piece: number };
 export type BodyKind = 'input' | 'output' | 'events';
 /** A text as it is, or deflated. */
 export type Packed = string | Buffer;
@@ -39,7 +39,11 @@ export type SessionDocument = {
   /** The messages counted last, and how often the older of them were let go of (decision 16). */
   counted: string[];
   let_go: number;
+  /** Of tasks that ended again: the end whose turn stands, and, while an earlier turn goes, which messages no longer count. */
+  turn_ends?: TurnEnd[];
 };
+
+export type TurnEnd = { task: string; attempt: number; at: number; uncounted?: string[] };
 
 export type MessageDocument = {
   _id: MessageKey;
@@ -60,6 +64,8 @@ export type MessageDocument = {
   trigrams: string[];
   /** True once its session has let go of it; before that the session knows whether it was counted. */
   counted?: true;
+  /** What its turn counts for its session: of the last message of a turn. */
+  tokens?: number;
 };
 
 export type TaskDocument = {
@@ -70,12 +76,17 @@ export type TaskDocument = {
   type?: string;
   status?: string;
   created_at?: number;
+  attempt?: number;
   ended_at?: number;
   timeout_ms?: number;
   /** The record without its output. */
   record?: Packed;
   /** How many pieces each body has. */
   pieces?: Record<BodyKind, number>;
+  /** Its end has taken the place of an earlier one. */
+  replaced?: true;
+  /** The earlier one, while its bodies are there. */
+  former?: { end: string; pieces: Record<BodyKind, number> };
 };
 
 export type BodyDocument = { _id: BodyKey; data: Packed };

@@ -6,7 +6,7 @@ import type { LogEntry } from '../../event.ts';
 import type { Log } from '../../log.ts';
 import type { TaskStore } from '../../store.ts';
 import type { TaskRecord } from '../../task.ts';
-import { readBody, unpack } from './bodies.ts';
+import { endName, readBody, unpack } from './bodies.ts';
 import type { Call } from './client.ts';
 import { type BodyKind, keyOf, number, type TaskDocument, text } from './schema.ts';
 import { purgeTasks } from './tasks/purge.ts';
@@ -30,10 +30,12 @@ export function mongoTasks(call: Call, log: Log): TaskStore {
   ): Promise<{ task: Kept; body: string | null } | null> {
     if (!isKept(task)) return null;
     const pieces = task.pieces[kind];
-    const body = await call((db) => readBody(db, task._id, kind, pieces));
+    const body = await call((db) => readBody(db, task._id, endName(task), kind, pieces));
     if (body !== null || pieces === 0) return { task, body };
-    // It may be purged at this moment; else somebody took the body away.
-    return isKept(await find(task._id.owner, task._id.id)) ? { task, body } : null;
+    // It may be purged at this moment, or end anew; else somebody took the body away.
+    const now = await find(task._id.owner, task._id.id);
+    if (isKept(now) && endName(now) !== endName(task)) return withBody(now, kind);
+    return isKept(now) ? { task, body } : null;
   }
 
   return {

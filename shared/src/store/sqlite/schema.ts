@@ -38,7 +38,9 @@ const SCHEMA = `
 
   CREATE TABLE tasks (
     number INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
-    ended_at INTEGER NOT NULL, timeout_ms INTEGER NOT NULL, record TEXT NOT NULL);
+    attempt INTEGER NOT NULL, ended_at INTEGER NOT NULL, timeout_ms INTEGER NOT NULL,
+    -- Whether its end has taken the place of an earlier one.
+    replaced INTEGER NOT NULL DEFAULT 0, record TEXT NOT NULL);
   CREATE UNIQUE INDEX tasks_id ON tasks (owner, id);
   CREATE INDEX tasks_type ON tasks (owner, type, id);
   CREATE INDEX tasks_status ON tasks (owner, status, id);
@@ -68,9 +70,15 @@ const SCHEMA = `
   CREATE TABLE messages (
     place INTEGER PRIMARY KEY, session INTEGER NOT NULL, id TEXT NOT NULL, role TEXT NOT NULL, created_at INTEGER NOT NULL,
     model TEXT, usage TEXT, task TEXT, metadata TEXT NOT NULL,
+    -- What its turn counts for its session: of the last message that the turn added.
+    tokens INTEGER,
     -- Null when the content is a text: then this is that text.
     text TEXT, content TEXT NOT NULL);
   CREATE UNIQUE INDEX messages_id ON messages (session, id);
+  -- Of tasks that ended again: the end whose turn stands.
+  CREATE TABLE turn_ends (
+    session INTEGER NOT NULL, task TEXT NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (session, task)) WITHOUT ROWID;
   -- Of a message that is indexed in segments: the places of all but the first, which has the message's own.
   CREATE TABLE segments (place INTEGER PRIMARY KEY, message INTEGER NOT NULL);
   CREATE INDEX segments_message ON segments (message);

@@ -162,6 +162,7 @@ export function sqliteSessions(sql: Sql): Sync<SessionStore, 'delete'> {
       // Without this row nothing finds its messages any more; its place stays taken until they are gone.
       sql.run('INSERT INTO deletions (session, owner) VALUES (?, ?)', place, owner);
       sql.run('DELETE FROM title_trigrams WHERE rowid = ?', place);
+      sql.run('DELETE FROM turn_ends WHERE session = ?', place);
       sql.run('DELETE FROM sessions WHERE place = ?', place);
       sql.run('UPDATE owners SET sessions = sessions - 1 WHERE owner = ?', owner);
       return removeSome(sql, place) ? restLater(place) : true;

@@ -1,6 +1,6 @@
 /** Ended tasks in SQLite. */
 import type { LogEntry } from '../../event.ts';
-import type { TaskStore } from '../../store.ts';
+import { type ArchivedTask, compareEnds, type PutEnds, type TaskStore } from '../../store.ts';
 import type { TaskRecord } from '../../task.ts';
 import type { Sync } from './nouns.ts';
 import type { Row, Sql, SqlValue } from './schema.ts';
@@ -9,27 +9,71 @@ function recordOf(row: Row): TaskRecord {
   return { ...(JSON.parse(row.record as string) as TaskRecord), output: (row.output ?? null) as string | null };
 }
 
+const BODIES = ['task_outputs', 'task_inputs', 'task_events'];
+
+const endOf = ({ attempt, endedAt, createdAt }: TaskRecord) => ({ attempt, at: endedAt ?? createdAt });
+
+/** Of a record what its row holds. */
+function columnsOf({ record: { output: _output, ...record }, timeoutMs }: ArchivedTask): SqlValue[] {
+  const { attempt, at } = endOf({ ...record, output: null });
+  return [record.type, record.status, attempt, at, timeoutMs, JSON.stringify(record)];
+}
+
+/** Gives its row number; undefined when it is there, or was purged. */
+function insertTask(sql: Sql, task: ArchivedTask): number | undefined {
+  const { owner, id } = task.record;
+  const row = sql.get(
+    `INSERT INTO tasks (owner, id, type, status, attempt, ended_at, timeout_ms, record)
+     SELECT ?, ?, ?, ?, ?, ?, ?, ?
+     WHERE NOT EXISTS (SELECT 1 FROM purged_tasks WHERE owner = ? AND id = ?)
+     ON CONFLICT DO NOTHING RETURNING number`,
+    ...[owner, id, ...columnsOf(task), owner, id],
+  );
+  return row?.number as number | undefined;
+}
+
+/** One that is there: a later end takes the place of the one before. */
+function putAgain(sql: Sql, task: ArchivedTask, ends: PutEnds) {
+  const { owner, id } = task.record;
+  const known = sql.get('SELECT number, attempt, ended_at, replaced FROM tasks WHERE owner = ? AND id = ?', owner, id);
+  if (!known) return;
+  const stood = { attempt: known.attempt as number, at: known.ended_at as number };
+  const later = compareEnds(endOf(task.record), stood);
+  if (later < 0) ends.overtaken.push(id);
+  else if (later > 0 || known.replaced === 1) ends.replacing.push(id);
+  if (later <= 0) return;
+  const number = known.number as number;
+  sql.run(
+    `UPDATE tasks SET type = ?, status = ?, attempt = ?, ended_at = ?, timeout_ms = ?, record = ?, replaced = 1
+     WHERE number = ?`,
+    ...[...columnsOf(task), number],
+  );
+  removeBodies(sql, number);
+  putBodies(sql, number, task);
+}
+
+function putBodies(sql: Sql, number: number, { record: { output }, input, events }: ArchivedTask) {
+  if (output !== null) sql.run('INSERT INTO task_outputs (task, output) VALUES (?, ?)', number, output);
+  if (input !== null) sql.run('INSERT INTO task_inputs (task, input) VALUES (?, ?)', number, input);
+  if (events.length > 0) {
+    sql.run('INSERT INTO task_events (task, events) VALUES (?, ?)', number, JSON.stringify(events));
+  }
+}
+
+function removeBodies(sql: Sql, number: SqlValue) {
+  for (const table of BODIES) sql.run(`DELETE FROM ${table} WHERE task = ?`, number);
+}
+
 export function sqliteTasks(sql: Sql): Sync<TaskStore> {
   return {
     put(tasks) {
-      for (const { record, input, timeoutMs, events } of tasks) {
-        const { output, ...rest } = record;
-        const { owner, id, type, status, endedAt, createdAt } = record;
-        const row = sql.get(
-          `INSERT INTO tasks (owner, id, type, status, ended_at, timeout_ms, record)
-           SELECT ?, ?, ?, ?, ?, ?, ?
-           WHERE NOT EXISTS (SELECT 1 FROM purged_tasks WHERE owner = ? AND id = ?)
-           ON CONFLICT DO NOTHING RETURNING number`,
-          ...[owner, id, type, status, endedAt ?? createdAt, timeoutMs, JSON.stringify(rest), owner, id],
-        );
-        if (!row) continue;
-        const number = row.number as number;
-        if (output !== null) sql.run('INSERT INTO task_outputs (task, output) VALUES (?, ?)', number, output);
-        if (input !== null) sql.run('INSERT INTO task_inputs (task, input) VALUES (?, ?)', number, input);
-        if (events.length > 0) {
-          sql.run('INSERT INTO task_events (task, events) VALUES (?, ?)', number, JSON.stringify(events));
-        }
+      const ends: PutEnds = { overtaken: [], replacing: [] };
+      for (const task of tasks) {
+        const number = insertTask(sql, task);
+        if (number === undefined) putAgain(sql, task, ends);
+        else putBodies(sql, number, task);
       }
+      return ends;
     },
 
     read(owner, id, place) {
@@ -84,9 +128,7 @@ export function sqliteTasks(sql: Sql): Sync<TaskStore> {
       for (const { number = null, owner = null, id = null } of tasks) {
         sql.run('INSERT INTO purged_tasks (owner, id) VALUES (?, ?) ON CONFLICT DO NOTHING', owner, id);
         sql.run('DELETE FROM tasks WHERE number = ?', number);
-        for (const table of ['task_outputs', 'task_inputs', 'task_events']) {
-          sql.run(`DELETE FROM ${table} WHERE task = ?`, number);
-        }
+        removeBodies(sql, number);
       }
       return tasks.length;
     },
