@@ -82,13 +82,13 @@ test('behind a flood that waits already, another owner’s writes are the first 
   await store.close();
 });
 
-test('an owner has a thousand writes that wait; one more is refused, and another owner’s is not', async () => {
+test('an owner has two thousand writes that wait; one more is refused, and another owner’s is not', async () => {
   const file = someFile();
   const store = await started(open(file));
   const [flooding, quiet] = [someOwner(), someOwner()];
   await notes(store).put(quiet, 'n', '0');
   const holder = holdStoreFile(file);
-  const writes = Array.from({ length: 1_000 }, (_, i) => notes(store).put(flooding, `n${i}`, '1'));
+  const writes = Array.from({ length: 2_000 }, (_, i) => notes(store).put(flooding, `n${i}`, '1'));
   await assert.rejects(notes(store).put(flooding, 'more', '1'), { code: 'rate_limited', retryAfterMs: 1_000 });
   const other = notes(store).put(quiet, 'n', '1');
   holder.exec('ROLLBACK');

@@ -19,7 +19,7 @@ const BUSY_PART = 0.8;
 const CLOSE_MS = 1_000;
 /** Calls that a thread may have before it, also those that nobody waits for any more; and those of one owner that wait. */
 const MAX_CALLS = 10_000;
-const MAX_OWNER_CALLS = 1_000;
+const MAX_OWNER_CALLS = 2_000;
 
 const away = (message: string, cause?: unknown) =>
   new TaskError('unavailable', message, { retryAfterMs: RETRY_AFTER_MS, ...(cause === undefined ? {} : { cause }) });
