@@ -123,7 +123,7 @@ export const lineOf = (text: string, at: number) => text.slice(0, at).split('\n'
 const texts: { rule: string; place: RegExp; text: RegExp; why: string }[] = [
   {
     rule: 'nameless',
-    place: shared('((tasks|record|queue|live|outbox)/|(job-type|task|event|context|part)\\.ts$)'),
+    place: shared('((tasks|record|queue|live|outbox)/|(job-type|task|event|errors|context|part)\\.ts$)'),
     text: /session|agent|retriev/i,
     why: 'the kernel names no feature',
   },

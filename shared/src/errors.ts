@@ -91,9 +91,6 @@ export class TaskError extends Error {
   }
 }
 
-/** Of a session that is not there, or another one's. */
-export const noSession = () => new TaskError('not_found', 'There is no such session.');
-
 /** Whether an error says that something is away, so that the same may succeed later. */
 export const isUnavailable = (error: unknown): error is TaskError =>
   error instanceof TaskError && error.code === 'unavailable';

@@ -4,6 +4,7 @@
  */
 import { customAlphabet } from 'nanoid';
 import { z } from 'zod';
+import { TaskError } from './errors.ts';
 import type { EndStatus, TaskRecord } from './task.ts';
 import { makeTimeId, TASK_ID_LENGTH, timeIdPattern, withTime } from './task-id.ts';
 
@@ -89,6 +90,9 @@ export type SessionChange = {
   title?: string;
   summary?: Summary;
 };
+
+/** Of a session that is not there, or another one's. */
+export const noSession = () => new TaskError('not_found', 'There is no such session.');
 
 const INDEX_LENGTH = 3;
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

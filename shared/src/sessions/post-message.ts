@@ -3,10 +3,10 @@
  * before the store is written to: a repeat writes the same message again, which the store passes over.
  */
 
-import { noSession, TaskError } from '../errors.ts';
+import { TaskError } from '../errors.ts';
 import type { Claims } from '../redis/claims.ts';
 import type { Clock } from '../redis/clock.ts';
-import { isSessionId, type Message, makeMessageId, type Session } from '../session.ts';
+import { isSessionId, type Message, makeMessageId, noSession, type Session } from '../session.ts';
 import type { Store } from '../store.ts';
 import { canonicalJson, sha256 } from '../task-id.ts';
 import type { SessionCache } from './cache.ts';

@@ -3,11 +3,11 @@
  * does not have yet, so that an answer is there as soon as its task is done.
  */
 
-import { isUnavailable, noSession } from '../errors.ts';
+import { isUnavailable } from '../errors.ts';
 import type { Catalog } from '../job-type.ts';
 import type { Tasks } from '../record/tasks.ts';
 import type { Clock } from '../redis/clock.ts';
-import { isSessionId, type Message, type Session } from '../session.ts';
+import { isSessionId, type Message, noSession, type Session } from '../session.ts';
 import type { Store } from '../store.ts';
 import type { SessionCache } from './cache.ts';
 import { unkeptMessages, withoutReplaced } from './turn/pending-messages.ts';

@@ -1,6 +1,5 @@
 /** `DELETE /api/chat/sessions/<id>`. */
-import { noSession } from '@beanline/shared/errors.ts';
-import { isSessionId } from '@beanline/shared/session.ts';
+import { isSessionId, noSession } from '@beanline/shared/session.ts';
 import type { Api } from '../../http/context.ts';
 import { reply } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';

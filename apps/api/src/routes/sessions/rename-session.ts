@@ -1,6 +1,5 @@
 /** `PATCH /api/chat/sessions/<id>/title`. */
-import { noSession } from '@beanline/shared/errors.ts';
-import { isSessionId } from '@beanline/shared/session.ts';
+import { isSessionId, noSession } from '@beanline/shared/session.ts';
 import { invalid, parseFields } from '../../http/bad-fields.ts';
 import { readJsonIfAny } from '../../http/body.ts';
 import type { Api } from '../../http/context.ts';
