@@ -61,7 +61,7 @@ async function askPart({ clock, log }: RunDeps, part: Part, task: TakenTask): Pr
 async function holdBack(deps: RunDeps, id: string, type: JobType, nonce: string): Promise<After | undefined> {
   const { tasks, parts, clock } = deps;
   let wait: Wait | null = null;
-  for (const part of parts) {
+  for (const part of parts.filter(({ hold }) => hold)) {
     const asked = await askPart(deps, part, { id, type });
     if (!asked) continue;
     const now = clock.now();

@@ -106,7 +106,7 @@ function partialOf(type: JobType, text: string, { llm }: Context, log: Log): str
 
 /** The attempt is over: no part can change that any more, and none may hold up the next task. */
 async function leave(parts: readonly Part[], attempt: Attempt, outcome: Ended, log: Log): Promise<void> {
-  for (const part of parts) {
+  for (const part of parts.filter(({ left }) => left)) {
     await inTime(LEAVE_MS, async () => part.left?.(attempt, outcome)).catch((error: unknown) => {
       log.warn({ error, part: part.name }, 'a part could not give back what the attempt had of it');
     });
