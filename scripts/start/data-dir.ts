@@ -15,13 +15,16 @@ export type HeldDir = {
   release: () => void;
 };
 
+/** What is mended by owning the folder. */
+const OF_RIGHTS = ['EACCES', 'EPERM', 'ERR_SQLITE_ERROR'];
+
 function notWritable(dir: string, error: unknown): ConfigError {
   const path = resolve(dir);
-  const mend = `sudo mkdir -p ${path} && sudo chown -R "$(id -un)" ${path}`;
-  const why = (error as Error).message;
-  return new ConfigError([
-    `DATA_DIR: ${path} cannot be written: ${why}. Run: ${mend}, or choose another: DATA_DIR=~/.beanline npm start`,
-  ]);
+  const { message, code = '' } = error as NodeJS.ErrnoException;
+  const own = `Run: sudo mkdir -p ${path} && sudo chown -R "$(id -un)" ${path}`;
+  const another = 'choose another: DATA_DIR=~/.beanline npm start';
+  const mend = OF_RIGHTS.includes(code) ? `${own}, or ${another}` : `Please ${another}`;
+  return new ConfigError([`DATA_DIR: ${path} cannot be written: ${message}. ${mend}`]);
 }
 
 /** Not `recursive`: below /proc Node's own never comes back. */

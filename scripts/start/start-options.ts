@@ -34,7 +34,7 @@ function parse(argv: string[], env: NodeJS.ProcessEnv) {
       options: { runners: { type: 'string' }, port: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
     });
   } catch (error) {
-    throw new ConfigError([`${(error as Error).message}. ${HINT}`.replace('..', '.')]);
+    throw new ConfigError([`${(error as Error).message.replace(/\.$/, '')}. ${HINT}`]);
   }
 }
 

@@ -145,11 +145,13 @@ test('a data directory that cannot be written is told with its variable, the rea
     [join(file, 'below'), 'it is no folder'],
     ['/proc/beanline/below', 'ENOENT'],
     [join(closed, 'below'), 'EACCES'],
+    [closed, 'unable to open database file'],
   ] as const) {
-    const start = run([START], { DATA_DIR: dir }, process.execPath, why === 'EACCES' ? nobody : {});
+    const start = run([START], { DATA_DIR: dir }, process.execPath, dir.startsWith(closed) ? nobody : {});
     assert.equal(await start.exitCode(), 78);
     assert.ok(start.output().includes(`DATA_DIR: ${dir} cannot be written: ${why}`), start.output());
-    assert.ok(start.output().includes(`sudo mkdir -p ${dir} && sudo chown -R`), start.output());
+    assert.match(start.output(), /choose another: DATA_DIR=~\/\.beanline npm start$/m);
+    assert.equal(start.output().includes(`sudo mkdir -p ${dir} && sudo chown -R`), dir.startsWith(closed));
     assert.doesNotMatch(start.output(), /\n\s+at /);
   }
 });
