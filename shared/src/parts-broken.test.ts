@@ -37,6 +37,19 @@ test('a task that is held back until no time, or for ever, is looked at again wi
   }
 });
 
+test('a runner that has lost a task, or stops, while a part holds it back begins no attempt', async (t) => {
+  const stop = new AbortController();
+  const hold = async () => {
+    stop.abort();
+    return null;
+  };
+  const { take, read, deps } = await setup(t, { parts: [part({ hold })] });
+  const before = deps.clock.now();
+  const { until: at = 0 } = await take(undefined, stop.signal);
+  assert.ok(at >= before + 1_000);
+  assert.deepEqual([(await read()).status, (await read()).attempt], ['queued', 0]);
+});
+
 test('what a part throws instead of a context is the error of the attempt, and its slot is free', async (t) => {
   const { run } = await setup(t, { parts: [part({ context: throwsAtOnce })] });
   const { status, failures, attempt } = await run();

@@ -22,7 +22,8 @@ const UNKNOWN_TYPE_MS = 5_000;
 
 export async function runTask(
   deps: RunDeps,
-  job: { taskId: string; type: string; signal: AbortSignal; fence: string },
+  /** `begun` is called when an attempt has begun: from then on the record bears the fence. */
+  job: { taskId: string; type: string; signal: AbortSignal; fence: string; begun?: () => void },
 ): Promise<After> {
   const { tasks, clock, worker } = deps;
   const type = deps.catalog.get(job.type);
@@ -30,6 +31,8 @@ export async function runTask(
   const { fence } = job;
   const held = await holdBack(deps, job.taskId, type, fence);
   if (held) return held;
+  // The runner stops, or has lost the job meanwhile.
+  if (job.signal.aborted) return { until: clock.now() + HAND_BACK_MS };
 
   const begun = await tasks.begin(job.taskId, {
     fence,
@@ -44,6 +47,7 @@ export async function runTask(
   if (begun.verdict === 'later') {
     return { until: Math.max(begun.until, clock.now() + HAND_BACK_MS), dueAt: begun.until };
   }
+  job.begun?.();
   return runAttempt(deps, type, { id: job.taskId, attempt: begun.attempt, fence }, begun, job.signal);
 }
 

@@ -7,8 +7,8 @@ import type { RunnerDeps } from '@beanline/shared/deps.ts';
 
 const CHECK_MS = 1_000;
 
-/** `strange` counts checks that found the task in other hands. */
-type Held = { fence: string; strange: number; checking: boolean };
+/** `strange` counts checks that found the task in other hands, since its attempt here has begun. */
+type Held = { fence: string; begun: boolean; strange: number; checking: boolean };
 
 /** `stopTask` is called with each task that is to stop here. */
 export function watchAttempts(
@@ -21,7 +21,8 @@ export function watchAttempts(
     attempt.checking = true;
     try {
       const [state] = await tasks.states([id]);
-      if (held.get(id) !== attempt || !state) return;
+      // A part may take its time until the attempt begins; until then the task is nobody's, or that of one that was lost.
+      if (held.get(id) !== attempt || !state || !attempt.begun) return;
       const ours = state.status === 'in_progress' && state.fence === attempt.fence;
       if (ours && state.cancelled) stopTask(id, 'cancelled');
       // Once may be an attempt that is just beginning or ending.
@@ -45,12 +46,17 @@ export function watchAttempts(
   return {
     check,
 
-    /** Holds a task for as long as `run` takes, which is given the fence of its attempt. */
-    async hold<T>(taskId: string, run: (fence: string) => Promise<T>): Promise<T> {
-      const entry: Held = { fence: crypto.randomUUID(), strange: 0, checking: false };
+    /** Holds a task for as long as `run` takes, which is given the fence of its attempt, and says when that has begun. */
+    async hold<T>(taskId: string, run: (held: { fence: string; begun: () => void }) => Promise<T>): Promise<T> {
+      const entry: Held = { fence: crypto.randomUUID(), begun: false, strange: 0, checking: false };
       held.set(taskId, entry);
       try {
-        return await run(entry.fence);
+        return await run({
+          fence: entry.fence,
+          begun() {
+            entry.begun = true;
+          },
+        });
       } finally {
         if (held.get(taskId) === entry) held.delete(taskId);
       }

@@ -45,7 +45,7 @@ export async function startRunner(deps: RunnerDeps, config: Environment) {
       async run(taskId, signal) {
         const until = type.background ? await background.stepsBackUntil(taskId) : null;
         if (until !== null) return { until };
-        return attempts.hold(taskId, (fence) => runTask(deps, { taskId, type: name, signal, fence }));
+        return attempts.hold(taskId, (held) => runTask(deps, { taskId, type: name, signal, ...held }));
       },
     });
   });
