@@ -6,7 +6,7 @@ import { withParts } from '../parts.ts';
 import { someMessage, someSession, T0 } from '../store/contract/samples.ts';
 import { type SubmitRequest, submitTask } from '../tasks/submit-task.ts';
 import { createSessionKeys } from './keys.ts';
-import { readKeptWindow } from './window/window.ts';
+import { readStoredWindow } from './window/window.ts';
 
 const base = taskRelay();
 const OWNER = 'anna';
@@ -113,7 +113,7 @@ test('a window of large messages is what 12 MB hold, the newest, and not all of 
     return messages;
   };
   const store = { ...deps.store, messages: { ...deps.store.messages, page } };
-  const window = await readKeptWindow({ ...deps, store }, OWNER, session.id);
+  const window = await readStoredWindow({ ...deps, store }, OWNER, session.id);
   assert.deepEqual(
     window?.messages.map(({ text }) => text.length),
     [5 * MB, 5 * MB, 5 * MB, 10, 10],

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { type Message, makeMessageId, makeSessionId } from '../session.ts';
 import { sqliteStore } from '../store/sqlite/store.ts';
 import type { Store } from '../store.ts';
-import { loadSession, withUnkept } from './read-session.ts';
+import { loadSession, withPending } from './read-session.ts';
 import { messageJson } from './view.ts';
 
 /** Messages by their ids, one letter each: ids sort as a conversation goes. */
@@ -24,7 +24,7 @@ const message = (id: string): Message => ({
 const all = (ids: string) => [...ids].map(message);
 
 /** The store's page (`…` before it: there are older ones), what it lacks, what was asked for, and what the reader gets. */
-const TABLE: [kept: string, unkept: string, limit: number, before: string | null, page: string, added: string][] = [
+const TABLE: [stored: string, pending: string, limit: number, before: string | null, page: string, added: string][] = [
   ['', '', 5, null, '', ''],
   ['abc', '', 5, null, 'abc', ''],
   ['', 'ab', 5, null, 'ab', 'ab'],
@@ -43,10 +43,10 @@ const TABLE: [kept: string, unkept: string, limit: number, before: string | null
   ['…b', 'ac', 3, 'd', '…bc', 'c'],
 ];
 
-for (const [kept, unkept, limit, before, page, added] of TABLE) {
-  test(`the store has "${kept}", ended tasks said "${unkept}": ${limit} before ${before ?? 'now'} are "${page}"`, () => {
-    const messages = all(kept.replace('…', '')).map(messageJson);
-    const got = withUnkept({ messages, more: kept.startsWith('…') }, all(unkept), { limit, before });
+for (const [stored, pending, limit, before, page, added] of TABLE) {
+  test(`the store has "${stored}", ended tasks said "${pending}": ${limit} before ${before ?? 'now'} are "${page}"`, () => {
+    const messages = all(stored.replace('…', '')).map(messageJson);
+    const got = withPending({ messages, more: stored.startsWith('…') }, all(pending), { limit, before });
     const ids = got.page.messages.map(({ message_id }) => message_id).join('');
     assert.equal(`${got.page.more ? '…' : ''}${ids}`, page);
     assert.equal(got.added.map(({ id }) => id).join(''), added);

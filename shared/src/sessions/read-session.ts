@@ -10,7 +10,7 @@ import type { Clock } from '../redis/clock.ts';
 import { isSessionId, type Message, noSession, type Session } from '../session.ts';
 import type { Store } from '../store.ts';
 import type { SessionCache } from './cache.ts';
-import { unkeptMessages, withoutReplaced } from './turn/pending-messages.ts';
+import { pendingTurns, withoutReplaced } from './turn/pending-messages.ts';
 import type { SessionTurns } from './turn/turns.ts';
 import { type MessageView, messageJson } from './view.ts';
 import { newestFirst } from './window/walk-messages.ts';
@@ -26,7 +26,7 @@ const MAX_TRIES = 5;
 /** Oldest first. `more`: there are older ones. */
 export type MessagePage = { messages: MessageView[]; more: boolean };
 type Asked = { limit: number; before: string | null };
-type Kept = MessagePage & { session: Session };
+type Stored = MessagePage & { session: Session };
 
 type SessionReads = {
   store: Store;
@@ -45,11 +45,11 @@ export async function readSession(
 ): Promise<{ session: Session; page: MessagePage; hit: boolean }> {
   if (!isSessionId(id)) throw noSession();
   // First: what moves from there to the store meanwhile is then seen twice, and not never.
-  const unkept = await pendingIfAny(deps, owner, id);
+  const pending = await pendingIfAny(deps, owner, id);
   const { json, hit } = await deps.sessionCache.read(owner, id, () => loadSession(deps, owner, id));
   if (json === null) throw noSession();
-  const { session, ...kept }: Kept = JSON.parse(json);
-  const { page, added, replaced } = withUnkept(kept, unkept, { limit: NEWEST_MESSAGES, before: null });
+  const { session, ...stored }: Stored = JSON.parse(json);
+  const { page, added, replaced } = withPending(stored, pending, { limit: NEWEST_MESSAGES, before: null });
   return { session: grown(session, added, replaced), page, hit };
 }
 
@@ -66,11 +66,11 @@ export async function readMessages(
     return { page: { messages, more: page.more || messages.length < page.messages.length }, hit };
   }
   if (!isSessionId(id)) throw noSession();
-  const unkept = await pendingIfAny(deps, owner, id);
-  const kept = await loadPage(deps, owner, id, asked);
+  const pending = await pendingIfAny(deps, owner, id);
+  const stored = await loadPage(deps, owner, id, asked);
   // The session of messages that were found is the owner's.
-  if (kept.messages.length === 0 && !(await deps.store.sessions.read(owner, id))) throw noSession();
-  return { page: withUnkept(kept, unkept, asked).page, hit: false };
+  if (stored.messages.length === 0 && !(await deps.store.sessions.read(owner, id))) throw noSession();
+  return { page: withPending(stored, pending, asked).page, hit: false };
 }
 
 /** From the store alone, as JSON text: its numbers and its messages of one moment, though a writer may come between the reads. */
@@ -84,7 +84,7 @@ export async function loadSession(deps: { store: Store }, owner: string, id: str
     if (after.messageCount === session.messageCount || tries === MAX_TRIES) {
       // Writers who never rest: of a session that is read whole, what was read is the count of that moment.
       const messageCount = page.more ? after.messageCount : page.messages.length;
-      return JSON.stringify({ session: { ...after, messageCount }, ...page } satisfies Kept);
+      return JSON.stringify({ session: { ...after, messageCount }, ...page } satisfies Stored);
     }
     session = after;
   }
@@ -111,7 +111,7 @@ async function loadPage(
 /** Without Redis nobody knows of them; what the store has is read all the same. */
 async function pendingIfAny(deps: SessionReads, owner: string, id: string): Promise<Message[]> {
   return deps.clock
-    .guard(() => unkeptMessages(deps, owner, id))
+    .guard(async () => (await pendingTurns(deps, owner, id, Number.POSITIVE_INFINITY)).messages)
     .catch((error: unknown) => {
       if (isUnavailable(error)) return [];
       throw error;
@@ -122,16 +122,16 @@ async function pendingIfAny(deps: SessionReads, owner: string, id: string): Prom
  * A page of the store joined with messages that the store may not have: what it gives, which of them are new, and which of the
  * store's they are about to replace.
  */
-export function withUnkept(
-  { messages: kept, more }: MessagePage,
-  unkept: Message[],
+export function withPending(
+  { messages: stored, more }: MessagePage,
+  pending: Message[],
   { limit, before }: Asked,
 ): { page: MessagePage; added: Message[]; replaced: MessageView[] } {
-  const messages = withoutReplaced(kept, unkept, ({ message_id, task_id }) => ({ id: message_id, task: task_id }));
-  const replaced = kept.filter((message) => !messages.includes(message));
+  const messages = withoutReplaced(stored, pending, ({ message_id, task_id }) => ({ id: message_id, task: task_id }));
+  const replaced = stored.filter((message) => !messages.includes(message));
   const known = new Set(messages.map(({ message_id }) => message_id));
   const from = more ? (messages[0]?.message_id ?? '') : '';
-  const added = unkept.filter(({ id }) => !known.has(id) && id > from && (before === null || id < before));
+  const added = pending.filter(({ id }) => !known.has(id) && id > from && (before === null || id < before));
   if (added.length === 0) return { page: { messages, more }, added, replaced };
   const all = [...messages, ...added.map(messageJson)].sort((a, b) => (a.message_id < b.message_id ? -1 : 1));
   return { page: { messages: all.slice(-limit), more: more || all.length > limit }, added, replaced };

@@ -15,7 +15,7 @@ import type { TaskRecord } from '../../task.ts';
 import type { SessionCache } from '../cache.ts';
 import { ownsSession } from '../owner.ts';
 import type { SessionLimits } from '../variables.ts';
-import { readKeptWindow } from '../window/window.ts';
+import { readStoredWindow } from '../window/window.ts';
 import { sessionChangeOf } from './change.ts';
 import type { SessionTurns } from './turns.ts';
 
@@ -56,7 +56,7 @@ export async function keepSessionChange(
     }
     // The next message finds its window there, also when the store goes away meanwhile.
     if (session) {
-      await Promise.all([readKeptWindow(deps, record.owner, sessionId), ownsSession(deps, record.owner, sessionId)]);
+      await Promise.all([readStoredWindow(deps, record.owner, sessionId), ownsSession(deps, record.owner, sessionId)]);
     } else log.info({ task_id: record.id, session_id: sessionId }, 'the session of a task is gone');
   }
   await turns.remove(sessionId, [record.id]);

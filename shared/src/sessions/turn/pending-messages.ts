@@ -19,18 +19,11 @@ const MAX_CHARS = 16 * 1024 * 1024;
 
 type Reads = { turns: SessionTurns; tasks: Tasks; catalog: Catalog };
 
-/** The newest of them, `limit` or a turn more, oldest first. */
-export async function unkeptMessages(
-  deps: Reads,
-  owner: string,
-  sessionId: string,
-  limit = Number.POSITIVE_INFINITY,
-): Promise<Message[]> {
-  return (await unkeptTurns(deps, owner, sessionId, limit)).messages;
-}
-
-/** `archived`: turns that have left Redis since they began, so the store has them and what was read of it before may not. Throws `unavailable` while Redis refuses. */
-export async function unkeptTurns(
+/**
+ * The newest of them, `limit` or a turn more, oldest first. `archived`: turns that have left Redis since they began: the store has
+ * them, and what was read of it before may lack them. Throws `unavailable` while Redis refuses.
+ */
+export async function pendingTurns(
   { turns, tasks, catalog }: Reads,
   owner: string,
   sessionId: string,
@@ -73,11 +66,11 @@ export const byId = (a: Message, b: Message) => (a.id < b.id ? -1 : a.id > b.id 
 /** Without what an earlier end of these turns' tasks left in the store: it is about to be replaced by them. */
 export function withoutReplaced<Kept>(
   kept: Kept[],
-  unkept: Message[],
+  pending: Message[],
   of: (message: Kept) => { id: string; task: string | null },
 ) {
-  const ids = new Set(unkept.map(({ id }) => id));
-  const tasks = new Set(unkept.flatMap(({ task }) => task?.id ?? []));
+  const ids = new Set(pending.map(({ id }) => id));
+  const tasks = new Set(pending.flatMap(({ task }) => task?.id ?? []));
   return kept.filter((message) => {
     const { id, task } = of(message);
     return ids.has(id) || task === null || !tasks.has(task);

@@ -9,7 +9,7 @@ import type { Tasks } from '../../record/tasks.ts';
 import type { Message, Window } from '../../session.ts';
 import type { Store } from '../../store.ts';
 import type { SessionCache } from '../cache.ts';
-import { byId, unkeptTurns, withoutReplaced } from '../turn/pending-messages.ts';
+import { byId, pendingTurns, withoutReplaced } from '../turn/pending-messages.ts';
 import type { SessionTurns } from '../turn/turns.ts';
 import type { SessionLimits } from '../variables.ts';
 import { newestFirst } from './walk-messages.ts';
@@ -29,24 +29,24 @@ export type WindowDeps = {
 /** Of its owner, else null. Throws `unavailable` when neither the cache nor the store knows. */
 export async function readWindow(deps: WindowDeps, owner: string, sessionId: string): Promise<Window | null> {
   const { turns, sessionCache, sessionLimits: limits } = deps;
-  const { messages: unkept, archived } = await unkeptTurns(deps, owner, sessionId, limits.contextMessages);
-  let kept = await readKeptWindow(deps, owner, sessionId);
+  const { messages: pending, archived } = await pendingTurns(deps, owner, sessionId, limits.contextMessages);
+  let stored = await readStoredWindow(deps, owner, sessionId);
   // Another one's turns look as if they were gone.
-  if (kept === null) return null;
+  if (stored === null) return null;
   if (archived.length > 0) {
     // Kept by a relay that could not say so any more. What was cached before may lack it.
     if (await sessionCache.dropWindow(sessionId)) await turns.remove(sessionId, archived);
-    kept = await readKeptWindow(deps, owner, sessionId);
-    if (kept === null) return null;
+    stored = await readStoredWindow(deps, owner, sessionId);
+    if (stored === null) return null;
   }
-  const ids = new Set(unkept.map(({ id }) => id));
-  const standing = withoutReplaced(kept.messages, unkept, ({ id, task }) => ({ id, task: task?.id ?? null }));
-  const messages = [...standing.filter(({ id }) => !ids.has(id)), ...unkept].sort(byId);
-  return { ...kept, messages: messages.slice(-limits.contextMessages) };
+  const ids = new Set(pending.map(({ id }) => id));
+  const standing = withoutReplaced(stored.messages, pending, ({ id, task }) => ({ id, task: task?.id ?? null }));
+  const messages = [...standing.filter(({ id }) => !ids.has(id)), ...pending].sort(byId);
+  return { ...stored, messages: messages.slice(-limits.contextMessages) };
 }
 
 /** What the store has of it, cached or loaded. */
-export async function readKeptWindow(
+export async function readStoredWindow(
   { store, sessionCache, sessionLimits: limits }: Pick<WindowDeps, 'store' | 'sessionCache' | 'sessionLimits'>,
   owner: string,
   sessionId: string,
