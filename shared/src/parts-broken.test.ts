@@ -13,6 +13,15 @@ const throwsAtOnce = () => {
   throw undefined;
 };
 
+test('marks may have any name, and what would be too much for a record makes no task', async (t) => {
+  let mark = { ['__proto__']: 'a', '': '', 'a b\n': '한글 "\\' };
+  const { read, submit, redis, keys } = await setup(t, { parts: [part({ admit: async () => mark })] });
+  assert.deepEqual(Object.entries((await read()).marks), Object.entries(mark));
+  mark = { ...mark, '': 'x'.repeat(20_000) };
+  await assert.rejects(submit(), /20\d+ bytes/);
+  assert.equal(await redis.zcard(keys.owner(0, 'anna')), 1);
+});
+
 test('a part that cannot say whether a task may run is asked again, and nothing is spent', async (t) => {
   for (const hold of [throwsAtOnce, async () => throwsAtOnce(), never]) {
     const { take, read, deps } = await setup(t, { parts: [part({ hold })] });

@@ -49,6 +49,8 @@ export type Submitted =
 /** How much longer than a silent Redis is waited for a create may take to reach it, for each MB of input. */
 const CREATE_MS_PER_MB = 100;
 const WITHDRAW_RETRY_MS = 250;
+/** Of all marks of a task: lists and runners read them with the record. */
+const MAX_MARKS_BYTES = 16_384;
 
 /** Throws `queue_full`, `idempotency_conflict`, `unavailable` or what a part refuses it by; then nothing was accepted. */
 export async function submitTask(deps: SubmitDeps, request: SubmitRequest): Promise<Submitted> {
@@ -138,11 +140,14 @@ async function admit(
   keyHash: string | undefined,
 ): Promise<Marks> {
   try {
-    const marks: Record<string, string> = {};
+    const marks: [string, string][] = [];
     for (const part of parts) {
-      if (part.admit) Object.assign(marks, await part.admit({ owner, type, input: value, inputPath }, retryOf));
+      if (!part.admit) continue;
+      marks.push(...Object.entries(await part.admit({ owner, type, input: value, inputPath }, retryOf)));
     }
-    return marks;
+    const bytes = marks.reduce((sum, [name, mark]) => sum + Buffer.byteLength(name) + Buffer.byteLength(mark), 0);
+    if (bytes > MAX_MARKS_BYTES) throw new Error(`The parts give a task marks of ${bytes} bytes.`);
+    return Object.fromEntries(marks);
   } catch (error) {
     if (keyHash !== undefined && (await clock.guard(() => tasks.hasIdempotencyKey(keyHash)))) return {};
     throw error;
