@@ -19,6 +19,8 @@ export type ArchivedTask = {
   timeoutMs: number;
   /** The event log; an entry whose `prev` is not the entry before it follows events that were cut. */
   events: LogEntry[];
+  /** Hashes of the Idempotency-Key (with its owner) that made it, and of what that asked for. */
+  idempotency?: { hash: string; fingerprint: string };
 };
 
 /** Tasks whose end is not the one that stands, and tasks whose end has taken the place of another one, by id. */
@@ -35,6 +37,8 @@ export type TaskStore = {
   /** To make another task of it. */
   readRequest(owner: string, id: string): Promise<{ input: string | null; timeoutMs: number } | null>;
   readEvents(owner: string, id: string): Promise<LogEntry[] | null>;
+  /** The task that an Idempotency-Key (its hash) has made, the newest; null when there is none that can be read. */
+  findByKey(owner: string, hash: string): Promise<{ id: string; fingerprint: string } | null>;
   /** Newest first, by id, without outputs; ids below `before`. */
   list(
     owner: string,

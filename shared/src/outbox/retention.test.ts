@@ -21,7 +21,7 @@ function setup(t: TestContext) {
   };
 }
 
-test('an ended task is kept for its retention and then leaves nothing but its idempotency key, for its own time', async (t) => {
+test('an ended task is kept for its retention and then leaves nothing but its idempotency key, for its own time, and that the store has its task', async (t) => {
   const { finished, relay, redis, keys, now, allKeys, idem, record } = setup(t);
   const { id, endedAt } = await finished();
   const createdAt = Number((await record(id)).created_at);
@@ -29,7 +29,8 @@ test('an ended task is kept for its retention and then leaves nothing but its id
   await until(async () => (await redis.exists(keys.task(0, id))) === 0);
   assert.ok((await now()) >= endedAt + RETENTION_MS - CLOCK_MS);
   await until(async () => (await redis.exists(keys.archived(0))) === 0);
-  const left = [keys.outbox(0), keys.cursors(0), idem, keys.lease(0), keys.meta].sort();
+  const archived = keys.archivedIdempotency(0, 'a'.repeat(64));
+  const left = [keys.outbox(0), keys.cursors(0), idem, archived, keys.lease(0), keys.meta].sort();
   assert.deepEqual(await allKeys(), left);
   assert.equal(await redis.pexpiretime(idem), createdAt + LONG_MS);
 });

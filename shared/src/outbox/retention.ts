@@ -1,6 +1,7 @@
 /** How long ended tasks stay in Redis once the store has them. */
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
+import { archivedKeyOf } from '../task-id.ts';
 
 /**
  * Ended tasks may be removed after a time from now (ARGV 1, ms). A repeat changes nothing. A full Redis takes it: the removal
@@ -11,6 +12,10 @@ local clock = redis.call('TIME')
 local at = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[1]
 for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'NX', at, ARGV[i]) end`;
 
+/** An Idempotency-Key whose task only the store has. A full Redis takes it: what leaves it is larger. */
+const ARCHIVE_KEY = `#!lua flags=allow-oom
+redis.call('SADD', KEYS[1], ARGV[1])`;
+
 export function createRetention(redis: RedisConnection, keys: Keys) {
   return {
     /** Marks ended tasks, which the store has, for removal after the retention, counted from now by Redis TIME. */
@@ -20,15 +25,19 @@ export function createRetention(redis: RedisConnection, keys: Keys) {
 
     /**
      * Removes ended tasks that the store has, when their retention is over; their idempotency keys live for
-     * `idempotencyMs` at least. Gives how many.
+     * `idempotencyMs` at least, and of each there stays that the store has its task. Gives how many.
      */
     async removeExpired(p: number, now: number, limit: number, idempotencyMs: number): Promise<number> {
       const ids = await redis.zrange(keys.archived(p), '-inf', String(now), 'BYSCORE', 'LIMIT', 0, limit);
       await Promise.all(
         ids.map(async (id) => {
           const [owner, idemKey, createdAt] = await redis.hmget(keys.task(p, id), 'owner', 'idem_key', 'created_at');
-          // A time that is over removes the key at once.
-          if (idemKey) await redis.pexpireat(idemKey, Number(createdAt) + idempotencyMs);
+          if (idemKey) {
+            const hash = idemKey.split(':').at(-1) ?? '';
+            await redis.eval(ARCHIVE_KEY, 1, keys.archivedIdempotency(p, hash), archivedKeyOf(hash));
+            // A time that is over removes the key at once.
+            await redis.pexpireat(idemKey, Number(createdAt) + idempotencyMs);
+          }
           if (owner) await redis.zrem(keys.owner(p, owner), id);
           await redis.unlink(keys.task(p, id), keys.log(p, id), keys.input(p, id), keys.steps(p, id));
           await redis.zrem(keys.archived(p), id);

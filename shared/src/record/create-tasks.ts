@@ -5,6 +5,7 @@
 import { away } from '../redis/away.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
+import { archivedKeyOf } from '../task-id.ts';
 import { newRecord } from './new-record.ts';
 import type { Run } from './scripts.ts';
 import type { CreateVerdict, Limits, NewTask } from './task-verdicts.ts';
@@ -39,7 +40,7 @@ function verdictOf([verdict, a, b, c]: (string | number)[]): CreateVerdict {
   if (verdict === 'created') return { verdict, rank: Number(a), dueAt: Number(b), createdAt: Number(c) };
   if (verdict === 'replay') return { verdict, id: String(a) };
   if (verdict === 'full') return { verdict, what: String(a) };
-  return { verdict: verdict as 'conflict' | 'late' | 'no_input' };
+  return { verdict: verdict as 'conflict' | 'archived' | 'late' | 'no_input' };
 }
 
 /** As many of those who wait first as one call takes. */
@@ -131,6 +132,7 @@ export function createTaskCreation(
         keys.input(p, id),
         keys.owner(p, owner),
         idempotency ? keys.idempotency(p, idempotency.hash) : record,
+        idempotency ? keys.archivedIdempotency(p, idempotency.hash) : record,
       ],
       args: [
         id,
@@ -143,6 +145,7 @@ export function createTaskCreation(
         task.spread ? limits.spreadMs * partitions : 0,
         JSON.stringify({ type: task.type, priority: task.priority }),
         inline ? input : '',
+        idempotency && !idempotency.isNew ? archivedKeyOf(idempotency.hash) : '',
         fields.length,
         ...fields,
       ],

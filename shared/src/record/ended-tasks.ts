@@ -12,6 +12,13 @@ const PAGE = 64;
 
 type Bounds = { maxInputBytes: number; maxEventBytes: number };
 
+/** The hash of the Idempotency-Key that made it, and of what it asked for; nothing without one. */
+function idempotencyOf(key: string | null | undefined, claim: string | null): Pick<ArchivedTask, 'idempotency'> {
+  const hash = key?.split(':').at(-1);
+  const fingerprint = claim?.split(':')[0];
+  return hash && fingerprint ? { idempotency: { hash, fingerprint } } : {};
+}
+
 export function createEndedTasks(redis: RedisConnection, keys: Keys) {
   async function transcript(p: number, id: string, maxBytes: number) {
     const kept = createTranscript(maxBytes);
@@ -40,18 +47,20 @@ export function createEndedTasks(redis: RedisConnection, keys: Keys) {
 
     /** The task with all it leaves; null when it is gone, or has not ended (a failover lost its end). */
     async load(p: number, id: string, { maxInputBytes, maxEventBytes }: Bounds): Promise<ArchivedTask | null> {
-      const names = [...FIELDS, 'timeout_ms', 'input_bytes'];
+      const names = [...FIELDS, 'timeout_ms', 'input_bytes', 'idem_key'];
       const values = await redis.hmget(keys.task(p, id), ...names);
       const record = toRecord(id, names, values);
       if (!record || !isEnd(record.status)) return null;
       const [timeoutMs = 0, inputBytes = 0] = values.slice(FIELDS.length).map(Number);
-      const [input, events] = await Promise.all([
+      const idemKey = values.at(-1);
+      const [input, events, claim] = await Promise.all([
         inputBytes > maxInputBytes ? null : redis.get(keys.input(p, id)),
         transcript(p, id, maxEventBytes),
+        idemKey ? redis.get(idemKey) : null,
       ]);
       // Without its end the log may have gone meanwhile, and the record with it: then the store has the task.
       if (events.at(-1)?.type !== 'done' && (await redis.exists(keys.task(p, id))) === 0) return null;
-      return { record, input, timeoutMs, events };
+      return { record, input, timeoutMs, events, ...idempotencyOf(idemKey, claim) };
     },
   };
 }

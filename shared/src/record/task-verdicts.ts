@@ -32,7 +32,8 @@ export type NewTask = {
   traceparent: string | undefined;
   retryOf: string | undefined;
   marks: Marks;
-  idempotency: { hash: string; fingerprint: string } | undefined;
+  /** `isNew`: the store has no task of this key, whatever Redis thinks. */
+  idempotency: { hash: string; fingerprint: string; isNew?: boolean } | undefined;
   /** Redis time after which the task must not come to life. */
   notAfter: number;
   /** Whether anybody still waits for it: one that has not been sent yet when nobody does is not sent. */
@@ -43,7 +44,8 @@ export type CreateVerdict =
   | { verdict: 'created'; rank: number; dueAt: number; createdAt: number }
   | { verdict: 'replay'; id: string }
   | { verdict: 'full'; what: string }
-  | { verdict: 'conflict' | 'late' | 'no_input' };
+  /** `archived`: the key has made a task that only the store has. */
+  | { verdict: 'conflict' | 'archived' | 'late' | 'no_input' };
 
 export type BeginVerdict =
   | { verdict: 'ended' }

@@ -18,6 +18,8 @@ export function createKeys(prefix: string) {
     deferred: (p: number) => `${prefix}:{${p}}:deferred`,
     owner: (p: number, owner: string) => `${prefix}:{${p}}:owner:${owner}`,
     idempotency: (p: number, hash: string) => `${prefix}:{${p}}:idem:${hash}`,
+    /** Which Idempotency-Keys have made a task that only the store has: a part of their hashes as numbers, by another part. */
+    archivedIdempotency: (p: number, hash: string) => `${prefix}:{${p}}:idem-archived:${hash.slice(0, 4)}`,
     /** Never there. */
     nothing: (p: number) => `${prefix}:{${p}}:nothing`,
     /** Answer of a request that allowed to keep it, by the hash of owner and request. */

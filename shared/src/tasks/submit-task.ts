@@ -10,6 +10,8 @@ import type { Part } from '../part.ts';
 import type { TaskQueue } from '../queue/queue.ts';
 import type { Tasks } from '../record/tasks.ts';
 import type { Clock } from '../redis/clock.ts';
+import { fromStore } from '../store/answer.ts';
+import type { Store } from '../store.ts';
 import type { Marks, TaskOptions, TaskRecord } from '../task.ts';
 import { canonicalJson, makeTaskId, partitionOfKey, sha256 } from '../task-id.ts';
 
@@ -18,6 +20,7 @@ export type SubmitDeps = {
   clock: Clock;
   queue: TaskQueue;
   parts: readonly Part[];
+  store: Pick<Store, 'tasks'>;
   partitions: number;
   log: Log;
 };
@@ -53,14 +56,18 @@ const WITHDRAW_RETRY_MS = 250;
 const MAX_MARKS_BYTES = 16_384;
 
 /** Throws `queue_full`, `idempotency_conflict`, `unavailable` or what a part refuses it by; then nothing was accepted. */
-export async function submitTask(deps: SubmitDeps, request: SubmitRequest): Promise<Submitted> {
+export const submitTask = (deps: SubmitDeps, request: SubmitRequest): Promise<Submitted> =>
+  submit(deps, request, { isNew: false });
+
+/** `isNew`: the store has no task of its Idempotency-Key. */
+async function submit(deps: SubmitDeps, request: SubmitRequest, { isNew }: { isNew: boolean }): Promise<Submitted> {
   const { tasks, clock, queue, log } = deps;
   const { owner, type, options, idempotencyKey } = request;
   if (clock.full()) {
     throw new TaskError('unavailable', 'Redis is nearly full. Nothing was accepted.', { retryAfterMs: 5_000 });
   }
   const keyHash = idempotencyKey === undefined ? undefined : sha256(`${owner}\n${idempotencyKey}`);
-  const marks = await admit(deps, request, keyHash);
+  const marks = await admit(deps, request, isNew ? undefined : keyHash);
   const partition = keyHash === undefined ? clock.pickPartition() : partitionOfKey(keyHash, deps.partitions);
   const id = makeTaskId(clock.now(partition), partition);
   const windowMs = clock.timeoutMs + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
@@ -90,7 +97,7 @@ export async function submitTask(deps: SubmitDeps, request: SubmitRequest): Prom
           traceparent: request.traceparent,
           retryOf: request.retryOf?.id,
           marks,
-          idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request) },
+          idempotency: keyHash === undefined ? undefined : { hash: keyHash, fingerprint: fingerprint(request), isNew },
           notAfter: clock.now(partition) + windowMs,
           wanted: () => !refused,
         });
@@ -116,11 +123,10 @@ export async function submitTask(deps: SubmitDeps, request: SubmitRequest): Prom
     }
     case 'replay':
       return { id: created.id, replayed: true };
+    case 'archived':
+      return attachToArchived(deps, request, keyHash ?? '');
     case 'conflict':
-      throw new TaskError(
-        'idempotency_conflict',
-        'This Idempotency-Key was used for a request that differs from this one.',
-      );
+      throw keyConflict();
     case 'full':
       throw new TaskError('queue_full', `The queue ${type.name} is full (${created.what}). Nothing was accepted.`, {
         retryAfterMs: 5_000,
@@ -128,6 +134,17 @@ export async function submitTask(deps: SubmitDeps, request: SubmitRequest): Prom
     default:
       throw new TaskError('unavailable', 'Redis answered too late. Nothing was accepted.', { retryAfterMs: 1_000 });
   }
+}
+
+const keyConflict = () =>
+  new TaskError('idempotency_conflict', 'This Idempotency-Key was used for a request that differs from this one.');
+
+/** The key has made a task that only the store has, or had: one that was purged holds it no more. Store away: `unavailable`. */
+async function attachToArchived(deps: SubmitDeps, request: SubmitRequest, keyHash: string): Promise<Submitted> {
+  const found = await fromStore(deps.store.tasks.findByKey(request.owner, keyHash));
+  if (!found) return submit(deps, request, { isNew: true });
+  if (found.fingerprint !== fingerprint(request)) throw keyConflict();
+  return { id: found.id, replayed: true };
 }
 
 /**

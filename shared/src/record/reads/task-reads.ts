@@ -2,7 +2,7 @@
 import type { RedisConnection } from '../../redis/connect.ts';
 import type { Keys } from '../../redis/keys.ts';
 import { type Answered, isEnd, type TaskRecord } from '../../task.ts';
-import { partitionOf, partitionOfKey } from '../../task-id.ts';
+import { archivedKeyOf, partitionOf, partitionOfKey } from '../../task-id.ts';
 import { createRecordReads } from './read-record.ts';
 import { answersOf, FIELDS, LIST_FIELDS } from './stored-task.ts';
 
@@ -35,9 +35,14 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
       return p === null ? null : redis.get(keys.input(p, id));
     },
 
-    /** Whether an Idempotency-Key (its hash) has made a task. */
+    /** Whether an Idempotency-Key (its hash) has made a task, which may have left Redis. */
     async hasIdempotencyKey(hash: string): Promise<boolean> {
-      return (await redis.exists(keys.idempotency(partitionOfKey(hash, partitions), hash))) === 1;
+      const p = partitionOfKey(hash, partitions);
+      const [kept, archived] = await Promise.all([
+        redis.exists(keys.idempotency(p, hash)),
+        redis.sismember(keys.archivedIdempotency(p, hash), archivedKeyOf(hash)),
+      ]);
+      return kept + archived > 0;
     },
 
     /** The answer to an approval (null: there is none yet), and what else was answered in this task. */

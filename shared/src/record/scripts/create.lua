@@ -3,11 +3,11 @@
 -- idempotency key, checks the limits, ranks the task and writes its record, its `queued` event and its indexes. A small
 -- input comes along; a large one was put down before, for a minute, and every verdict but `created` removes it.
 -- It is the one script without the prelude: the hot path of every submit, and nobody can listen to a new task yet.
--- KEYS 1 open index, 2 counts, 3 outbox; then for each task: record, log, input, owner index, idempotency key (its record
--- again when the request has none).
+-- KEYS 1 open index, 2 counts, 3 outbox; then for each task: record, log, input, owner index, idempotency key, set of those
+-- whose task only the store has (its record again when the request has none).
 -- ARGV 1 max tasks, 2 max bytes, 3 max tasks of an owner, 4 rank epoch, 5 first check ms; then for each task: id, not_after,
--- fingerprint, head start ms, run_at, delay ms, spread ms, queued event, input ('' when it was put down before), how many
--- texts of the record follow, and the record as name, value …
+-- fingerprint, head start ms, run_at, delay ms, spread ms, queued event, input ('' when it was put down before), what
+-- that set has of the key ('' when it is not to be looked at), how many texts of the record follow, and the record as name, value …
 local open, counts, outbox = KEYS[1], KEYS[2], KEYS[3]
 local max_tasks, max_bytes, max_owner = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local epoch, first_check = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -32,8 +32,8 @@ end
 
 local function create(at, key)
   local id, fingerprint, inline = ARGV[at], ARGV[at + 2], ARGV[at + 8]
-  local task, log, input, owner_index, idem = unpack(KEYS, key, key + 4)
-  local first, last = at + 10, at + 9 + ARGV[at + 9]
+  local task, log, input, owner_index, idem, archived = unpack(KEYS, key, key + 5)
+  local first, last = at + 11, at + 10 + ARGV[at + 10]
 
   if call('EXISTS', task) == 1 then
     -- The repeat put the input down anew, to live for a minute only.
@@ -57,6 +57,7 @@ local function create(at, key)
       if string.sub(claim, 1, #fingerprint) ~= fingerprint then return refuse('conflict') end
       return refuse('replay', string.sub(claim, #fingerprint + 2))
     end
+    if ARGV[at + 9] ~= '' and call('SISMEMBER', archived, ARGV[at + 9]) == 1 then return refuse('archived') end
   end
 
   local record = {}
@@ -106,7 +107,7 @@ local verdicts = {}
 local at, key = 6, 4
 while at <= #ARGV do
   verdicts[#verdicts + 1] = create(at, key)
-  at, key = at + 10 + ARGV[at + 9], key + 5
+  at, key = at + 11 + ARGV[at + 10], key + 6
 end
 for name, amount in pairs(added) do call('HINCRBY', counts, name, text(amount)) end
 return verdicts

@@ -15,6 +15,7 @@ import type { Pair } from './samples.ts';
 import { searchContract } from './search.ts';
 import { sessionsContract } from './sessions.ts';
 import { storedNounContract } from './stored-noun.ts';
+import { taskKeysContract } from './task-keys.ts';
 import { tasksContract } from './tasks.ts';
 
 /** Defines the tests. `open` gives a further instance on the same data, which is empty at first. */
@@ -32,6 +33,7 @@ export function storeContract(name: string, open: () => Promise<Store>) {
       await stores().one.ping();
     });
     tasksContract(stores);
+    taskKeysContract(stores);
     sessionsContract(stores);
     deletionContract(stores);
     collectionsContract(stores);

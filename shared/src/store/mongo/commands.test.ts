@@ -52,6 +52,7 @@ describe('what MongoDB is asked', { skip: withoutMongo }, () => {
     await store.tasks.read(owner, id, 'whole');
     await store.tasks.readRequest(owner, text);
     await store.tasks.readEvents(owner, id);
+    await store.tasks.findByKey(owner, text);
     await store.tasks.list(owner, { limit: 5, before: text, type: text, status: 'completed' });
     await store.sessions.create(session);
     await store.sessions.read(owner, text);

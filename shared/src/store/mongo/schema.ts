@@ -83,6 +83,9 @@ export type TaskDocument = {
   record?: Packed;
   /** How many pieces each body has. */
   pieces?: Record<BodyKind, number>;
+  /** Hashes of its Idempotency-Key, and of what that asked for. */
+  key_hash?: string;
+  fingerprint?: string;
   /** Its end has taken the place of an earlier one. */
   replaced?: true;
   /** The earlier one, while its bodies are there. */
@@ -165,6 +168,7 @@ const indexes: [string, IndexDescription[]][] = [
       { key: { owner: 1, type: 1, task_id: -1 } },
       { key: { owner: 1, status: 1, task_id: -1 } },
       { key: { ended_at: 1 }, sparse: true },
+      { key: { key_hash: 1 }, sparse: true },
     ],
   ],
 ];

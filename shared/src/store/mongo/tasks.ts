@@ -59,6 +59,15 @@ export function mongoTasks(call: Call, log: Log): TaskStore {
       return found && (JSON.parse(found.body ?? '[]') as LogEntry[]);
     },
 
+    async findByKey(owner, hash) {
+      const filter = { owner: text(owner), key_hash: text(hash) };
+      const projection = { task_id: 1, fingerprint: 1 };
+      // A few, of a Redis that had lost the key.
+      const found = await call(({ tasks, read }) => tasks.find(filter, { ...read, limit: 10, projection }).toArray());
+      const [newest] = found.sort((a, b) => (a._id.id < b._id.id ? 1 : -1));
+      return newest ? { id: newest._id.id, fingerprint: newest.fingerprint ?? '' } : null;
+    },
+
     async list(owner, { limit, before, type, status }) {
       if (number(limit) < 1) return [];
       const filter = {

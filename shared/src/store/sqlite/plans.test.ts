@@ -67,6 +67,7 @@ test('no statement walks a table or sorts more than the ids it was given', () =>
   tasks.read(owner, 'none', 'whole');
   tasks.readRequest(owner, task.record.id);
   tasks.readEvents(owner, task.record.id);
+  tasks.findByKey(owner, 'hash');
   for (const before of [null, 'zzz']) {
     for (const type of [undefined, 'chat.request']) {
       for (const status of [undefined, 'completed'] as const) tasks.list(owner, { limit: 5, before, type, status });

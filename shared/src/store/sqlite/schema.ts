@@ -40,12 +40,15 @@ const SCHEMA = `
     number INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
     attempt INTEGER NOT NULL, ended_at INTEGER NOT NULL, timeout_ms INTEGER NOT NULL,
     -- Whether its end has taken the place of an earlier one.
-    replaced INTEGER NOT NULL DEFAULT 0, record TEXT NOT NULL);
+    replaced INTEGER NOT NULL DEFAULT 0,
+    -- Of an Idempotency-Key.
+    key_hash TEXT, fingerprint TEXT, record TEXT NOT NULL);
   CREATE UNIQUE INDEX tasks_id ON tasks (owner, id);
   CREATE INDEX tasks_type ON tasks (owner, type, id);
   CREATE INDEX tasks_status ON tasks (owner, status, id);
   CREATE INDEX tasks_type_status ON tasks (owner, type, status, id);
   CREATE INDEX tasks_ended ON tasks (ended_at);
+  CREATE INDEX tasks_key ON tasks (owner, key_hash, id) WHERE key_hash IS NOT NULL;
   CREATE TABLE task_outputs (task INTEGER PRIMARY KEY, output TEXT NOT NULL);
   CREATE TABLE task_inputs (task INTEGER PRIMARY KEY, input TEXT NOT NULL);
   CREATE TABLE task_events (task INTEGER PRIMARY KEY, events TEXT NOT NULL);

@@ -168,6 +168,7 @@ export function sqliteStore({ file, timeoutMs }: SqliteOptions): Store {
       read: reads,
       readRequest: reads,
       readEvents: reads,
+      findByKey: reads,
       list: reads,
       purge: writes,
     }),

@@ -14,17 +14,18 @@ const BODIES = ['task_outputs', 'task_inputs', 'task_events'];
 const endOf = ({ attempt, endedAt, createdAt }: TaskRecord) => ({ attempt, at: endedAt ?? createdAt });
 
 /** Of a record what its row holds. */
-function columnsOf({ record: { output: _output, ...record }, timeoutMs }: ArchivedTask): SqlValue[] {
+function columnsOf({ record: { output: _output, ...record }, timeoutMs, idempotency }: ArchivedTask): SqlValue[] {
   const { attempt, at } = endOf({ ...record, output: null });
-  return [record.type, record.status, attempt, at, timeoutMs, JSON.stringify(record)];
+  const key = [idempotency?.hash ?? null, idempotency?.fingerprint ?? null];
+  return [record.type, record.status, attempt, at, timeoutMs, ...key, JSON.stringify(record)];
 }
 
 /** Gives its row number; undefined when it is there, or was purged. */
 function insertTask(sql: Sql, task: ArchivedTask): number | undefined {
   const { owner, id } = task.record;
   const row = sql.get(
-    `INSERT INTO tasks (owner, id, type, status, attempt, ended_at, timeout_ms, record)
-     SELECT ?, ?, ?, ?, ?, ?, ?, ?
+    `INSERT INTO tasks (owner, id, type, status, attempt, ended_at, timeout_ms, key_hash, fingerprint, record)
+     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
      WHERE NOT EXISTS (SELECT 1 FROM purged_tasks WHERE owner = ? AND id = ?)
      ON CONFLICT DO NOTHING RETURNING number`,
     ...[owner, id, ...columnsOf(task), owner, id],
@@ -44,7 +45,8 @@ function putAgain(sql: Sql, task: ArchivedTask, ends: PutEnds) {
   if (later <= 0) return;
   const number = known.number as number;
   sql.run(
-    `UPDATE tasks SET type = ?, status = ?, attempt = ?, ended_at = ?, timeout_ms = ?, record = ?, replaced = 1
+    `UPDATE tasks SET type = ?, status = ?, attempt = ?, ended_at = ?, timeout_ms = ?, key_hash = ?, fingerprint = ?,
+       record = ?, replaced = 1
      WHERE number = ?`,
     ...[...columnsOf(task), number],
   );
@@ -102,6 +104,14 @@ export function sqliteTasks(sql: Sql): Sync<TaskStore> {
         ...[owner, id],
       );
       return row ? (JSON.parse((row.events ?? '[]') as string) as LogEntry[]) : null;
+    },
+
+    findByKey(owner, hash) {
+      const row = sql.get(
+        `SELECT id, fingerprint FROM tasks INDEXED BY tasks_key WHERE owner = ? AND key_hash = ? ORDER BY id DESC LIMIT 1`,
+        ...[owner, hash],
+      );
+      return row ? { id: row.id as string, fingerprint: row.fingerprint as string } : null;
     },
 
     list(owner, { limit, before, type, status }) {

@@ -16,6 +16,8 @@ const shown = {
   timeout_ms: 1,
   record: 1,
   replaced: 1,
+  key_hash: 1,
+  fingerprint: 1,
 } as const;
 /** What finds its bodies. */
 const ofBodies = { attempt: 1, pieces: 1, former: 1, ended_at: 1 } as const;

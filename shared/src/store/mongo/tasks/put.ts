@@ -40,7 +40,7 @@ async function packRecord({ output: _output, ...record }: TaskRecord, log: Log):
 
 const endOf = ({ attempt, endedAt, createdAt }: TaskRecord) => ({ attempt, at: endedAt ?? createdAt });
 
-async function documentsOf({ record, input, events, timeoutMs }: ArchivedTask, log: Log) {
+async function documentsOf({ record, input, events, timeoutMs, idempotency }: ArchivedTask, log: Log) {
   const key = keyOf(record.owner, record.id);
   const { attempt, at } = endOf(record);
   const end = endName({ attempt, ended_at: at });
@@ -57,6 +57,7 @@ async function documentsOf({ record, input, events, timeoutMs }: ArchivedTask, l
     attempt,
     ended_at: at,
     timeout_ms: timeoutMs,
+    ...(idempotency ? { key_hash: idempotency.hash, fingerprint: idempotency.fingerprint } : {}),
     record: await packRecord(record, log),
     pieces: { input: inputs, output: outputs, events: logs },
   };

@@ -8,7 +8,7 @@ export const names = new Set(
     'updated_at total_tokens message_count summary summary.up_to text up_to messages trigrams counted let_go message_id role',
     'content usage input_tokens output_tokens estimated metadata task_status task_turn_of type status ended_at timeout_ms record pieces',
     'input output events data json _id.owner _id.id',
-    'end attempt replaced former former.end turn_ends task at uncounted tokens',
+    'end attempt replaced former former.end turn_ends task at uncounted tokens key_hash fingerprint',
     'revision purge_at entries text+source/size hidden value0 value1',
     'entries.text+source/size.owner entries.text+source/size.value0 entries.text+source/size.value1',
     'entries.hidden.owner entries.hidden.value0',
