@@ -39,12 +39,8 @@ function addContent(value: unknown, said: Said, thinks = false): void {
 /** What a delta, or a message, says. Servers that tell their thoughts under two names say the same twice. */
 function addSaid(from: Json, said: Said): void {
   addContent(from.content, said);
-  const thoughts = [from.reasoning_content, from.reasoning, from.thinking, from.reasoning_details];
-  addContent(
-    thoughts.find((thought) => thought !== undefined && thought !== null && thought !== ''),
-    said,
-    true,
-  );
+  const thought = from.reasoning_content || from.reasoning || from.thinking || from.reasoning_details;
+  if (thought) addContent(thought, said, true);
 }
 
 /** Tokens under either pair of names. Only both together count: half a usage would be a wrong one. */
@@ -139,13 +135,13 @@ export function openaiChunks(): (event: Json) => ChatChunk {
   };
 }
 
-/** An event as JSON; one of the kind `error` is an error, whatever stands in it. */
-function jsonOf({ event, data }: EventSourceMessage): (Json | undefined)[] {
+/** The values of an event, nearly always one. One of the kind `error` is an error, whatever stands in it. */
+function addJson({ event, data }: EventSourceMessage, to: (Json | undefined)[]): void {
   const parsed = parseJson(data);
-  return (Array.isArray(parsed) ? parsed : [parsed]).map((one) => {
+  for (const one of Array.isArray(parsed) ? parsed : [parsed]) {
     const json = asObject(one);
-    return json && event === 'error' && !errorIn(json) ? { error: json } : json;
-  });
+    to.push(json && event === 'error' && !errorIn(json) ? { error: json } : json);
+  }
 }
 
 const tooLarge = (name: string) =>
@@ -158,7 +154,8 @@ function eventStream(name: string): Take {
   const parser = createParser({
     maxBufferSize: MAX_EVENT_CHARACTERS,
     onEvent(message) {
-      if (message.data.trim() !== '' && !KEEP_ALIVE.test(message.event ?? '')) messages.push(message);
+      const isKeepAlive = message.event !== undefined && KEEP_ALIVE.test(message.event);
+      if (!isKeepAlive && message.data.trim() !== '') messages.push(message);
     },
     onError(error) {
       isTooLarge ||= error.type === 'max-buffer-size-exceeded';
@@ -170,7 +167,9 @@ function eventStream(name: string): Take {
     parser.feed(last ? `${text}\n\n` : text);
     if (isTooLarge) throw tooLarge(name);
     const end = messages.findIndex(({ data }) => DONE.test(data));
-    return { events: (end === -1 ? messages : messages.slice(0, end)).flatMap(jsonOf), over: end !== -1 };
+    const events: (Json | undefined)[] = [];
+    for (const message of end === -1 ? messages : messages.slice(0, end)) addJson(message, events);
+    return { events, over: end !== -1 };
   };
 }
 
