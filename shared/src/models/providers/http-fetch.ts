@@ -53,8 +53,8 @@ function headersOf(received: Dispatcher.ResponseData['headers']): Headers {
 }
 
 /**
- * The answer to a request, unless its signal aborts first. `request` hears no abort while it connects, which may take ten
- * seconds, at any address it is sent on to; it sends nothing afterwards.
+ * The answer to a request, unless its signal aborts first. `request` hears no abort while it connects, which may take
+ * `CONNECT_MS`; it sends nothing afterwards.
  */
 async function answerTo(
   sent: Promise<Dispatcher.ResponseData>,
