@@ -17,15 +17,12 @@ const NO_ANSWER = '[no answer]';
 const GO_ON = 'Go on.';
 const NO_PICTURE = '[a picture, left out]';
 
-/** Text that every server can read: no half letters, no NUL. */
-const readable = (text: string) => text.toWellFormed().replaceAll('\0', '\ufffd');
-
 /** Undefined when there is nothing in it. Parts only where there is a picture: some servers take nothing but text. */
 function cleaned(content: Content): Content | undefined {
-  if (typeof content === 'string') return content.trim() === '' ? undefined : readable(content);
+  if (typeof content === 'string') return content.trim() === '' ? undefined : content.toWellFormed();
   const parts = content.flatMap((part): ContentPart[] => {
     if (part.type !== 'text') return [part];
-    return part.text.trim() === '' ? [] : [{ ...part, text: readable(part.text) }];
+    return part.text.trim() === '' ? [] : [{ ...part, text: part.text.toWellFormed() }];
   });
   if (parts.length === 0) return undefined;
   return parts.every(isText) ? parts.map(({ text }) => text).join('\n') : parts;
