@@ -21,7 +21,7 @@ const ContentPart = z.discriminatedUnion('type', [
   }),
 ]);
 
-export const Message = z.strictObject({
+export const MessageFields = z.strictObject({
   role: z.enum(['system', 'user', 'assistant']).meta({
     description: 'Who speaks: `system` instructs the model, `user` asks it, `assistant` is what it answered before',
   }),
@@ -29,7 +29,19 @@ export const Message = z.strictObject({
     .union([z.string(), z.array(ContentPart).min(1)])
     .meta({ description: 'What is said: a text, or parts that are text or images' }),
 });
-type Message = z.infer<typeof Message>;
+
+const ofOutput = z.unknown().optional().meta({ description: 'Taken as it stands in an output, and not read' });
+
+/** What an output holds beside a message's own fields, so that it is a message as it is. */
+export const OutputFields = {
+  model: ofOutput,
+  provider: ofOutput,
+  finish_reason: ofOutput,
+  metadata: ofOutput,
+} satisfies Record<Exclude<keyof ChatOutput, keyof Message>, z.ZodType>;
+
+const Message = MessageFields.extend(OutputFields).transform(({ role, content }) => ({ role, content }));
+type Message = z.infer<typeof MessageFields>;
 
 const File = z.strictObject({
   name: z.string().max(500).meta({ description: 'Name of the file, which the model is told' }),

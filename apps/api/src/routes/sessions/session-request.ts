@@ -1,6 +1,6 @@
 /** What clients say of sessions and messages, checked, with every bad field named. */
 import type { FieldError } from '@beanline/shared/errors.ts';
-import { Message } from '@beanline/shared/jobs/chat/chat-request.ts';
+import { MessageFields, OutputFields } from '@beanline/shared/jobs/chat/chat-request.ts';
 import { isMessageId } from '@beanline/shared/session.ts';
 import type { NewMessage } from '@beanline/shared/sessions/post-message.ts';
 import type { SessionSearch } from '@beanline/shared/sessions/search-sessions.ts';
@@ -85,7 +85,8 @@ const MessageUsage = z
 
 export const MessageBody = z
   .strictObject({
-    ...Message.shape,
+    ...MessageFields.shape,
+    ...OutputFields,
     model: textOf(1, 200).optional().meta({ description: 'The model that said it' }),
     usage: MessageUsage.optional(),
     metadata: Metadata.meta({ description: 'Pairs of your own, which the message bears and nothing reads' }),
