@@ -4,6 +4,7 @@ import { Hono } from 'hono';
 import { authenticate } from './http/access/authenticate.ts';
 import type { Api, ApiContext, ApiEnv } from './http/context.ts';
 import { newRequestId, problemBody, problemHeaders } from './http/problem.ts';
+import { refuseUnknown } from './http/query.ts';
 import { reply } from './http/reply.ts';
 import { type AddRoute, type App, honoPath, methodsAt } from './http/route.ts';
 import { routes } from './routes/catalog.ts';
@@ -38,7 +39,14 @@ export function createApp(api: Api, all?: readonly AddRoute[]): Hono<ApiEnv> {
     return admit(c, next);
   });
   app.onError((error, c) => fail(c, error));
-  for (const { method, path, handler } of declared.routes) app.on(method, honoPath(path), handler);
+  for (const { method, path, isPublic, operation, handler } of declared.routes) {
+    const strict = (c: ApiContext) => {
+      refuseUnknown(c, operation);
+      return handler(c);
+    };
+    // Probes and caches put what they like behind the address of a public page.
+    app.on(method, honoPath(path), isPublic ? handler : strict);
+  }
 
   const allowedAt = methodsAt(declared.routes);
   app.notFound((c) => {

@@ -1,6 +1,7 @@
-/** Query strings: every bad parameter is named; unknown ones are passed over. */
+/** Query strings: every bad parameter is named, those that a route does not take among them. */
 import { z } from 'zod';
-import { parseFields } from './bad-fields.ts';
+import type { Operation } from '../openapi/operation.ts';
+import { collectProblems, parseFields } from './bad-fields.ts';
 import type { ApiContext } from './context.ts';
 
 const described = (more: Record<string, unknown>) => ({
@@ -34,4 +35,25 @@ export function parseQuery<Schema extends z.ZodType>(
   given: Record<string, string> = c.req.query(),
 ): z.output<Schema> {
   return parseFields(schema, given);
+}
+
+/**
+ * Throws a 400 that names each parameter that the route does not take or that is given twice, and what else is bad. Without
+ * it a misspelt filter would list everything.
+ */
+export function refuseUnknown(c: ApiContext, { query, queryPrefix }: Pick<Operation, 'query' | 'queryPrefix'>): void {
+  const [, given] = (c.env.incoming.url ?? '').split(/\?(.*)/s);
+  if (!given) return;
+  const known = Object.keys(query?.shape ?? {});
+  const seen = new Set<string>();
+  const problems = collectProblems();
+  for (const name of new URLSearchParams(given).keys()) {
+    const isKnown = known.includes(name) || (queryPrefix !== undefined && name.startsWith(queryPrefix));
+    if (!isKnown) problems.add([name], 'unknown parameter');
+    else if (seen.has(name)) problems.add([name], 'is given more than once');
+    seen.add(name);
+  }
+  if (!problems.found()) return;
+  if (query) problems.check(query, c.req.query());
+  throw problems.refusal();
 }

@@ -62,7 +62,10 @@ const CacheCounts = z.object({
 
 export const Readiness = z
   .object({
-    status: z.enum(['ready', 'draining', 'unavailable']).meta({ description: 'Whether to send requests here' }),
+    status: z.enum(['ready', 'degraded', 'draining', 'unavailable']).meta({
+      description:
+        'Whether to send requests here. `degraded`: it takes them, and some queue has no runner that would do the work',
+    }),
     checks: z
       .object({
         redis: z.enum(['ok', 'unreachable']).meta({ description: 'Whether Redis answers' }),
@@ -81,6 +84,10 @@ export const Readiness = z
           .meta({ description: 'Whether the clock of this machine agrees with that of Redis' }),
       })
       .meta({ description: '`redis` and `writes` decide; the others warn' }),
+    queues_without_runner: z
+      .array(z.string())
+      .nullable()
+      .meta({ description: 'The job types that no living runner takes; null when unknown' }),
     clock_offset_ms: z.int().meta({ description: 'Milliseconds that the clock of this machine lacks' }),
     bus_backlog: z
       .int()

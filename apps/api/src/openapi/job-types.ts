@@ -26,5 +26,10 @@ export function taskOf(catalog: Catalog): z.ZodType {
 function makeTask(catalog: Catalog) {
   const outputs = [...catalog.values()].map((type) => named(type.output, `${nameOf(type)}Output`));
   const description = 'The output of the job type. Of a failed or cancelled task a part of it, or null';
-  return TaskView.extend({ output: z.union([...outputs, z.null()]).meta({ description }) }).meta({ id: 'Task' });
+  return TaskView.extend({
+    output: z.union([...outputs, z.null()]).meta({ description }),
+    input: z.unknown().optional().meta({
+      description: 'What the job type was given, with `include=input`; null when it was too large to be kept',
+    }),
+  }).meta({ id: 'Task' });
 }

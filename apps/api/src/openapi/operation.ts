@@ -24,6 +24,8 @@ export type Operation = {
   /** What the placeholders of the path stand for. */
   path?: z.ZodObject;
   query?: z.ZodObject;
+  /** Parameters whose names begin so are taken beside those of `query`. */
+  queryPrefix?: string;
   /** The headers it reads, `requestHeaders` among them, which are all that a route reads by default. */
   header?: z.ZodObject;
   body?: Body;

@@ -39,6 +39,8 @@ function takesWrites({ clock, readiness }: Api['deps']): Promise<boolean | undef
 const check = <Bad extends string>(good: boolean | undefined, bad: Bad) =>
   good === undefined ? 'unknown' : good ? 'ok' : bad;
 
+const isUnserved = ({ runners }: Known['queues'][number]) => runners === 0;
+
 function checksOf(
   { deps: { clock, clockCheck }, config }: Api,
   known: Known | null,
@@ -50,13 +52,12 @@ function checksOf(
   const refuses = known?.writable === false || writable === false;
   const isBelowLimits = ({ waiting, waitingBytes }: Known['queues'][number]) =>
     waiting < config.MAX_QUEUE_TASKS && waitingBytes < config.MAX_QUEUE_BYTES;
-  const isServed = ({ runners }: Known['queues'][number]) => runners > 0;
   return {
     // These two decide; the others warn, for work that is accepted now is done later.
     redis: redis ? 'ok' : 'unreachable',
     writes: !redis ? 'unreachable' : clock.full() ? 'full' : refuses ? 'refused' : 'ok',
     queues: check(known?.queues.every(isBelowLimits), 'full'),
-    runners: check(known?.queues.every(isServed), 'absent'),
+    runners: check(known ? !known.queues.some(isUnserved) : undefined, 'absent'),
     relay: check(known ? known.untended === 0 : undefined, 'absent'),
     store,
     bus: check(known ? known.outbox.lagMs <= MAX_OUTBOX_LAG_MS : undefined, 'behind'),
@@ -64,11 +65,18 @@ function checksOf(
   };
 }
 
+function statusOf(checks: Checks, drain: AbortSignal): Readiness['status'] {
+  if (drain.aborted) return 'draining';
+  if (checks.writes !== 'ok') return 'unavailable';
+  return checks.runners === 'absent' ? 'degraded' : 'ready';
+}
+
 function readinessJson({ deps, config, drain }: Api, known: Known | null, checks: Checks): Readiness {
-  const isReady = checks.writes === 'ok' && !drain.aborted;
+  const unserved = known?.queues.filter(isUnserved).map(({ type }) => type) ?? null;
   return {
-    status: isReady ? 'ready' : drain.aborted ? 'draining' : 'unavailable',
+    status: statusOf(checks, drain),
     checks,
+    queues_without_runner: unserved,
     clock_offset_ms: Math.round(deps.clock.offset()),
     bus_backlog: known?.outbox.backlog ?? null,
     bus_lag_ms: known?.outbox.lagMs ?? null,
@@ -106,7 +114,8 @@ export function readinessRoute(app: App, api: Api) {
       const asked = deps.clock.available() ? ([read(), takesWrites(deps)] as const) : ([null, undefined] as const);
       const [known, writable, store] = await Promise.all([...asked, checkStore()]);
       const body = readinessJson(api, known, checksOf(api, known, writable, store));
-      return replyJson(c, body.status === 'ready' ? 200 : 503, body, { 'Cache-Control': 'no-store' });
+      const isReady = body.status === 'ready' || body.status === 'degraded';
+      return replyJson(c, isReady ? 200 : 503, body, { 'Cache-Control': 'no-store' });
     },
   });
 }

@@ -30,11 +30,15 @@ test('/readyz counts the runners of each queue: those told to stop are gone at o
   const system = await startSystem({ runners: 0, env: { QUEUES: 'chat.request:2' } });
   t.after(system.stop);
   const none = await readyz(system);
-  assert.deepEqual([none.status, none.json.checks.runners], [200, 'absent']);
+  assert.deepEqual([none.status, none.json.status, none.json.checks.runners], [200, 'degraded', 'absent']);
+  const types = none.json.queues.map(({ type }: { type: string }) => type);
+  assert.deepEqual(none.json.queues_without_runner, types);
   const [first, second] = [await system.startRunner(), await system.startRunner()];
   const both = await until(system, (json) => queueOf(json)?.runners === 2);
   assert.equal(queueOf(both.json, 'test.once').runners, 0);
-  assert.equal(both.json.checks.runners, 'absent', 'a queue that nobody takes');
+  assert.deepEqual([both.json.status, both.json.checks.runners], ['degraded', 'absent'], 'a queue that nobody takes');
+  assert.ok(both.json.queues_without_runner.includes('test.once'));
+  assert.ok(!both.json.queues_without_runner.includes('chat.request'));
   await first.signal('SIGTERM');
   const machine = watchMachine(t, system.url);
   const toldAt = performance.now();
@@ -43,6 +47,11 @@ test('/readyz counts the runners of each queue: those told to stop are gone at o
   await second.signal('SIGKILL');
   const gone = await until(system, (json) => queueOf(json)?.runners === 0);
   assert.equal(gone.status, 200, 'tasks are accepted all the same');
+  // With one that takes every queue it is well.
+  const whole = await startInProcess();
+  t.after(whole.stop);
+  const well = await until(whole, ({ status }) => status === 'ready');
+  assert.deepEqual([well.status, well.json.queues_without_runner], [200, []]);
 });
 
 test('/readyz tells of a relay that is gone and of the age of what it left unread', async (t) => {

@@ -2,12 +2,15 @@
 import { allows } from '@beanline/shared/owner.ts';
 import { isEnd } from '@beanline/shared/task.ts';
 import { cancelTask } from '@beanline/shared/tasks/cancel-task.ts';
+import type { FoundTask } from '@beanline/shared/tasks/read-task.ts';
+import { z } from 'zod';
 import type { Api } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
-import { CancelRequested } from '../../openapi/answers.ts';
-import { json } from '../../openapi/operation.ts';
-import { findTask, replyTask, TAG, TaskPath, taskAnswer } from './task-path.ts';
+import { Accepted, CancelRequested } from '../../openapi/answers.ts';
+import { taskOf } from '../../openapi/job-types.ts';
+import { answerHeaders, json } from '../../openapi/operation.ts';
+import { acceptedOf, findTask, replyTask, TAG, TaskPath } from './task-path.ts';
 
 export function cancelTaskRoute(app: App, api: Api) {
   route(app, {
@@ -19,23 +22,29 @@ export function cancelTaskRoute(app: App, api: Api) {
       tag: TAG,
       path: TaskPath,
       answers: {
-        200: taskAnswer(api, 'The task had ended before'),
+        200: json(
+          'The task had ended before; to a key without the scope `read`, no more than how',
+          z.union([taskOf(api.deps.catalog), Accepted]),
+          { ETag: answerHeaders.etag.optional() },
+        ),
         202: json('It is cancelled, or its attempt is told to stop', CancelRequested),
       },
       problems: ['not_found', 'gone'],
     },
     async handler(c) {
-      // A key that may not read learns how it ended, not what came out.
-      const place = allows(c.get('caller').scopes, 'read') ? 'whole' : 'listed';
-      const task = await findTask(api, c, place);
-      if (isEnd(task.status)) return replyTask(api, c, task, place);
+      const mayRead = allows(c.get('caller').scopes, 'read');
+      const find = () => findTask(api, c, mayRead ? 'whole' : 'listed');
+      const answer = (task: FoundTask) =>
+        mayRead ? replyTask(api, c, task) : replyJson(c, 200, acceptedOf(task, api.deps.clock.now()));
+      const task = await find();
+      if (isEnd(task.status)) return answer(task);
       const verdict = await cancelTask(api.deps, task);
       if (verdict.verdict === 'cancelled' || verdict.verdict === 'requested') {
         const status = verdict.verdict === 'cancelled' ? 'cancelled' : 'in_progress';
         const at = new Date(verdict.at).toISOString();
         return replyJson(c, 202, { task_id: task.id, status, cancel_requested_at: at } satisfies CancelRequested);
       }
-      return replyTask(api, c, await findTask(api, c, place), place);
+      return answer(await find());
     },
   });
 }

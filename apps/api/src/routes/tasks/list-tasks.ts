@@ -54,6 +54,7 @@ export function listTasksRoute(app: App, { deps }: Api) {
         '`metadata.<name>=<value>` finds tasks that were submitted with this pair; several must all be there.',
       tag: TAG,
       query: ListQuery,
+      queryPrefix: METADATA,
       answers: {
         200: {
           ...json('A page; of a filtered list it may be short', TaskList),

@@ -1,6 +1,7 @@
 /** `GET /tasks/<id>`: the task, at once or at its next change. */
 import { EventId } from '@beanline/shared/event.ts';
 import { isEnd } from '@beanline/shared/task.ts';
+import { readRequest } from '@beanline/shared/tasks/read-request.ts';
 import { z } from 'zod';
 import { unauthorized } from '../../http/access/access.ts';
 import type { Api } from '../../http/context.ts';
@@ -14,6 +15,7 @@ import { findTask, replyTask, TAG, TaskPath, taskAnswer } from './task-path.ts';
 const ReadQuery = z.object({
   wait: whole(0, 60).default(0).meta({ description: 'Seconds to wait for the next change' }),
   after: EventId.optional().meta({ description: 'The last event seen; answers at once if the task has moved on' }),
+  include: z.enum(['input'], 'must be input').optional().meta({ description: '`input`: the task with its input' }),
 });
 
 /** Events that change what a poll answers. */
@@ -40,7 +42,7 @@ export function readTaskRoute(app: App, api: Api) {
       problems: ['not_found', 'gone'],
     },
     async handler(c) {
-      const { wait, after } = parseQuery(ReadQuery, c);
+      const { wait, after, include } = parseQuery(ReadQuery, c);
       const tags = [...(c.req.header('if-none-match') ?? '').matchAll(/"(\d{1,15}-\d{1,15})"/g)].map(
         ([, tag = '']) => tag,
       );
@@ -53,7 +55,8 @@ export function readTaskRoute(app: App, api: Api) {
         task = await findTask(api, c);
       }
       if (tags.includes(task.lastStateId)) return reply(c, 304, null, { ETag: `"${task.lastStateId}"` });
-      return replyTask(api, c, task);
+      const input = include === 'input' ? ((await readRequest(api.deps, task))?.input ?? 'null') : undefined;
+      return replyTask(api, c, task, { input });
     },
   });
 }

@@ -1,11 +1,12 @@
 /** What the routes of one task share: its place, how it is found, and how it is answered. */
 import type { TaskRecord } from '@beanline/shared/task.ts';
-import { taskJson } from '@beanline/shared/task-view.ts';
+import { statusAt, taskJson, taskUrls } from '@beanline/shared/task-view.ts';
 import { type FoundTask, readTask } from '@beanline/shared/tasks/read-task.ts';
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import type { Api, ApiContext } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
+import type { Accepted } from '../../openapi/answers.ts';
 import { taskOf } from '../../openapi/job-types.ts';
 import { answerHeaders, json } from '../../openapi/operation.ts';
 
@@ -31,12 +32,29 @@ export function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed'
   return readTask(deps, c.get('owner'), c.req.param('id') ?? '', place);
 }
 
-export const replyTask = ({ deps }: Api, c: ApiContext, task: TaskRecord, place: 'whole' | 'listed' = 'whole') =>
-  replyJson(c, 200, taskJson(task, deps.clock.now(), place), {
+/** `input` is JSON text, and told only where it is asked for. */
+export function replyTask(
+  { deps }: Api,
+  c: ApiContext,
+  task: TaskRecord,
+  { input }: { input?: string | undefined } = {},
+) {
+  const json = taskJson(task, deps.clock.now());
+  return replyJson(c, 200, input === undefined ? json : `${json.slice(0, -1)},"input":${input}}`, {
     ETag: `"${task.lastStateId}"`,
     'Cache-Control': 'no-cache',
   });
+}
 
-/** That answer, as the document has it. */
+/** What a key that may not read learns of a task: how it stands. */
+export const acceptedOf = (task: TaskRecord, now: number): Accepted => ({
+  task_id: task.id,
+  type: task.type,
+  status: statusAt(task, now),
+  created_at: new Date(task.createdAt).toISOString(),
+  urls: taskUrls(task.id),
+});
+
+/** The answer of `replyTask`, as the document has it. */
 export const taskAnswer = ({ deps }: Api, description: string) =>
   json(description, taskOf(deps.catalog), { ETag: answerHeaders.etag });
