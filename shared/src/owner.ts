@@ -9,7 +9,7 @@ import { sha256 } from './task-id.ts';
 /** The one owner there is while no API keys exist. */
 export const OPEN_OWNER = 'local';
 
-/** `submit`: submit, retry, cancel. `read`: tasks and events. `admin`: everything. */
+/** `submit`: submit, retry, cancel. `read`: tasks and events. `admin`: both, and every owner's tasks. */
 export const scopes = ['submit', 'read', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 

@@ -34,6 +34,8 @@ export type TaskStore = {
   put(tasks: ArchivedTask[]): Promise<PutEnds>;
   /** `purged`: it was this owner's and is past the retention. `listed` leaves the output out. */
   read(owner: string, id: string, place: 'whole' | 'listed'): Promise<TaskRecord | 'purged' | null>;
+  /** Whose a task is, a purged one too; null when there is none. For those who may ask about every owner. */
+  ownerOf(id: string): Promise<string | null>;
   /** To make another task of it. */
   readRequest(owner: string, id: string): Promise<{ input: string | null; timeoutMs: number } | null>;
   readEvents(owner: string, id: string): Promise<LogEntry[] | null>;

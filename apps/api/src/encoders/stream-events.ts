@@ -35,7 +35,7 @@ export function streamEvents(
   api: Api,
   c: ApiContext,
   place: StreamPlace,
-  task: { id: string; archived?: boolean },
+  task: { id: string; owner: string; archived?: boolean },
   after: string,
   more: Record<string, string> = {},
 ): void {
@@ -45,7 +45,7 @@ export function streamEvents(
   if (outgoing.destroyed) place.close();
   // Without `c`: a stream may be open for long, and holds no more than it needs.
   else {
-    const followed = { id: task.id, archived: task.archived ?? false, owner: c.get('owner') };
+    const followed = { id: task.id, archived: task.archived ?? false, owner: task.owner };
     void stream(api, { outgoing, place, headers }, followed, after).finally(place.close);
   }
 }

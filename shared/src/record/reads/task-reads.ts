@@ -17,6 +17,12 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
       return found?.owner === owner ? found : null;
     },
 
+    /** Whose a task is, or null. */
+    async ownerOf(id: string): Promise<string | null> {
+      const p = partition(id);
+      return p === null ? null : redis.hget(keys.task(p, id), 'owner');
+    },
+
     /** Input (JSON text) and options of a task, to make another of it. */
     async readRequest(id: string): Promise<{ input: string; timeoutMs: number } | null> {
       const p = partition(id);

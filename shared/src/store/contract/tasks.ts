@@ -59,6 +59,21 @@ export function tasksContract(stores: () => Pair) {
     assert.deepEqual(await one.tasks.list(someOwner(), { limit: 10, before: null }), []);
   });
 
+  test('whose a task is can be asked without its owner, a purged one too', async () => {
+    const { one, two } = stores();
+    const [anna, ben] = [someOwner(), someOwner()];
+    const [hers, his] = [someTask(anna, { createdAt: 1, endedAt: 1_000 }), someTask(ben)];
+    await one.tasks.put([hers, his]);
+    for (const store of [one, two]) {
+      assert.equal(await store.tasks.ownerOf(hers.record.id), anna);
+      assert.equal(await store.tasks.ownerOf(his.record.id), ben);
+      assert.equal(await store.tasks.ownerOf(`${his.record.id}x`), null);
+    }
+    await one.tasks.purge(1_001, 1_000);
+    assert.equal(await two.tasks.ownerOf(hers.record.id), anna);
+    assert.equal(await two.tasks.read(anna, hers.record.id, 'whole'), 'purged');
+  });
+
   test('a task that is put again stays as it was first', async () => {
     const { one, two } = stores();
     const owner = someOwner();

@@ -1,8 +1,8 @@
 /**
  * What MongoDB holds, and how it is asked.
  *
- * The key of every document begins with the owner, so nothing can be looked up without one, and what is one owner's never
- * stands in the way of another's. What a list or a search may show carries `owner` beside its key; what is being deleted, or
+ * The key of every document begins with the owner, so nothing can be looked up without one (but whose a task is), and what is
+ * one owner's never stands in the way of another's. What a list or a search may show carries `owner` beside its key; what is being deleted, or
  * was purged, has lost it. Client texts are values only: what has names of a client's own is kept as JSON text.
  */
 import type { Collection, Db, IndexDescription } from 'mongodb';
@@ -169,6 +169,7 @@ const indexes: [string, IndexDescription[]][] = [
       { key: { owner: 1, status: 1, task_id: -1 } },
       { key: { ended_at: 1 }, sparse: true },
       { key: { key_hash: 1 }, sparse: true },
+      { key: { '_id.id': 1 } },
     ],
   ],
 ];

@@ -49,6 +49,13 @@ export function mongoTasks(call: Call, log: Log): TaskStore {
       return found ? recordOf(found.task, found.body) : 'purged';
     },
 
+    async ownerOf(id) {
+      const found = await call(({ tasks, read }) =>
+        tasks.findOne({ '_id.id': text(id) }, { ...read, projection: { _id: 1 } }),
+      );
+      return found?._id.owner ?? null;
+    },
+
     async readRequest(owner, id) {
       const found = await withBody(await find(owner, id), 'input');
       return found && { input: found.body, timeoutMs: found.task.timeout_ms };

@@ -65,6 +65,7 @@ test('no statement walks a table or sorts more than the ids it was given', () =>
   tasks.put([task, someTask(owner)]);
   for (const place of ['whole', 'listed'] as const) tasks.read(owner, task.record.id, place);
   tasks.read(owner, 'none', 'whole');
+  assert.equal(tasks.ownerOf(task.record.id), owner);
   tasks.readRequest(owner, task.record.id);
   tasks.readEvents(owner, task.record.id);
   tasks.findByKey(owner, 'hash');

@@ -44,6 +44,8 @@ const SCHEMA = `
     -- Of an Idempotency-Key.
     key_hash TEXT, fingerprint TEXT, record TEXT NOT NULL);
   CREATE UNIQUE INDEX tasks_id ON tasks (owner, id);
+  -- Whose a task is: ids are unique whatever their owners.
+  CREATE INDEX tasks_owner ON tasks (id, owner);
   CREATE INDEX tasks_type ON tasks (owner, type, id);
   CREATE INDEX tasks_status ON tasks (owner, status, id);
   CREATE INDEX tasks_type_status ON tasks (owner, type, status, id);
@@ -53,6 +55,7 @@ const SCHEMA = `
   CREATE TABLE task_inputs (task INTEGER PRIMARY KEY, input TEXT NOT NULL);
   CREATE TABLE task_events (task INTEGER PRIMARY KEY, events TEXT NOT NULL);
   CREATE TABLE purged_tasks (owner TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (owner, id)) WITHOUT ROWID;
+  CREATE INDEX purged_tasks_owner ON purged_tasks (id);
 
   CREATE TABLE sessions (
     place INTEGER PRIMARY KEY, owner TEXT NOT NULL, id TEXT NOT NULL, feature_mode TEXT NOT NULL,

@@ -166,6 +166,7 @@ export function sqliteStore({ file, timeoutMs }: SqliteOptions): Store {
     tasks: over<TaskStore>('tasks', {
       put: writes,
       read: reads,
+      ownerOf: reads,
       readRequest: reads,
       readEvents: reads,
       findByKey: reads,

@@ -90,6 +90,14 @@ export function sqliteTasks(sql: Sql): Sync<TaskStore> {
       return sql.get('SELECT 1 FROM purged_tasks WHERE owner = ? AND id = ?', owner, id) ? 'purged' : null;
     },
 
+    ownerOf(id) {
+      const row = sql.get(
+        'SELECT owner FROM tasks WHERE id = ? UNION ALL SELECT owner FROM purged_tasks WHERE id = ?',
+        ...[id, id],
+      );
+      return (row?.owner ?? null) as string | null;
+    },
+
     readRequest(owner, id) {
       const row = sql.get(
         `SELECT timeout_ms, input FROM tasks LEFT JOIN task_inputs ON task = number WHERE owner = ? AND id = ?`,

@@ -15,7 +15,6 @@ import {
   isOwnKey,
   OPEN_OWNER,
   type Scope,
-  scopes,
 } from '@beanline/shared/owner.ts';
 import type { ApiEnvironment } from '../variables.ts';
 import { createKnownKeys } from './known-keys.ts';
@@ -28,8 +27,8 @@ export type Caller = {
   hash: string | null;
 };
 
-/** Everybody, while no keys exist. */
-export const OPEN_CALLER: Caller = { owner: OPEN_OWNER, scopes, hash: null };
+/** Everybody, while no keys exist: owners of keys that are gone are not theirs. */
+export const OPEN_CALLER: Caller = { owner: OPEN_OWNER, scopes: DEFAULT_SCOPES, hash: null };
 
 /** The one answer to a missing, malformed, unknown, revoked or expired key. */
 export const unauthorized = () =>

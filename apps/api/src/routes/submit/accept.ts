@@ -26,7 +26,7 @@ const rests = (status: StoredStatus) => isEnd(status) || status === 'input_requi
 const isRest = (type: string) => type === 'done' || type === 'human_approval';
 
 /** What is known of a task that was just created, without reading it. */
-const createdTask = (id: string) => ({ id, lastId: '0-1', status: 'queued' as const });
+const createdTask = (id: string, owner: string) => ({ id, owner, lastId: '0-1', status: 'queued' as const });
 
 /** The submit that the body's parts and the headers ask for. Throws `invalid_request` with every bad field of both. */
 export function submitRequest({ deps, config }: Api, c: ApiContext, type: JobType, parts: BodyParts): SubmitRequest {
@@ -47,7 +47,7 @@ export function accept(api: Api, c: ApiContext, request: SubmitRequest): Promise
     const { id, replayed } = submitted;
     return {
       id,
-      from: found ?? createdTask(id),
+      from: found ?? createdTask(id, request.owner),
       after: START,
       task: found,
       headers: replayed ? { 'Idempotency-Replayed': 'true' } : {},
@@ -60,7 +60,7 @@ export function accept(api: Api, c: ApiContext, request: SubmitRequest): Promise
 export type Attached = {
   id: string;
   /** The task as far as it is known, to wait from. */
-  from: { id: string; lastId: string; status: StoredStatus };
+  from: { id: string; owner: string; lastId: string; status: StoredStatus };
   /** The event after which its events are told. */
   after: string;
   task?: FoundTask | undefined;
@@ -130,7 +130,7 @@ async function waitedFor(
     await waitForEvent(api, c.get('caller'), from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
   }
   // The task is accepted, so an outage now must not answer as if it were not.
-  return readTask(api.deps, c.get('owner'), from.id).catch(() => found);
+  return readTask(api.deps, from.owner, from.id).catch(() => found);
 }
 
 /** The key may have gone while the request waited. */

@@ -21,6 +21,8 @@ async function retryRequest(api: Api, c: ApiContext, task: FoundTask): Promise<S
   const patienceMs = task.patienceMs ?? undefined;
   return {
     ...request,
+    // Also where an admin asks for it.
+    owner: task.owner,
     retryOf: task,
     options: { ...request.options, priority, metadata, timeoutMs: stored.timeoutMs, maxAttempts, patienceMs },
   };

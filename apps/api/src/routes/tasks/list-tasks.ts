@@ -1,8 +1,10 @@
 /** `GET /tasks`: the owner's tasks, page by page. */
+import { OwnerName } from '@beanline/shared/owner.ts';
 import { partitionOf } from '@beanline/shared/task-id.ts';
 import { Status, taskJson } from '@beanline/shared/task-view.ts';
 import { listTasks } from '@beanline/shared/tasks/list-tasks.ts';
 import { z } from 'zod';
+import { requireScope } from '../../http/access/authenticate.ts';
 import type { Api } from '../../http/context.ts';
 import { parseQuery, whole } from '../../http/query.ts';
 import { replyJson } from '../../http/reply.ts';
@@ -19,6 +21,7 @@ const listQuery = ({ catalog, partitions }: Api['deps']) =>
     limit: whole(1, 200).default(50),
     created_after: time().optional().meta({ description: 'Created at this time or later' }),
     created_before: time().optional().meta({ description: 'Created before this time' }),
+    owner: OwnerName.optional().meta({ description: "Another owner's tasks, for a key with the scope `admin`" }),
     cursor: z
       .string()
       .refine((id) => partitionOf(id, partitions) !== null, 'must be a next_cursor of this list')
@@ -64,8 +67,15 @@ export function listTasksRoute(app: App, { deps }: Api) {
     },
     async handler(c) {
       const { metadata, others } = splitMetadata(c.req.query());
-      const { cursor, created_after, created_before, ...query } = parseQuery(ListQuery, c, others);
-      const page = await listTasks(deps, c.get('owner'), {
+      const {
+        cursor,
+        created_after,
+        created_before,
+        owner = c.get('owner'),
+        ...query
+      } = parseQuery(ListQuery, c, others);
+      if (owner !== c.get('owner')) requireScope(c, 'admin');
+      const page = await listTasks(deps, owner, {
         ...query,
         metadata,
         createdAfter: created_after,

@@ -1,7 +1,9 @@
 /** What the routes of one task share: its place, how it is found, and how it is answered. */
+import { allows } from '@beanline/shared/owner.ts';
 import type { TaskRecord } from '@beanline/shared/task.ts';
 import { statusAt, taskJson, taskUrls } from '@beanline/shared/task-view.ts';
 import { type FoundTask, readTask } from '@beanline/shared/tasks/read-task.ts';
+import { taskOwner } from '@beanline/shared/tasks/task-owner.ts';
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import type { Api, ApiContext } from '../../http/context.ts';
@@ -27,9 +29,14 @@ export function taskLinks(id: string): NonNullable<ZodOpenApiResponseObject['lin
   );
 }
 
-/** The task of the path, of this owner. An unknown id and a foreign one answer the same. `listed` leaves out the output. */
-export function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed' = 'whole'): Promise<FoundTask> {
-  return readTask(deps, c.get('owner'), c.req.param('id') ?? '', place);
+/**
+ * The task of the path: of this owner, or of any for a key with the scope `admin`. An unknown id and a foreign one answer the
+ * same. `listed` leaves out the output.
+ */
+export async function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed' = 'whole'): Promise<FoundTask> {
+  const id = c.req.param('id') ?? '';
+  const owner = allows(c.get('caller').scopes, 'admin') ? await taskOwner(deps, id) : null;
+  return readTask(deps, owner ?? c.get('owner'), id, place);
 }
 
 /** `input` is JSON text, and told only where it is asked for. */
