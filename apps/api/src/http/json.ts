@@ -50,7 +50,10 @@ function endOfText(json: Buffer, start: number): number {
 /** The digits of a number, without its sign, its point, its exponent, and the zeros at its ends. */
 const digitsOf = (text: string) => (text.split(/e/i)[0] ?? '').replaceAll(/[-.]/g, '').replaceAll(/^0+|0+$/g, '');
 
-/** Whether JavaScript makes another number of this text, written with as many digits. */
+/**
+ * Whether JavaScript makes another number of this text. A whole number is held as it is written again; a fraction as it is
+ * written with as many digits, for whoever holds one holds it as JavaScript does.
+ */
 function isChanged(text: string): boolean {
   const value = Number(text);
   // No number at all, as the parser will say.
@@ -58,7 +61,7 @@ function isChanged(text: string): boolean {
   const digits = digitsOf(text);
   if (digits === '') return text.startsWith('-');
   if (!Number.isFinite(value) || value === 0 || digits.length > MAX_DIGITS) return true;
-  return digitsOf(value.toPrecision(digits.length)) !== digits;
+  return digitsOf(/[.e]/i.test(text) ? value.toPrecision(digits.length) : String(value)) !== digits;
 }
 
 /** An open array or object: how many commas it had, and where the last name in it stands. */

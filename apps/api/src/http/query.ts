@@ -41,7 +41,7 @@ export function parseQuery<Schema extends z.ZodType>(
  * Throws a 400 that names each parameter that the route does not take or that is given twice, and what else is bad. Without
  * it a misspelt filter would list everything.
  */
-export function refuseUnknown(c: ApiContext, { query, queryPrefix }: Pick<Operation, 'query' | 'queryPrefix'>): void {
+export function refuseUnknown(c: ApiContext, { query, queryPrefix }: Partial<Operation> = {}): void {
   const [, given] = (c.env.incoming.url ?? '').split(/\?(.*)/s);
   if (!given) return;
   const known = Object.keys(query?.shape ?? {});

@@ -33,7 +33,7 @@ function greetRoute(app: App, { config }: Api) {
       tag: 'Greetings',
       path: Who,
       body: { schema: Greeting, example: { words: 'Hello' } },
-      answers: { 201: json('It is said', Greeted) },
+      answers: { 201: json('It is said', Greeted, { text: 'Hello, Anna (local)' }) },
       problems: ['not_found'],
     },
     async handler(c) {
@@ -53,7 +53,7 @@ function noticeRoute(app: App) {
       summary: 'A notice to all',
       tag: 'Greetings',
       path: Who,
-      answers: { 200: json('It', Greeted) },
+      answers: { 200: json('It', Greeted, { text: 'Anna' }) },
     },
     handler: (c) => replyJson(c, 200, { text: c.req.param('name') }),
   });

@@ -126,14 +126,3 @@ export const Readiness = z
   })
   .meta({ id: 'Readiness' });
 export type Readiness = z.infer<typeof Readiness>;
-
-export const Index = z
-  .object({
-    name: z.string().meta({ description: 'Name of this software' }),
-    version: z.string().meta({ description: 'Its version' }),
-    docs: z.string().meta({ description: 'Where people read about the API' }),
-    openapi: z.string().meta({ description: 'Where programs do' }),
-    health: z.string().meta({ description: 'Whether it can accept work' }),
-  })
-  .meta({ id: 'Index' });
-export type Index = z.infer<typeof Index>;

@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
 import api from '../../package.json' with { type: 'json' };
-import { type Body, type Described, problemsOf, requestHeaders } from './operation.ts';
+import { type Body, type Described, type Documented, problemsOf, requestHeaders } from './operation.ts';
 
 export const VERSION = api.version;
 
-function operationOf(route: Described): ZodOpenApiOperationObject {
+function operationOf(route: Documented): ZodOpenApiOperationObject {
   const { operationId, summary, description, tag, path, query, header, body, answers } = route.operation;
   return {
     operationId,
@@ -25,7 +25,8 @@ function bodyOf({ isOptional, ...media }: Body) {
 }
 
 /** The document of these routes, paths and headings in the order in which they first come. */
-export function openApiDocument(routes: readonly Described[]): ReturnType<typeof createDocument> {
+export function openApiDocument(all: readonly Described[]): ReturnType<typeof createDocument> {
+  const routes = all.filter((route): route is Documented => route.operation !== undefined);
   const paths: ZodOpenApiPathsObject = {};
   for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
   const tags = [...new Set(routes.map(({ operation }) => operation.tag))];

@@ -72,7 +72,9 @@ for (const [name, jobTypes] of [
 ] as const) {
   test(`every route is documented, and every documented route is there: ${name}`, async () => {
     const documented = operations(await describe(jobTypes)).map((operation) => operation.name);
-    assert.deepEqual(documented.toSorted(), (await routes(jobTypes)).toSorted());
+    // For people and their browsers: no program asks for them.
+    const pages = ['GET /', 'GET /docs/', 'GET /docs/{file}'];
+    assert.deepEqual([...documented, ...pages].toSorted(), (await routes(jobTypes)).toSorted());
   });
 
   test(`a validator of OpenAPI 3.1 accepts the document: ${name}`, async () => {
@@ -104,7 +106,7 @@ test('every operation has a name of its own, a summary, a tag of the list, and s
   assert.equal(new Set(ids).size, ids.length);
   const tags = document.tags.map((tag: Json) => tag.name);
   for (const { name, operation } of all) {
-    assert.match(operation.operationId, /^[a-zA-Z]+$/, name);
+    assert.match(operation.operationId, /^[a-z][a-zA-Z]{3,19}$/, name);
     assert.ok(operation.summary.length > 0, name);
     assert.ok(tags.includes(operation.tags[0]), name);
     for (const status of ['400', '408', '500']) assert.ok(operation.responses[status], `${name} ${status}`);
@@ -131,15 +133,7 @@ test('a key is asked for everywhere but on the pages that anybody may read, and 
     }
     for (const status of ['401', '403', '429', '503']) assert.ok(operation.responses[status], `${name} ${status}`);
   }
-  assert.deepEqual(open, [
-    'GET /healthz',
-    'GET /readyz',
-    'GET /',
-    'GET /openapi.json',
-    'GET /docs',
-    'GET /docs/',
-    'GET /docs/{file}',
-  ]);
+  assert.deepEqual(open, ['GET /healthz', 'GET /readyz', 'GET /openapi.json', 'GET /docs']);
 });
 
 test('a page of an allowed origin may send every header that a route reads, and read every header of an answer', async () => {

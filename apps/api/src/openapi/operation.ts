@@ -5,6 +5,7 @@ import { type EventType, EventView, eventData } from '@beanline/shared/event-dat
 import { z } from 'zod';
 import type { ZodOpenApiMediaTypeObject, ZodOpenApiResponseObject } from 'zod-openapi';
 import { Problem } from './answers.ts';
+import { eventStreamText, problemExample } from './examples.ts';
 
 type Responses = Record<string, ZodOpenApiResponseObject>;
 type Headers = Record<string, z.ZodType>;
@@ -42,8 +43,10 @@ export type Described = {
   path: string;
   /** Anybody may ask, without a key and from any page: nothing of an owner is behind it. */
   isPublic?: true;
-  operation: Operation;
+  /** Without one it is a page for people and their browsers, which the document leaves out. */
+  operation?: Operation;
 };
+export type Documented = Described & { operation: Operation };
 
 const header = (id: string, schema: z.ZodType, description: string) => schema.meta({ description, header: { id } });
 const seconds = z.string().regex(/^\d+$/);
@@ -82,9 +85,12 @@ const problemExtras: Partial<Record<number, Headers>> = {
   503: { 'Retry-After': answerHeaders.retryAfter },
 };
 
-/** The answer of one status with these codes. One object per set of codes, so that the document names it once. */
-function problem(status: number, codes: ErrorCode[], made: Map<string, ZodOpenApiResponseObject>) {
-  const id = codes.join('.');
+/**
+ * The answer of one status with these codes. One object per set of codes, so that the document names it once, and per what
+ * may be missing.
+ */
+function problem(status: number, codes: ErrorCode[], missing: string, made: Map<string, ZodOpenApiResponseObject>) {
+  const id = [...codes, ...(codes.includes('not_found') ? [missing] : [])].join('.');
   const response = made.get(id) ?? {
     id,
     description: codes.map((code) => `\`${code}\`: ${errorTable[code].title}`).join('\n\n'),
@@ -92,6 +98,9 @@ function problem(status: number, codes: ErrorCode[], made: Map<string, ZodOpenAp
     content: {
       'application/problem+json': {
         schema: Problem.and(z.object({ status: z.literal(status), code: z.enum(codes) })),
+        examples: Object.fromEntries(
+          codes.map((code) => [code, { value: problemExample(code, `There is no such ${missing}.`) }]),
+        ),
       },
     },
   };
@@ -106,22 +115,28 @@ const ownerProblems = ['unauthorized', 'forbidden', 'rate_limited', 'unavailable
 const bodyProblems = ['payload_too_large', 'unsupported_media_type'] as const;
 
 /** The problems a route answers, by status. */
-export function problemsOf({ isPublic, operation: { body, problems = [] } }: Described): Responses {
+export function problemsOf({ path, isPublic, operation: { body, problems = [] } }: Documented): Responses {
+  const missing = path.includes('{id}') ? 'task' : 'session';
   const codes = [...anyProblems, ...(isPublic ? [] : ownerProblems), ...(body ? bodyProblems : []), ...problems];
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of new Set<ErrorCode>(codes)) {
     const { status } = errorTable[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
-  return Object.fromEntries([...byStatus].map(([status, of]) => [String(status), problem(status, of, known)]));
+  return Object.fromEntries([...byStatus].map(([status, of]) => [String(status), problem(status, of, missing, known)]));
 }
 
-/** An answer of JSON. */
-export function json(description: string, schema: z.ZodType, headers: Headers = {}): ZodOpenApiResponseObject {
+/** An answer of JSON, with an example of it. */
+export function json<Schema extends z.ZodType>(
+  description: string,
+  schema: Schema,
+  example: z.input<Schema>,
+  headers: Headers = {},
+): ZodOpenApiResponseObject {
   return {
     description,
     headers: headersWith(headers),
-    content: { 'application/json': { schema } },
+    content: { 'application/json': { schema, example } },
   };
 }
 
@@ -151,13 +166,7 @@ const StreamedEvent = z
   })
   .meta({ id: 'StreamedEvent' });
 
-export const eventStream = {
-  'text/event-stream': {
-    schema: StreamedEvent,
-    example:
-      'retry: 1000\n\nid: 1-7\nevent: text\ndata: {"type":"text","task_id":"task_…","attempt":1,"timestamp":"…","data":{"content":"Hel"}}\n\n',
-  },
-};
+export const eventStream = { 'text/event-stream': { schema: StreamedEvent, example: eventStreamText } };
 
 /** The request header that every route takes. */
 export const requestHeaders = {

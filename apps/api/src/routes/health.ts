@@ -15,7 +15,7 @@ export function healthRoute(app: App) {
       operationId: 'health',
       summary: 'The process lives',
       tag: TAG,
-      answers: { 200: json('It does', Health) },
+      answers: { 200: json('It does', Health, { status: 'ok' }) },
     },
     handler: (c) => replyJson(c, 200, { status: 'ok' }),
   });

@@ -7,6 +7,7 @@ import type { Api } from '../http/context.ts';
 import { replyJson } from '../http/reply.ts';
 import { type App, route } from '../http/route.ts';
 import { Readiness } from '../openapi/answers.ts';
+import { ready, unavailable } from '../openapi/examples.ts';
 import { json } from '../openapi/operation.ts';
 import { TAG } from './health.ts';
 import { createStoreCheck } from './store-check.ts';
@@ -107,7 +108,7 @@ export function readinessRoute(app: App, api: Api) {
       operationId: 'readiness',
       summary: 'It can accept work now',
       tag: TAG,
-      answers: { 200: json('It can', Readiness), 503: json('It cannot', Readiness) },
+      answers: { 200: json('It can', Readiness, ready), 503: json('It cannot', Readiness, unavailable) },
     },
     async handler(c) {
       // One round trip for each request: what was known a second ago must not hide that Redis is frozen now.

@@ -2,10 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { TaskError } from '@beanline/shared/errors.ts';
-import { z } from 'zod';
 import { reply } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
-import { answerHeaders, headersWith, none } from '../../openapi/operation.ts';
+import { answerHeaders, headersWith } from '../../openapi/operation.ts';
 import { TAG } from './openapi.ts';
 import { once, replyTagged, tagged, taggedAnswers, taggedHeader } from './tagged.ts';
 
@@ -59,31 +58,12 @@ export function viewerRoutes(app: App) {
     method: 'get',
     path: '/docs/',
     isPublic: true,
-    operation: {
-      operationId: 'docsSlash',
-      summary: 'Leads to the viewer',
-      tag: TAG,
-      answers: { 308: none('To the viewer', { Location: answerHeaders.location }) },
-    },
     handler: (c) => reply(c, 308, null, { Location: '/docs' }),
   });
   route(app, {
     method: 'get',
     path: '/docs/{file}',
     isPublic: true,
-    operation: {
-      operationId: 'docsFile',
-      summary: "The viewer's files",
-      tag: TAG,
-      path: z.object({ file: z.enum([...files.keys()]) }),
-      header: taggedHeader,
-      answers: taggedAnswers({
-        description: 'The file',
-        headers,
-        content: { 'text/javascript': text, 'text/css': text, 'image/png': {} },
-      }),
-      problems: ['not_found'],
-    },
     async handler(c) {
       const read = files.get(c.req.param('file') ?? '');
       if (!read) throw new TaskError('not_found', 'There is no such page.');

@@ -6,6 +6,7 @@ import { readJsonIfAny } from '../../http/body.ts';
 import type { Api } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
+import { session as sessionExample } from '../../openapi/examples.ts';
 import { answerHeaders, json } from '../../openapi/operation.ts';
 import { SessionAnswer } from './session-answers.ts';
 import { SESSIONS, sessionLinks, TAG } from './session-path.ts';
@@ -27,7 +28,12 @@ export function createSessionRoute(app: App, { deps, config }: Api) {
       },
       answers: {
         201: {
-          ...json('It is made', SessionAnswer, { Location: answerHeaders.location }),
+          ...json(
+            'It is made',
+            SessionAnswer,
+            { session: { ...sessionExample, message_count: 0 } },
+            { Location: answerHeaders.location },
+          ),
           links: sessionLinks('$response.body#/session/session_id'),
         },
       },

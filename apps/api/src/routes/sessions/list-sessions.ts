@@ -5,6 +5,7 @@ import type { Api } from '../../http/context.ts';
 import { parseQuery } from '../../http/query.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
+import { session } from '../../openapi/examples.ts';
 import { json } from '../../openapi/operation.ts';
 import { SessionList } from './session-answers.ts';
 import { cached, cacheHeaders, SESSIONS, TAG } from './session-path.ts';
@@ -19,7 +20,7 @@ export function listSessionsRoute(app: App, { deps }: Api) {
       summary: 'Your sessions, by any of their numbers, or by what was said in them',
       tag: TAG,
       query: ListQuery,
-      answers: { 200: json('A page', SessionList, cached) },
+      answers: { 200: json('A page', SessionList, { sessions: [session], total: 1, total_is_exact: true }, cached) },
     },
     async handler(c) {
       const owner = c.get('owner');

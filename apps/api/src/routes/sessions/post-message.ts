@@ -8,6 +8,7 @@ import { readJson } from '../../http/body.ts';
 import type { Api } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
+import { message as messageExample, session as sessionExample } from '../../openapi/examples.ts';
 import { answerHeaders, json, requestHeaders } from '../../openapi/operation.ts';
 import { IdempotencyKey } from '../submit/submit-request.ts';
 import { MessagePosted } from './session-answers.ts';
@@ -30,7 +31,14 @@ export function postMessageRoute(app: App, { deps, config }: Api) {
         }),
       }),
       body: { schema: MessageBody, example: { role: 'user', content: 'What is a queue?' } },
-      answers: { 201: json('It is there', MessagePosted, { 'Idempotency-Replayed': answerHeaders.replayed }) },
+      answers: {
+        201: json(
+          'It is there',
+          MessagePosted,
+          { message: messageExample, session: sessionExample },
+          { 'Idempotency-Replayed': answerHeaders.replayed },
+        ),
+      },
       problems: ['not_found', 'idempotency_conflict'],
     },
     async handler(c) {

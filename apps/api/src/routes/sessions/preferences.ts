@@ -8,6 +8,8 @@ import { type App, route } from '../../http/route.ts';
 import { json, none } from '../../openapi/operation.ts';
 import { cached, cacheHeaders, TAG } from './session-path.ts';
 
+const example = { instructions: 'Answer in one sentence.', language: 'en' };
+
 export function preferencesRoutes(app: App, { deps, config }: Api) {
   const path = '/api/chat/preferences';
   route(app, {
@@ -17,7 +19,7 @@ export function preferencesRoutes(app: App, { deps, config }: Api) {
       operationId: 'readPreferences',
       summary: 'Your preferences: what every conversation of yours begins with',
       tag: TAG,
-      answers: { 200: json('What is set', Preferences, cached) },
+      answers: { 200: json('What is set', Preferences, example, cached) },
     },
     async handler(c) {
       const { json, hit } = await cachedPreferences(deps, c.get('owner'));
@@ -31,8 +33,8 @@ export function preferencesRoutes(app: App, { deps, config }: Api) {
       operationId: 'writePreferences',
       summary: 'Sets all of them: what is left out is unset',
       tag: TAG,
-      body: { schema: Preferences, example: { instructions: 'Answer in one sentence.', language: 'en' } },
-      answers: { 200: json('What is set now', Preferences) },
+      body: { schema: Preferences, example },
+      answers: { 200: json('What is set now', Preferences, example) },
     },
     async handler(c) {
       const preferences = parseFields(Preferences, await readJson(c.env.incoming, config));

@@ -4,6 +4,7 @@ import type { Api } from '../../http/context.ts';
 import { parseQuery } from '../../http/query.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
+import { message } from '../../openapi/examples.ts';
 import { json } from '../../openapi/operation.ts';
 import { MessageList } from './session-answers.ts';
 import { cached, cacheHeaders, SESSIONS, SessionPath, sessionIdOf, TAG } from './session-path.ts';
@@ -19,7 +20,7 @@ export function readMessagesRoute(app: App, { deps }: Api) {
       tag: TAG,
       path: SessionPath,
       query: PageQuery,
-      answers: { 200: json('A page', MessageList, cached) },
+      answers: { 200: json('A page', MessageList, { messages: [message], count: 1, next_cursor: null }, cached) },
       problems: ['not_found'],
     },
     async handler(c) {

@@ -4,6 +4,7 @@ import { sessionJson } from '@beanline/shared/sessions/view.ts';
 import type { Api } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
+import { message, session as sessionExample } from '../../openapi/examples.ts';
 import { json } from '../../openapi/operation.ts';
 import { WholeSession } from './session-answers.ts';
 import { cached, cacheHeaders, SESSIONS, SessionPath, sessionIdOf, TAG } from './session-path.ts';
@@ -17,7 +18,9 @@ export function readSessionRoute(app: App, { deps }: Api) {
       summary: 'The session with its newest messages',
       tag: TAG,
       path: SessionPath,
-      answers: { 200: json('The session', WholeSession, cached) },
+      answers: {
+        200: json('The session', WholeSession, { session: { ...sessionExample, messages: [message] } }, cached),
+      },
       problems: ['not_found'],
     },
     async handler(c) {

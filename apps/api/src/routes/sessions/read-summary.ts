@@ -3,6 +3,7 @@ import { readSession } from '@beanline/shared/sessions/read-session.ts';
 import type { Api } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
+import { summary as summaryExample } from '../../openapi/examples.ts';
 import { json } from '../../openapi/operation.ts';
 import { SummaryAnswer } from './session-answers.ts';
 import { cached, cacheHeaders, SESSIONS, SessionPath, sessionIdOf, TAG } from './session-path.ts';
@@ -16,7 +17,7 @@ export function readSummaryRoute(app: App, { deps }: Api) {
       summary: 'The summary of the older part of the session',
       tag: TAG,
       path: SessionPath,
-      answers: { 200: json('The summary', SummaryAnswer, cached) },
+      answers: { 200: json('The summary', SummaryAnswer, summaryExample, cached) },
       problems: ['not_found'],
     },
     async handler(c) {

@@ -2,6 +2,7 @@
 import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
 import { z } from 'zod';
 import { named, nameOf } from '../../openapi/job-types.ts';
+import { sampleOf } from '../../openapi/sample.ts';
 import { SubmitOptions } from './submit-request.ts';
 
 /**
@@ -47,8 +48,9 @@ export function taskBodyOf(catalog: Catalog): z.ZodType {
   return first ? z.discriminatedUnion('type', [first, ...more]).meta({ id: 'TaskBody' }) : z.never();
 }
 
-/** The first example of a job type's input, which its own route takes as it is. Without one, viewers invent a body. */
-export const exampleOf = (type: JobType): unknown => z.globalRegistry.get(type.input)?.examples?.[0];
+/** The first example of a job type's input, or a sample of it. Its own route takes it as it is. */
+export const exampleOf = (type: JobType): unknown =>
+  z.globalRegistry.get(type.input)?.examples?.[0] ?? sampleOf(type.input);
 
 /** Bodies of `POST /tasks` as examples, by job type. */
 export function taskExamplesOf(catalog: Catalog): Record<string, { value: unknown }> {

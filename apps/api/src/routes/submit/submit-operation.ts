@@ -3,6 +3,7 @@ import type { ErrorCode } from '@beanline/shared/errors.ts';
 import type { z } from 'zod';
 import type { Api } from '../../http/context.ts';
 import { Accepted } from '../../openapi/answers.ts';
+import { accepted, task as taskExample } from '../../openapi/examples.ts';
 import { taskOf } from '../../openapi/job-types.ts';
 import { answerHeaders, eventStream, json, type Operation, requestHeaders } from '../../openapi/operation.ts';
 import { taskLinks } from '../tasks/task-path.ts';
@@ -12,14 +13,19 @@ import { SubmitHeaders } from './submit-request.ts';
 export function submitAnswers(task: z.ZodType, more: Record<string, z.ZodType> = {}) {
   const headers = { Location: answerHeaders.location, ...more };
   const links = taskLinks('$response.body#/task_id');
-  const finished = json('The finished task, with `Prefer: wait`; its events, with `Accept: text/event-stream`', task, {
-    ...headers,
-    'Preference-Applied': answerHeaders.preferenceApplied,
-    'X-Task-Id': answerHeaders.taskId,
-  });
+  const finished = json(
+    'The finished task, with `Prefer: wait`; its events, with `Accept: text/event-stream`',
+    task,
+    taskExample,
+    {
+      ...headers,
+      'Preference-Applied': answerHeaders.preferenceApplied,
+      'X-Task-Id': answerHeaders.taskId,
+    },
+  );
   return {
     200: { ...finished, content: { ...finished.content, ...eventStream } },
-    202: { ...json('Accepted', Accepted, headers), links },
+    202: { ...json('Accepted', Accepted, accepted, headers), links },
   };
 }
 

@@ -8,6 +8,7 @@ import type { Api } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
 import { Accepted, CancelRequested } from '../../openapi/answers.ts';
+import { cancelRequested, task as taskExample } from '../../openapi/examples.ts';
 import { taskOf } from '../../openapi/job-types.ts';
 import { answerHeaders, json } from '../../openapi/operation.ts';
 import { acceptedOf, findTask, replyTask, TAG, TaskPath } from './task-path.ts';
@@ -25,9 +26,10 @@ export function cancelTaskRoute(app: App, api: Api) {
         200: json(
           'The task had ended before; to a key without the scope `read`, no more than how',
           z.union([taskOf(api.deps.catalog), Accepted]),
+          taskExample,
           { ETag: answerHeaders.etag.optional() },
         ),
-        202: json('It is cancelled, or its attempt is told to stop', CancelRequested),
+        202: json('It is cancelled, or its attempt is told to stop', CancelRequested, cancelRequested),
       },
       problems: ['not_found', 'gone'],
     },

@@ -11,6 +11,7 @@ import { replyJson } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
 import { time } from '../../http/time.ts';
 import { TaskList } from '../../openapi/answers.ts';
+import { listedTask } from '../../openapi/examples.ts';
 import { json } from '../../openapi/operation.ts';
 import { TAG } from './task-path.ts';
 
@@ -60,7 +61,7 @@ export function listTasksRoute(app: App, { deps }: Api) {
       queryPrefix: METADATA,
       answers: {
         200: {
-          ...json('A page; of a filtered list it may be short', TaskList),
+          ...json('A page; of a filtered list it may be short', TaskList, { tasks: [listedTask], next_cursor: null }),
           links: { next: { operationId: 'listTasks', parameters: { cursor: '$response.body#/next_cursor' } } },
         },
       },

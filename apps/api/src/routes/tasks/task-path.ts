@@ -9,6 +9,7 @@ import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import type { Api, ApiContext } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
 import type { Accepted } from '../../openapi/answers.ts';
+import { task } from '../../openapi/examples.ts';
 import { taskOf } from '../../openapi/job-types.ts';
 import { answerHeaders, json } from '../../openapi/operation.ts';
 
@@ -64,4 +65,4 @@ export const acceptedOf = (task: TaskRecord, now: number): Accepted => ({
 
 /** The answer of `replyTask`, as the document has it. */
 export const taskAnswer = ({ deps }: Api, description: string) =>
-  json(description, taskOf(deps.catalog), { ETag: answerHeaders.etag });
+  json(description, taskOf(deps.catalog), task, { ETag: answerHeaders.etag });
