@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => system.stop());
 
-type Route = { method: string; path: string; body: string | undefined };
+type Route = { method: string; path: string; query: string; body: string | undefined };
 type Answer = Awaited<ReturnType<typeof ask>>;
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the document holds
 type Json = any;
@@ -26,16 +26,28 @@ type Json = any;
 const PLACES = { task: '/tasks/{id}', session: `${SESSIONS}/{session}` };
 type Place = keyof typeof PLACES;
 
+/** What is asked by parameters, of routes that take them. */
+const ASKED: Record<string, string> = { wait: '5', after: '0-1', include: 'input', limit: '1', model: 'm' };
+
+/** A query of the parameters that an operation takes. */
+function queryOf({ parameters }: Json): string {
+  const names: string[] = parameters.flatMap((one: Json) =>
+    one.in === 'query' && one.name in ASKED ? [one.name] : [],
+  );
+  return names.map((name, index) => `${index ? '&' : '?'}${name}=${ASKED[name]}`).join('');
+}
+
 /** The routes whose path names one, each with the example of its body. */
 async function routesOf(place: Place): Promise<Route[]> {
   const { json } = await ask(`${system.url}/openapi.json`);
   return Object.entries<Json>(json.paths)
     .filter(([path]) => path.startsWith(PLACES[place]))
     .flatMap(([path, methods]) =>
-      Object.entries<Json>(methods).map(([method, { requestBody }]) => ({
+      Object.entries<Json>(methods).map(([method, operation]) => ({
         method: method.toUpperCase(),
         path,
-        body: requestBody && JSON.stringify(requestBody.content['application/json'].example),
+        query: queryOf(operation),
+        body: operation.requestBody && JSON.stringify(operation.requestBody.content['application/json'].example),
       })),
     );
 }
@@ -53,7 +65,7 @@ async function askAll(route: Route, id: string, headers: Record<string, string>)
     { 'If-None-Match': '"0-1"' },
     { 'Last-Event-ID': '0-1' },
   ];
-  const queries = route.method === 'GET' ? ['', '?wait=5&after=0-1'] : [''];
+  const queries = route.query === '' ? [''] : ['', route.query];
   return Promise.all(
     queries.flatMap((query) =>
       ways.map((way) =>
