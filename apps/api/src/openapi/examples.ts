@@ -174,7 +174,6 @@ const details: Partial<Record<ErrorCode, Detail>> = {
   },
   forbidden: { detail: 'This key lacks the scope "submit".' },
   request_timeout: { detail: 'The request arrived too slowly.' },
-  conflict: { detail: 'The task has not ended; only an ended task can be retried.' },
   gone: { detail: 'The task is past its retention.' },
   payload_too_large: { detail: 'The body is larger than 10485760 bytes (MAX_BODY_BYTES).' },
   unsupported_media_type: { detail: 'The Content-Type must be application/json.' },

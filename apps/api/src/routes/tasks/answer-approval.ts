@@ -113,7 +113,7 @@ export function answerApprovalRoute(app: App, api: Api) {
       return answerWithTask(api, c, async () => {
         await give(api, c, task, approval, answer);
         // A cancel has ended it; after any other answer it waits for a runner.
-        const ended = answer.action === 'cancel' ? await readTask(deps, c.get('owner'), task.id) : undefined;
+        const ended = answer.action === 'cancel' ? await readTask(deps, task.owner, task.id) : undefined;
         return {
           id: task.id,
           from: ended ?? { ...task, status: 'queued' },
