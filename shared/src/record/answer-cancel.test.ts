@@ -172,4 +172,7 @@ test('a cancel that answers an approval is noted with it, and one that comes too
   const late = await unchanged(() => tasks.cancel(other.id, 'anna', { nonce: randomUUID(), answer }));
   assert.equal(late.verdict, 'conflict');
   assert.equal((await record(other.id)).status, 'queued');
+  const expired = await parked({ expiresAt: Date.now() - 1 });
+  const after = await unchanged(() => tasks.cancel(expired.id, 'anna', { nonce: randomUUID(), answer }));
+  assert.equal(after.verdict, 'conflict');
 });

@@ -161,4 +161,5 @@ test('a list by a pair of the metadata, by times of creation and by a status has
   assert.deepEqual(await of(`created_before=${time}`), before);
   assert.deepEqual(await of(`created_after=${time}&created_before=${time}`), []);
   assertProblem(await ask(`${system.url}/tasks?created_after=yesterday`), 400, 'invalid_request');
+  assertProblem(await ask(`${system.url}/tasks?metadata.a=1&metadata.a=2`), 400, 'invalid_request');
 });

@@ -25,7 +25,9 @@ if field('cancel_by') == ARGV[2] then
 end
 if ENDED[status] then return { 'ended' } end
 if ARGV[5] ~= '' then
-  if status ~= 'input_required' or field('approval_id') ~= ARGV[5] then return { 'conflict' } end
+  if status ~= 'input_required' or field('approval_id') ~= ARGV[5] or number('approval_expires_at') <= now then
+    return { 'conflict' }
+  end
   note_answer(ARGV[6])
 end
 

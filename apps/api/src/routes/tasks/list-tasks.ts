@@ -5,6 +5,7 @@ import { Status, taskJson } from '@beanline/shared/task-view.ts';
 import { listTasks } from '@beanline/shared/tasks/list-tasks.ts';
 import { z } from 'zod';
 import { requireScope } from '../../http/access/authenticate.ts';
+import { invalid } from '../../http/bad-fields.ts';
 import type { Api } from '../../http/context.ts';
 import { parseQuery, whole } from '../../http/query.ts';
 import { replyJson } from '../../http/reply.ts';
@@ -33,12 +34,13 @@ const listQuery = ({ catalog, partitions }: Api['deps']) =>
 const METADATA = 'metadata.';
 
 /** `metadata.<name>=<value>`, as often as there are names, and what else is asked. */
-function splitMetadata(query: Record<string, string>) {
+function splitMetadata(query: Record<string, string[]>) {
   const metadata: [string, string][] = [];
   const others: [string, string][] = [];
-  for (const [name, value] of Object.entries(query)) {
-    if (name.startsWith(METADATA)) metadata.push([name.slice(METADATA.length), value]);
-    else others.push([name, value]);
+  for (const [name, [value = '', ...more]] of Object.entries(query)) {
+    if (!name.startsWith(METADATA)) others.push([name, value]);
+    else if (more.some((other) => other !== value)) throw invalid({ path: name, message: 'has one value in a task' });
+    else metadata.push([name.slice(METADATA.length), value]);
   }
   return {
     metadata: metadata.length > 0 ? Object.fromEntries(metadata) : undefined,
@@ -67,7 +69,7 @@ export function listTasksRoute(app: App, { deps }: Api) {
       },
     },
     async handler(c) {
-      const { metadata, others } = splitMetadata(c.req.query());
+      const { metadata, others } = splitMetadata(c.req.queries());
       const {
         cursor,
         created_after,
