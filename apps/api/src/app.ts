@@ -34,6 +34,7 @@ export function createApp(api: Api, all?: readonly AddRoute[]): Hono<ApiEnv> {
 
   const admit = authenticate(api, declared.routes);
   app.use((c, next) => {
+    c.set('api', api);
     const given = c.env.incoming.headers['x-request-id'];
     c.set('requestId', typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : newRequestId());
     return admit(c, next);

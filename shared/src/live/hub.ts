@@ -30,6 +30,8 @@ export function createHub(id: string, reads: LogReads) {
   let waiters = new Map<() => void, string>();
   /** The end of the log, as it was read since the last wake: who has come there waits, and need not look again. */
   let end: string | undefined;
+  /** The frame of the end, which holds the whole output: its readers share one. */
+  let done: Frame | undefined;
   /** Log reads begun since the last wake, shared by the readers at the same cursor. */
   const readings = new Map<string, Promise<Reading>>();
 
@@ -49,12 +51,21 @@ export function createHub(id: string, reads: LogReads) {
     });
   }
 
+  function shareDone(reading: Reading): Reading {
+    const last = reading.frames.at(-1);
+    if (last?.type !== 'done') return reading;
+    if (done?.id !== last.id || done.prev !== last.prev) done = last;
+    return { ...reading, frames: [...reading.frames.slice(0, -1), done] };
+  }
+
   function fromLog(cursor: string, count: number): Promise<Reading> {
     const shared = readings.get(cursor);
     if (shared) return shared;
-    const read = readOn(reads, id, cursor, count).finally(() => {
-      if (readings.get(cursor) === read) readings.delete(cursor);
-    });
+    const read = readOn(reads, id, cursor, count)
+      .then(shareDone)
+      .finally(() => {
+        if (readings.get(cursor) === read) readings.delete(cursor);
+      });
     readings.set(cursor, read);
     return read;
   }

@@ -2,8 +2,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Frame } from '@beanline/shared/event.ts';
 import type { ApiContext } from '../http/context.ts';
+import { type ByteBudget, SLICE_BYTES } from '../http/memory/byte-budget.ts';
 import { reply } from '../http/reply.ts';
-import type { HttpVariables } from '../http/variables.ts';
 
 export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream',
@@ -19,66 +19,112 @@ export const isEventSource = (c: ApiContext) => /\btext\/event-stream\b/i.test(c
 
 export const askToComeBack = (c: ApiContext) => reply(c, 200, comeBack(), STREAM_HEADERS);
 
-const bytesOf = (frames: readonly Frame[]) => frames.map((frame) => frame.bytes);
 const CRLF = Buffer.from('\r\n');
 
-/** The frames as one chunk of HTTP/1.1: joined and framed once for all readers that are at the same place. */
-const chunks = new WeakMap<readonly Frame[], Buffer>();
-function chunkOf(frames: readonly Frame[]): Buffer {
-  let chunk = chunks.get(frames);
-  if (!chunk) {
-    const bytes = bytesOf(frames);
-    const length = bytes.reduce((sum, part) => sum + part.length, 0);
-    chunk = Buffer.concat([Buffer.from(`${length.toString(16)}\r\n`), ...bytes, CRLF]);
-    chunks.set(frames, chunk);
+/**
+ * The frames as chunks of HTTP/1.1, made once for all readers that are at the same place: small ones joined, a large one as it
+ * is, so that its bytes are shared with readers elsewhere too.
+ */
+const chunks = new WeakMap<readonly Frame[], Buffer[]>();
+function chunksOf(frames: readonly Frame[]): Buffer[] {
+  const known = chunks.get(frames);
+  if (known) return known;
+  const parts: Buffer[] = [];
+  let small: Buffer[] = [];
+  const join = () => {
+    const length = small.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (length > 0) parts.push(Buffer.concat([headOf(length), ...small, CRLF]));
+    small = [];
+  };
+  for (const { bytes } of frames) {
+    if (bytes.length <= SLICE_BYTES) small.push(bytes);
+    else {
+      join();
+      parts.push(headOf(bytes.length), bytes, CRLF);
+    }
   }
-  return chunk;
+  join();
+  chunks.set(frames, parts);
+  return parts;
 }
 
+const headOf = (length: number) => Buffer.from(`${length.toString(16)}\r\n`);
+
 /**
- * Writes frames; false when the reader has to be waited for. Straight to the socket when the response has it: Node frames
- * a chunk anew for each response, in four writes, a fifth of what it costs to reach a reader.
+ * Where frames are written: straight to the socket when the response has it. Node frames a chunk anew for each response, in
+ * four writes, a fifth of what it costs to reach a reader.
  */
-function put(outgoing: ServerResponse, frames: readonly Frame[]): boolean {
+function writerOf(outgoing: ServerResponse, frames: readonly Frame[]) {
   const { socket } = outgoing;
-  return socket && outgoing.chunkedEncoding
-    ? socket.write(chunkOf(frames))
-    : outgoing.write(Buffer.concat(bytesOf(frames)));
+  if (socket && outgoing.chunkedEncoding) return { to: socket, parts: chunksOf(frames) };
+  const parts = frames.map(({ bytes }) => bytes);
+  const isSmall = parts.reduce((sum, { length }) => sum + length, 0) <= SLICE_BYTES;
+  return { to: outgoing, parts: isSmall ? [Buffer.concat(parts)] : parts };
 }
 
 /**
  * Begins the stream of one reader and keeps it alive. A reader that has not taken what was written is late: the caller
- * writes nothing more until `goOn` is called, and after READER_TIMEOUT_MS the reader is cut.
+ * writes nothing more until `goOn` is called. What it holds until then is counted as its owner's.
  */
 export function openReader(
   outgoing: ServerResponse,
   headers: Record<string, string>,
-  { READER_TIMEOUT_MS, HEARTBEAT_MS }: Pick<HttpVariables, 'READER_TIMEOUT_MS' | 'HEARTBEAT_MS'>,
+  { heartbeatMs, owner, answers }: { heartbeatMs: number; owner: string; answers: ByteBudget },
   goOn: () => void,
 ) {
   outgoing.writeHead(200, headers);
   outgoing.write('retry: 1000\n\n');
-  let late: NodeJS.Timeout | undefined;
+  let held: (() => void)[] | undefined;
+  let stopped = false;
   const heartbeat = setInterval(() => {
-    if (late === undefined) outgoing.write(': keep-alive\n\n');
-  }, HEARTBEAT_MS);
+    if (!held) outgoing.write(': keep-alive\n\n');
+  }, heartbeatMs);
 
-  function taken() {
-    clearTimeout(late);
-    late = undefined;
-    goOn();
+  function release() {
+    for (const giveBack of held ?? []) giveBack();
+    held = undefined;
   }
+
   return {
-    isLate: () => late !== undefined,
-    write(frames: readonly Frame[]): void {
-      if (put(outgoing, frames)) return;
-      late = setTimeout(() => outgoing.destroy(), READER_TIMEOUT_MS);
-      (outgoing.socket ?? outgoing).once('drain', taken);
+    isLate: () => held !== undefined,
+    /** Bytes for which there is no room, should this reader not take them; 0 when there is. Small frames always have it. */
+    lacking(frames: readonly Frame[]): number {
+      let sum = 0;
+      for (const { bytes } of frames) {
+        if (bytes.length > SLICE_BYTES && !answers.isShared(bytes)) sum += bytes.length;
+      }
+      return sum > 0 && answers.passes(owner, sum) !== null ? sum : 0;
     },
-    /** Ends the heartbeat. */
+    write(frames: readonly Frame[]): void {
+      const { to, parts } = writerOf(outgoing, frames);
+      let part = 0;
+      let at = 0;
+      const write = () => {
+        if (stopped) return;
+        for (; part < parts.length; part++, at = 0) {
+          const bytes = parts[part] as Buffer;
+          while (at < bytes.length) {
+            const slice = at === 0 && bytes.length <= SLICE_BYTES ? bytes : bytes.subarray(at, at + SLICE_BYTES);
+            at += SLICE_BYTES;
+            if (to.write(slice)) continue;
+            held ??= parts
+              .slice(part)
+              .filter((rest) => rest !== CRLF)
+              .map((rest) => answers.share(owner, rest, rest.length));
+            return void to.once('drain', write);
+          }
+        }
+        if (!held) return;
+        release();
+        goOn();
+      };
+      write();
+    },
+    /** Ends the heartbeat, and gives back what it holds. */
     stop(): void {
+      stopped = true;
       clearInterval(heartbeat);
-      clearTimeout(late);
+      release();
     },
   };
 }

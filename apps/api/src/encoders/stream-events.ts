@@ -5,30 +5,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Frame } from '@beanline/shared/event.ts';
 import type { Pulled } from '@beanline/shared/live/hub.ts';
-import { readArchivedEvents } from '@beanline/shared/tasks/read-archived-events.ts';
 import type { Api, ApiContext } from '../http/context.ts';
 import type { StreamPlace } from '../http/streams.ts';
+import { type Channel, type Followed, openArchive } from './event-channel.ts';
 import { whenToLeave } from './leaving.ts';
 import { comeBack, openReader, STREAM_HEADERS } from './sse.ts';
 
 type Stream = { outgoing: ServerResponse; place: StreamPlace; headers: Record<string, string> };
-type Followed = { id: string; owner: string; archived: boolean };
-/** Where frames come from: the live hub of the task, or the store. */
-type Channel = Pick<Awaited<ReturnType<Api['deps']['live']['follow']>>, 'pull' | 'unwait' | 'close'>;
-
-/** All that the store has after a cursor, in one piece. */
-const archiveOf = (deps: Api['deps'], { owner, id }: Followed): Channel => ({
-  pull: async (cursor) => {
-    const frames = await readArchivedEvents(deps, owner, id, cursor);
-    return frames?.length ? frames : null;
-  },
-  unwait: () => undefined,
-  close: () => undefined,
-});
-
-/** An archived task says nothing more, so nothing is subscribed to. */
-const openChannel = async (deps: Api['deps'], task: Followed): Promise<Channel> =>
-  task.archived ? archiveOf(deps, task) : deps.live.follow(task.id);
 
 /** Sends the events of a task as the answer to this request, and gives back the place at the end. Does not wait for it. */
 export function streamEvents(
@@ -40,6 +23,7 @@ export function streamEvents(
   more: Record<string, string> = {},
 ): void {
   const { outgoing } = c.env;
+  c.get('releaseBody')?.();
   const headers = { 'X-Request-Id': c.get('requestId'), ...c.get('headers'), ...STREAM_HEADERS, ...more };
   // A reader that left before this has closed already: nothing would ever tell us again.
   if (outgoing.destroyed) place.close();
@@ -56,13 +40,14 @@ export function streamEvents(
  * `retry:` that spreads the reconnects too.
  */
 function stream(
-  { deps, config, drain }: Api,
+  { deps, config, drain, answers, room, archive }: Api,
   { outgoing, place: { revoked }, headers }: Stream,
   task: Followed,
   after: string,
 ): Promise<void> {
   const ended = Promise.withResolvers<void>();
-  const reader = openReader(outgoing, headers, config, pump);
+  const { owner } = task;
+  const reader = openReader(outgoing, headers, { heartbeatMs: config.HEARTBEAT_MS, owner, answers }, pump);
   let channel: Channel | undefined;
   let inStore = task.archived;
   let cursor = after;
@@ -70,11 +55,13 @@ function stream(
   let done = false;
   let leaving = false;
   let stopWaitingToLeave: (() => void) | undefined;
+  let stopWaitingForRoom: (() => void) | undefined;
 
   function close() {
     if (over) return;
     over = true;
     reader.stop();
+    stopWaitingForRoom?.();
     stopWaitingToLeave?.();
     channel?.unwait(pump);
     channel?.close();
@@ -97,11 +84,11 @@ function stream(
     }
     channel?.close();
     inStore = true;
-    channel = archiveOf(deps, task);
-    pump();
+    channel = undefined;
+    open();
   }
 
-  /** Writes what there is, until the reader or the task has to be waited for: then it is called again. */
+  /** Writes what there is, until the reader, the task or room for a large event has to be waited for: then it is called again. */
   function pump() {
     while (!over && channel && !reader.isLate()) {
       if (done || leaving) {
@@ -112,22 +99,28 @@ function stream(
       const frames = channel.pull(cursor, pump);
       if (frames instanceof Promise) return void frames.then(took, broke);
       if (frames === null) return vanish();
-      if (frames.length === 0) return;
-      write(frames);
+      if (frames.length === 0 || !write(frames)) return;
     }
   }
   function took(frames: Pulled) {
     if (over) return;
     if (frames === null) return vanish();
-    if (frames.length > 0) write(frames);
     // Without frames the channel wakes it later, unless it has to leave.
-    if (frames.length > 0 || leaving) pump();
+    if (frames.length > 0 ? write(frames) : leaving) pump();
   }
-  function write(frames: Frame[]) {
+  function write(frames: Frame[]): boolean {
+    // Of an archived log all is counted already, and would be waited for in vain.
+    const lacking = inStore ? 0 : reader.lacking(frames);
+    if (lacking > 0) {
+      // They are let go, and read anew when readers that do not read have been cut.
+      stopWaitingForRoom = room.wait(owner, lacking, pump);
+      return leaving;
+    }
     const last = frames.at(-1);
     if (last) cursor = last.id;
     done = last?.type === 'done';
     reader.write(frames);
+    return true;
   }
 
   outgoing.on('close', close);
@@ -139,10 +132,14 @@ function stream(
     close();
     outgoing.end(comeBack());
   });
-  openChannel(deps, task).then((opened) => {
-    channel = opened;
-    if (over) opened.close();
-    else pump();
-  }, broke);
+  function open() {
+    const opening: Promise<Channel> = inStore ? openArchive(archive, answers, task) : deps.live.follow(task.id);
+    opening.then((opened) => {
+      channel = opened;
+      if (over) opened.close();
+      else pump();
+    }, broke);
+  }
+  open();
   return ended.promise;
 }

@@ -1,8 +1,12 @@
 /** What every route of the API works with. */
 import type { Deps } from '@beanline/shared/deps.ts';
+import { type ArchivedEvents, createArchivedEvents } from '@beanline/shared/tasks/read-archived-events.ts';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { type Access, type Caller, createAccess } from './access/access.ts';
+import { type ByteBudget, createByteBudget } from './memory/byte-budget.ts';
+import { createRoomQueue, type RoomQueue } from './memory/room-queue.ts';
+import { createSharedBodies, type SharedBodies } from './memory/shared-bodies.ts';
 import { createStreams, type Streams } from './streams.ts';
 import type { ApiEnvironment } from './variables.ts';
 
@@ -13,20 +17,44 @@ export type Api = {
   drain: AbortSignal;
   access: Access;
   streams: Streams;
+  /** Of request bodies that are under way. */
+  bodies: ByteBudget;
+  /** Of answers that their readers have not taken yet. */
+  answers: ByteBudget;
+  /** Where answers under way wait for room among them. */
+  room: RoomQueue;
+  sharedBodies: SharedBodies;
+  /** Logs of tasks that only the store has. */
+  archive: ArchivedEvents;
 };
 
 export function createApi(deps: Deps, config: ApiEnvironment, drain: AbortSignal): Api {
   const access = createAccess(deps, config);
-  return { deps, config, drain, access, streams: createStreams(deps, access, config) };
+  const answers = createByteBudget({ owner: config.MAX_OWNER_ANSWER_BYTES, all: config.MAX_ANSWER_BYTES });
+  return {
+    deps,
+    config,
+    drain,
+    access,
+    streams: createStreams(deps, access, config, answers),
+    bodies: createByteBudget({ owner: config.MAX_OWNER_BODY_BYTES, all: config.MAX_BODIES_BYTES }),
+    answers,
+    room: createRoomQueue(answers),
+    sharedBodies: createSharedBodies(),
+    archive: createArchivedEvents(deps),
+  };
 }
 
 type Variables = {
+  api: Api;
   requestId: string;
   caller: Caller;
   /** The caller's: every read and every verb takes it. */
   owner: string;
   /** On every answer to this request, streams included. */
   headers?: Record<string, string>;
+  /** Gives back what the request's body takes of the budget, when nothing of it is needed any more. */
+  releaseBody?: () => void;
 };
 
 export type ApiEnv = { Bindings: HttpBindings; Variables: Variables };

@@ -1,5 +1,8 @@
 /** Answers. */
+
 import type { ApiContext } from './context.ts';
+import { COUNTED_BYTES } from './memory/byte-budget.ts';
+import { sendLarge } from './memory/large-answer.ts';
 
 /**
  * An answer with the request's id. Headers stay a plain object, which the server writes as it is: building `Headers`
@@ -11,10 +14,11 @@ export function reply(
   body: string | Uint8Array<ArrayBuffer> | null,
   headers: Record<string, string> = {},
 ): Response {
-  return new Response(body, {
-    status,
-    headers: { 'X-Request-Id': c.get('requestId'), ...c.get('headers'), ...headers },
-  });
+  const all = { 'X-Request-Id': c.get('requestId'), ...c.get('headers'), ...headers };
+  if (body !== null && body.length > COUNTED_BYTES && c.env.incoming.method !== 'HEAD') {
+    return sendLarge(c, status, typeof body === 'string' ? Buffer.from(body) : body, all);
+  }
+  return new Response(body, { status, headers: all });
 }
 
 /** The same with a JSON body: a value, or JSON text that is ready. */

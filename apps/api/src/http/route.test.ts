@@ -11,9 +11,11 @@ import { wiredTo } from '../../../../scripts/testing/wired.ts';
 import { createApp } from '../app.ts';
 import { json } from '../openapi/operation.ts';
 import { routes } from '../routes/catalog.ts';
+
 import { parseFields } from './bad-fields.ts';
 import { readJson } from './body.ts';
-import { type Api, createApi } from './context.ts';
+import { createApi } from './context.ts';
+
 import { replyJson } from './reply.ts';
 import { type AddRoute, type App, isAtOneOf, methodsAt, route } from './route.ts';
 import { HttpVariables } from './variables.ts';
@@ -23,7 +25,7 @@ const Greeted = z.object({ text: z.string().meta({ description: 'The greeting' }
 const Who = z.object({ name: z.string().min(1).meta({ description: 'Who is greeted' }) });
 
 /** A route as docs/internals/routes.md adds one: a file with this, and its name in routes/catalog.ts. */
-function greetRoute(app: App, { config }: Api) {
+function greetRoute(app: App) {
   route(app, {
     method: 'put',
     path: '/people.v1/{name}/greeting',
@@ -37,7 +39,7 @@ function greetRoute(app: App, { config }: Api) {
       problems: ['not_found'],
     },
     async handler(c) {
-      const { words } = parseFields(Greeting, await readJson(c.env.incoming, config));
+      const { words } = parseFields(Greeting, await readJson(c));
       return replyJson(c, 201, { text: `${words}, ${c.req.param('name')} (${c.get('owner')})` });
     },
   });

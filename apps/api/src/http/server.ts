@@ -6,6 +6,7 @@ import type { Deps } from '@beanline/shared/deps.ts';
 import { getRequestListener } from '@hono/node-server';
 import { createApp } from '../app.ts';
 import { createApi } from './context.ts';
+import { cutStalled } from './memory/stalled.ts';
 import { hostProblem, parserProblem, refuseRequest, refuseSocket, unreadable } from './refusals.ts';
 import type { ApiEnvironment } from './variables.ts';
 
@@ -44,6 +45,7 @@ export async function startServer(deps: Deps, config: ApiEnvironment) {
     else void listener(request, response);
   });
   const underWay = createActiveSet<ServerResponse>();
+  const stopCutting = cutStalled(underWay, config.READER_TIMEOUT_MS);
   // Before the application, which may answer at once.
   server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
     if (draining.signal.aborted) response.shouldKeepAlive = false;
@@ -80,6 +82,7 @@ export async function startServer(deps: Deps, config: ApiEnvironment) {
       server.closeIdleConnections();
       await Promise.race([closed, sleep(LAST_CALL_MS)]);
       server.closeAllConnections();
+      stopCutting();
       api.access.stop();
     },
   };

@@ -14,6 +14,7 @@ import { watchMachine } from '../../../../scripts/testing/machine.ts';
 import { silentLog } from '../../../../scripts/testing/task-redis.ts';
 import { type TestRedis, testRedis } from '../../../../scripts/testing/test-redis.ts';
 import { createAccess } from './access/access.ts';
+import { createByteBudget } from './memory/byte-budget.ts';
 import { createStreams } from './streams.ts';
 import { HttpVariables } from './variables.ts';
 
@@ -51,7 +52,7 @@ test('when hundreds of keys that stream are revoked, each stream ends within 5 s
   const apiKeys = createApiKeys(redis, keys);
   const config = readConfig({}, HttpVariables);
   const access = createAccess({ apiKeys, clock, log: silentLog }, config);
-  const streams = createStreams({ log: silentLog }, access, config);
+  const streams = createStreams({ log: silentLog }, access, config, createByteBudget({ owner: 1, all: 1 }));
 
   const made = await Promise.all(
     Array.from({ length: KEYS + 1 }, (_, index) => apiKeys.create({ owner: `owner-${index}`, scopes: ['read'] })),

@@ -5,6 +5,7 @@
 import type { Deps } from '@beanline/shared/deps.ts';
 import { TaskError } from '@beanline/shared/errors.ts';
 import { type Access, type Caller, OPEN_CALLER } from './access/access.ts';
+import { type ByteBudget, requireRoom, SLICE_BYTES } from './memory/byte-budget.ts';
 import type { HttpVariables } from './variables.ts';
 
 const CHECK_MS = 2_000;
@@ -16,7 +17,12 @@ export type StreamPlace = { revoked: AbortSignal | null; close(): void };
 
 type OfKey = { caller: Caller; ended: AbortController; streams: number };
 
-export function createStreams({ log }: Pick<Deps, 'log'>, access: Access, { MAX_OWNER_STREAMS }: HttpVariables) {
+export function createStreams(
+  { log }: Pick<Deps, 'log'>,
+  access: Access,
+  { MAX_OWNER_STREAMS }: HttpVariables,
+  answers: ByteBudget,
+) {
   const ofOwner = new Map<string, number>();
   const ofKey = new Map<string, OfKey>();
   let watching = false;
@@ -71,8 +77,12 @@ export function createStreams({ log }: Pick<Deps, 'log'>, access: Access, { MAX_
 
   return {
     take,
-    /** Takes a place; throws `rate_limited` when the owner has no more. */
+    /**
+     * Takes a place for a stream; throws `rate_limited` when the owner has no more, `unavailable` when its readers hold too
+     * much that they have not read.
+     */
     open(caller: Caller): StreamPlace {
+      requireRoom(answers, caller.owner, SLICE_BYTES);
       const place = take(caller);
       if (place) return place;
       const detail = `This owner has ${MAX_OWNER_STREAMS} event streams and waiting requests open, and may have no more.`;

@@ -34,13 +34,25 @@ export const HttpVariables = z
       description:
         'open event streams and waits of one owner per API process → 429; a wait beyond it is answered at once',
     }),
+    MAX_OWNER_BODY_BYTES: bytes(1024, 8 * 1024 * MiB, 32 * MiB).meta({
+      description: 'request bodies of one owner under way at once in one API process → 429; one alone is always read',
+    }),
+    MAX_BODIES_BYTES: bytes(1024, 64 * 1024 * MiB, 128 * MiB).meta({
+      description: 'the same of all owners → 503',
+    }),
+    MAX_OWNER_ANSWER_BYTES: bytes(1024, 8 * 1024 * MiB, 64 * MiB).meta({
+      description:
+        'answers to one owner that wait in one API process for their readers to take them → 503 for new ones',
+    }),
+    MAX_ANSWER_BYTES: bytes(1024, 64 * 1024 * MiB, 256 * MiB).meta({ description: 'the same of all owners → 503' }),
     REQUEST_TIMEOUT_MS: milliseconds(100, 10 * MINUTE, 10_000).meta({ description: 'slow headers or body → 408' }),
     KEEP_ALIVE_MS: milliseconds(1_000, 60 * MINUTE, 75_000).meta({
       description: 'how long an idle connection stays open; longer than a proxy in front keeps it',
     }),
     HEARTBEAT_MS: milliseconds(50, 10 * MINUTE, 15_000).meta({ description: 'comment heartbeat of event streams' }),
     READER_TIMEOUT_MS: milliseconds(100, 10 * MINUTE, 30_000).meta({
-      description: 'a reader that has not taken what was sent to it after this long is cut and resumes by its last id',
+      description:
+        'a reader that takes nothing of its answer for this long is cut; that of an event stream resumes by its last id',
     }),
     LEAVE_MS: milliseconds(0, 10 * MINUTE, 0).meta({
       description:

@@ -2,8 +2,7 @@
 import { compareIds } from '@beanline/shared/event.ts';
 import type { TaskRecord } from '@beanline/shared/task.ts';
 import { followTask } from '@beanline/shared/tasks/follow-task.ts';
-import type { Caller } from './access/access.ts';
-import type { Api } from './context.ts';
+import type { Api, ApiContext } from './context.ts';
 
 /**
  * Resolves when an event that `counts` comes after the cursor, after `ms`, when the client leaves, its key goes or the API
@@ -11,15 +10,16 @@ import type { Api } from './context.ts';
  */
 export async function waitForEvent(
   { deps, drain, streams }: Api,
-  caller: Caller,
+  c: ApiContext,
   task: Pick<TaskRecord, 'id' | 'lastId'>,
   after: string,
   ms: number,
-  gone: AbortSignal,
   counts: (type: string) => boolean,
 ): Promise<void> {
-  const place = streams.take(caller);
+  const place = streams.take(c.get('caller'));
   if (!place) return;
+  c.get('releaseBody')?.();
+  const gone = c.req.raw.signal;
   const timer = new AbortController();
   const timeout = setTimeout(() => timer.abort(), ms);
   const over = AbortSignal.any([timer.signal, drain, gone, ...(place.revoked ? [place.revoked] : [])]);

@@ -12,7 +12,7 @@ import { SessionAnswer } from './session-answers.ts';
 import { SESSIONS, sessionLinks, TAG } from './session-path.ts';
 import { SessionBody } from './session-request.ts';
 
-export function createSessionRoute(app: App, { deps, config }: Api) {
+export function createSessionRoute(app: App, { deps }: Api) {
   const { clock, store, sessionCache } = deps;
   route(app, {
     method: 'post',
@@ -39,7 +39,7 @@ export function createSessionRoute(app: App, { deps, config }: Api) {
       },
     },
     async handler(c) {
-      const given = await readJsonIfAny(c.env.incoming, config);
+      const given = await readJsonIfAny(c);
       const body = parseFields(SessionBody, given === undefined ? {} : given);
       const owner = c.get('owner');
       const now = clock.now();

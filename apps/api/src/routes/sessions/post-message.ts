@@ -15,7 +15,7 @@ import { MessagePosted } from './session-answers.ts';
 import { SESSIONS, SessionPath, sessionIdOf, TAG } from './session-path.ts';
 import { MessageBody, newMessage } from './session-request.ts';
 
-export function postMessageRoute(app: App, { deps, config }: Api) {
+export function postMessageRoute(app: App, { deps }: Api) {
   route(app, {
     method: 'post',
     path: `${SESSIONS}/{session}/messages`,
@@ -44,7 +44,7 @@ export function postMessageRoute(app: App, { deps, config }: Api) {
     async handler(c) {
       const given = c.env.incoming.headers['idempotency-key']?.toString();
       const key = parseFields(IdempotencyKey.optional(), given, ['Idempotency-Key']);
-      const body = parseFields(MessageBody, await readJson(c.env.incoming, config));
+      const body = parseFields(MessageBody, await readJson(c));
       const place = { owner: c.get('owner'), sessionId: sessionIdOf(c), idempotencyKey: key };
       const { message, session, replayed } = await postMessage(deps, place, newMessage(body));
       const seen = allows(c.get('caller').scopes, 'read') ? { session: sessionJson(session) } : {};

@@ -10,7 +10,7 @@ import { cached, cacheHeaders, TAG } from './session-path.ts';
 
 const example = { instructions: 'Answer in one sentence.', language: 'en' };
 
-export function preferencesRoutes(app: App, { deps, config }: Api) {
+export function preferencesRoutes(app: App, { deps }: Api) {
   const path = '/api/chat/preferences';
   route(app, {
     method: 'get',
@@ -37,7 +37,7 @@ export function preferencesRoutes(app: App, { deps, config }: Api) {
       answers: { 200: json('What is set now', Preferences, example) },
     },
     async handler(c) {
-      const preferences = parseFields(Preferences, await readJson(c.env.incoming, config));
+      const preferences = parseFields(Preferences, await readJson(c));
       await writePreferences(deps, c.get('owner'), preferences);
       return replyJson(c, 200, preferences);
     },

@@ -10,7 +10,7 @@ import { none } from '../../openapi/operation.ts';
 import { SESSIONS, SessionPath, sessionIdOf, TAG } from './session-path.ts';
 import { TitleBody, TitleQuery } from './session-request.ts';
 
-export function renameSessionRoute(app: App, { deps, config }: Api) {
+export function renameSessionRoute(app: App, { deps }: Api) {
   const { clock, store, sessionCache } = deps;
   route(app, {
     method: 'patch',
@@ -27,7 +27,7 @@ export function renameSessionRoute(app: App, { deps, config }: Api) {
     },
     async handler(c) {
       const asked = parseQuery(TitleQuery, c);
-      const body = await readJsonIfAny(c.env.incoming, config);
+      const body = await readJsonIfAny(c);
       const { title } = body === undefined ? asked : parseFields(TitleBody, body);
       if (title === undefined) throw invalid({ path: 'title', message: 'is required' });
       const [owner, id] = [c.get('owner'), sessionIdOf(c)];

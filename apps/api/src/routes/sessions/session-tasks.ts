@@ -40,7 +40,7 @@ function sessionTaskRoute(app: App, api: Api, type: JobType, end: string) {
       const session = sessionIdOf(c);
       await readSession(api.deps, c.get('owner'), session);
       const asked = parseQuery(SessionTaskQuery, c);
-      const { rawInput: given, ...parts } = splitBody((await readJsonIfAny(c.env.incoming, api.config)) ?? {});
+      const { rawInput: given, ...parts } = splitBody((await readJsonIfAny(c)) ?? {});
       if (given.session_id !== undefined) throw invalid({ path: 'session_id', message: 'is that of the path' });
       const rawInput = { ...asked, ...given, session_id: session };
       return accept(api, c, submitRequest(api, c, type, { ...parts, rawInput }));

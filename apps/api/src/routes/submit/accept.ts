@@ -12,6 +12,7 @@ import { streamEvents } from '../../encoders/stream-events.ts';
 import { OPEN_CALLER } from '../../http/access/access.ts';
 import { requireScope } from '../../http/access/authenticate.ts';
 import type { Api, ApiContext } from '../../http/context.ts';
+import { hasRoom } from '../../http/memory/large-answer.ts';
 import { replyJson } from '../../http/reply.ts';
 import { waitForEvent } from '../../http/wait.ts';
 import type { Accepted } from '../../openapi/answers.ts';
@@ -96,8 +97,9 @@ export async function answerWithTask(api: Api, c: ApiContext, work: () => Promis
   const seconds = allows(c.get('caller').scopes, 'read') ? preferredWait(headerOf(c, 'prefer')) : 0;
   const task = seconds > 0 ? await waitedFor(api, c, from, found, seconds) : found;
   if (seconds > 0 && task && isEnd(task.status) && (await mayStillRead(api, c))) {
-    const applied = { ...headers, 'Preference-Applied': `wait=${seconds}` };
-    return replyJson(c, 200, taskJson(task, api.deps.clock.now()), applied);
+    const whole = taskJson(task, api.deps.clock.now());
+    // Accepted it is in any case: where its output is too much to hold now, the client reads it later.
+    if (hasRoom(c, whole)) return replyJson(c, 200, whole, { ...headers, 'Preference-Applied': `wait=${seconds}` });
   }
   return replyJson(c, 202, accepted(task), headers);
 }
@@ -127,7 +129,7 @@ async function waitedFor(
 ) {
   // Only what comes after the record counts: an approval that was answered is no reason to stop waiting.
   if (!rests(from.status)) {
-    await waitForEvent(api, c.get('caller'), from, from.lastId, seconds * 1_000, c.req.raw.signal, isRest);
+    await waitForEvent(api, c, from, from.lastId, seconds * 1_000, isRest);
   }
   // The task is accepted, so an outage now must not answer as if it were not.
   return readTask(api.deps, from.owner, from.id).catch(() => found);

@@ -25,7 +25,7 @@ function submitJobTypeRoute(app: App, api: Api, type: JobType, path: string) {
       body: { schema: bodyOf(type), ...(example === undefined ? {} : { example }) },
     }),
     async handler(c) {
-      const parts = splitBody(await readJson(c.env.incoming, api.config));
+      const parts = splitBody(await readJson(c));
       return accept(api, c, submitRequest(api, c, type, parts));
     },
   });

@@ -30,7 +30,7 @@ export function submitTaskRoute(app: App, api: Api) {
       problems: ['unknown_type'],
     }),
     async handler(c) {
-      const { type, ...parts } = splitTaskBody(await readJson(c.env.incoming, api.config));
+      const { type, ...parts } = splitTaskBody(await readJson(c));
       return accept(api, c, submitRequest(api, c, typeOf(catalog, type), parts));
     },
   });

@@ -90,7 +90,7 @@ async function give({ deps }: Api, c: ApiContext, task: FoundTask, approval: App
 }
 
 export function answerApprovalRoute(app: App, api: Api) {
-  const { deps, config } = api;
+  const { deps } = api;
   route(app, {
     method: 'post',
     path: '/tasks/{id}/approvals/{approval}',
@@ -106,7 +106,7 @@ export function answerApprovalRoute(app: App, api: Api) {
     },
     async handler(c) {
       const task = await findTask(api, c, 'listed');
-      const answer = parseFields(Answer, await readJson(c.env.incoming, config));
+      const answer = parseFields(Answer, await readJson(c));
       const approval = waitingApproval(task, c.req.param('approval') ?? '');
       const problems = problemsOf(approval, answer);
       if (problems.length > 0) throw invalid(...problems);

@@ -2,7 +2,6 @@
 import { allows } from '@beanline/shared/owner.ts';
 import { isEnd } from '@beanline/shared/task.ts';
 import { cancelTask } from '@beanline/shared/tasks/cancel-task.ts';
-import type { FoundTask } from '@beanline/shared/tasks/read-task.ts';
 import { z } from 'zod';
 import type { Api } from '../../http/context.ts';
 import { replyJson } from '../../http/reply.ts';
@@ -11,7 +10,8 @@ import { Accepted, CancelRequested } from '../../openapi/answers.ts';
 import { cancelRequested, task as taskExample } from '../../openapi/examples.ts';
 import { taskOf } from '../../openapi/job-types.ts';
 import { answerHeaders, json } from '../../openapi/operation.ts';
-import { acceptedOf, findTask, replyTask, TAG, TaskPath } from './task-path.ts';
+import { findWhole, replyTask } from './task-answer.ts';
+import { acceptedOf, findTask, TAG, TaskPath } from './task-path.ts';
 
 export function cancelTaskRoute(app: App, api: Api) {
   route(app, {
@@ -35,18 +35,20 @@ export function cancelTaskRoute(app: App, api: Api) {
     },
     async handler(c) {
       const mayRead = allows(c.get('caller').scopes, 'read');
-      const find = () => findTask(api, c, mayRead ? 'whole' : 'listed');
-      const answer = (task: FoundTask) =>
-        mayRead ? replyTask(api, c, task) : replyJson(c, 200, acceptedOf(task, api.deps.clock.now()));
+      const find = () => findTask(api, c, 'listed');
+      const answer = async () =>
+        mayRead
+          ? replyTask(api, c, await findWhole(api, c))
+          : replyJson(c, 200, acceptedOf(await find(), api.deps.clock.now()));
       const task = await find();
-      if (isEnd(task.status)) return answer(task);
+      if (isEnd(task.status)) return answer();
       const verdict = await cancelTask(api.deps, task);
       if (verdict.verdict === 'cancelled' || verdict.verdict === 'requested') {
         const status = verdict.verdict === 'cancelled' ? 'cancelled' : 'in_progress';
         const at = new Date(verdict.at).toISOString();
         return replyJson(c, 202, { task_id: task.id, status, cancel_requested_at: at } satisfies CancelRequested);
       }
-      return answer(await find());
+      return answer();
     },
   });
 }

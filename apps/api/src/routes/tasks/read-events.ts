@@ -26,6 +26,12 @@ function cursorOf(c: ApiContext): string {
   return header?.data || query?.data.after || START;
 }
 
+/** An EventSource gives up for good at 503: it is asked to come back. */
+function orComeBack(c: ApiContext, error: unknown): Response {
+  if (error instanceof TaskError && error.code === 'unavailable' && isEventSource(c)) return askToComeBack(c);
+  throw error;
+}
+
 export function readEventsRoute(app: App, api: Api) {
   route(app, {
     method: 'get',
@@ -49,15 +55,16 @@ export function readEventsRoute(app: App, api: Api) {
     },
     async handler(c) {
       const cursor = cursorOf(c);
-      const task = await findTask(api, c, 'listed').catch((error: unknown) => {
-        if (error instanceof TaskError && error.code === 'unavailable' && isEventSource(c)) return null;
-        throw error;
-      });
-      if (!task) return askToComeBack(c);
+      const task = await findTask(api, c, 'listed').catch((error: unknown) => orComeBack(c, error));
+      if (task instanceof Response) return task;
       if (isEnd(task.status) && compareIds(cursor, task.lastId) >= 0) return reply(c, 204, null);
       if (c.env.incoming.method === 'HEAD') return reply(c, 200, null, STREAM_HEADERS);
-      streamEvents(api, c, api.streams.open(c.get('caller')), task, cursor);
-      return RESPONSE_ALREADY_SENT;
+      try {
+        streamEvents(api, c, api.streams.open(c.get('caller')), task, cursor);
+        return RESPONSE_ALREADY_SENT;
+      } catch (error) {
+        return orComeBack(c, error);
+      }
     },
   });
 }

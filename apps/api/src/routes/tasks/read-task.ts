@@ -10,7 +10,8 @@ import { reply } from '../../http/reply.ts';
 import { type App, route } from '../../http/route.ts';
 import { hasMoved, waitForEvent } from '../../http/wait.ts';
 import { answerHeaders, none, requestHeaders } from '../../openapi/operation.ts';
-import { findTask, replyTask, TAG, TaskPath, taskAnswer } from './task-path.ts';
+import { findWhole, replyTask } from './task-answer.ts';
+import { findTask, TAG, TaskPath, taskAnswer } from './task-path.ts';
 
 const ReadQuery = z.object({
   wait: whole(0, 60).default(0).meta({ description: 'Seconds to wait for the next change' }),
@@ -47,16 +48,19 @@ export function readTaskRoute(app: App, api: Api) {
         ([, tag = '']) => tag,
       );
       const seen = after ?? tags[0];
-      let task = await findTask(api, c);
+      const find = async () => (include === 'input' ? { task: await findTask(api, c) } : findWhole(api, c));
+      let found = await find();
+      const { task } = found;
       if (wait > 0 && !isEnd(task.status) && !(seen !== undefined && hasMoved(task, seen))) {
         const from = seen ?? task.lastId;
-        await waitForEvent(api, c.get('caller'), task, from, wait * 1_000, c.req.raw.signal, isMove);
+        await waitForEvent(api, c, task, from, wait * 1_000, isMove);
         if (!(await api.access.isValid(c.get('caller')))) throw unauthorized();
-        task = await findTask(api, c);
+        found = await find();
       }
-      if (tags.includes(task.lastStateId)) return reply(c, 304, null, { ETag: `"${task.lastStateId}"` });
-      const input = include === 'input' ? ((await readRequest(api.deps, task))?.input ?? 'null') : undefined;
-      return replyTask(api, c, task, { input });
+      const { lastStateId } = found.task;
+      if (tags.includes(lastStateId)) return reply(c, 304, null, { ETag: `"${lastStateId}"` });
+      const input = include === 'input' ? ((await readRequest(api.deps, found.task))?.input ?? 'null') : undefined;
+      return replyTask(api, c, { ...found, input });
     },
   });
 }

@@ -1,13 +1,12 @@
 /** What the routes of one task share: its place, how it is found, and how it is answered. */
 import { allows } from '@beanline/shared/owner.ts';
 import type { TaskRecord } from '@beanline/shared/task.ts';
-import { statusAt, taskJson, taskUrls } from '@beanline/shared/task-view.ts';
+import { statusAt, taskUrls } from '@beanline/shared/task-view.ts';
 import { type FoundTask, readTask } from '@beanline/shared/tasks/read-task.ts';
 import { taskOwner } from '@beanline/shared/tasks/task-owner.ts';
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import type { Api, ApiContext } from '../../http/context.ts';
-import { replyJson } from '../../http/reply.ts';
 import type { Accepted } from '../../openapi/answers.ts';
 import { task } from '../../openapi/examples.ts';
 import { taskOf } from '../../openapi/job-types.ts';
@@ -40,20 +39,6 @@ export async function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'l
   return readTask(deps, owner ?? c.get('owner'), id, place);
 }
 
-/** `input` is JSON text, and told only where it is asked for. */
-export function replyTask(
-  { deps }: Api,
-  c: ApiContext,
-  task: TaskRecord,
-  { input }: { input?: string | undefined } = {},
-) {
-  const json = taskJson(task, deps.clock.now());
-  return replyJson(c, 200, input === undefined ? json : `${json.slice(0, -1)},"input":${input}}`, {
-    ETag: `"${task.lastStateId}"`,
-    'Cache-Control': 'no-cache',
-  });
-}
-
 /** What a key that may not read learns of a task: how it stands. */
 export const acceptedOf = (task: TaskRecord, now: number): Accepted => ({
   task_id: task.id,
@@ -63,6 +48,6 @@ export const acceptedOf = (task: TaskRecord, now: number): Accepted => ({
   urls: taskUrls(task.id),
 });
 
-/** The answer of `replyTask`, as the document has it. */
+/** A task as an answer, as the document has it. */
 export const taskAnswer = ({ deps }: Api, description: string) =>
   json(description, taskOf(deps.catalog), task, { ETag: answerHeaders.etag });

@@ -1,0 +1,38 @@
+/** Where the frames of a stream come from: the live hub of the task, or the store. */
+import { type ArchivedEvents, archivedFrames } from '@beanline/shared/tasks/read-archived-events.ts';
+import type { Api } from '../http/context.ts';
+import { type ByteBudget, COUNTED_BYTES } from '../http/memory/byte-budget.ts';
+
+export type Followed = { id: string; owner: string; archived: boolean };
+
+export type Channel = Pick<Awaited<ReturnType<Api['deps']['live']['follow']>>, 'pull' | 'unwait' | 'close'>;
+
+/** A log that the store does not have, or for which there is no room: its reader comes back, and is told then. */
+const NOTHING: Channel = { pull: () => null, unwait: () => undefined, close: () => undefined };
+
+/** An archived task says nothing more, so nothing is subscribed to. Its log counts as its owner's while it is open. */
+export async function openArchive(
+  archive: ArchivedEvents,
+  answers: ByteBudget,
+  { owner, id }: Followed,
+): Promise<Channel> {
+  const opened = await archive.open(owner, id);
+  if (!opened) return NOTHING;
+  const { log } = opened;
+  if (log.bytes > COUNTED_BYTES && !answers.isShared(log) && answers.passes(owner, log.bytes) !== null) {
+    opened.close();
+    return NOTHING;
+  }
+  const release = answers.share(owner, log, log.bytes);
+  return {
+    pull(cursor) {
+      const frames = archivedFrames(log, id, cursor);
+      return frames.length > 0 ? frames : null;
+    },
+    unwait: () => undefined,
+    close() {
+      release();
+      opened.close();
+    },
+  };
+}
