@@ -98,7 +98,10 @@ test('when an API stops, waiting requests get their 202, or the task as it is', 
   assert.equal(answer.json.status, 'in_progress');
   await stopped;
   assert.equal(leaving.child.exitCode, 0);
-  for (const held of [call, other]) held.finish();
+  for (const held of [call, other]) {
+    held.text('at last');
+    held.finish();
+  }
   for (const task of [id, answer.json.task_id]) {
     assert.equal((await followToEnd(system.url, task)).at(-1)?.data.status, 'completed');
   }
