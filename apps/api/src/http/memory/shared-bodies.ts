@@ -7,7 +7,19 @@ export type SharedBodies = ReturnType<typeof createSharedBodies>;
 
 export function createSharedBodies() {
   const sent = new Map<string, Sent>();
+  const underWay = new Map<string, Promise<unknown>>();
   return {
+    /** What is being read to make a body of this name. */
+    reading: (name: string) => underWay.get(name),
+    async read<T>(name: string, work: () => Promise<T>): Promise<T> {
+      const reading = work();
+      underWay.set(name, reading);
+      try {
+        return await reading;
+      } finally {
+        if (underWay.get(name) === reading) underWay.delete(name);
+      }
+    },
     /** Whether a body of this name is being sent. */
     has: (name: string) => sent.has(name),
     get(name: string, tag: string): Uint8Array<ArrayBuffer> | undefined {

@@ -18,15 +18,25 @@ const nameOf = (c: ApiContext) => `${c.get('owner')} ${c.req.param('id')}`;
 /** An ended task changes no more, unless a later end of it is found. */
 const tagOf = ({ lastId, endedAt }: TaskRecord) => `${lastId} ${endedAt}`;
 
-/** The task of the path, with its output. */
+/**
+ * The task of the path, with its output. Who asks while it is read waits for that, and then reads it only where it is not being
+ * sent: hundreds who ask for a large one at a time would have Redis give it hundreds of times, before anybody else's requests.
+ */
 export async function findWhole(api: Api, c: ApiContext): Promise<Whole> {
-  if (api.sharedBodies.has(nameOf(c))) {
+  const { sharedBodies } = api;
+  const name = nameOf(c);
+  const reading = sharedBodies.reading(name);
+  if (reading) await reading.then(answered, answered);
+  if (sharedBodies.has(name)) {
     const task = await findTask(api, c, 'listed');
-    const json = api.sharedBodies.get(nameOf(c), tagOf(task));
+    const json = sharedBodies.get(name, tagOf(task));
     if (json) return { task, json };
   }
-  return { task: await findTask(api, c) };
+  return { task: await sharedBodies.read(name, () => findTask(api, c)) };
 }
+
+/** Resolves when what was read has been answered. */
+const answered = () => new Promise((resolve) => setImmediate(resolve));
 
 export function replyTask({ deps, sharedBodies }: Api, c: ApiContext, { task, json, input }: Whole): Response {
   const headers = { 'Content-Type': 'application/json', ETag: `"${task.lastStateId}"`, 'Cache-Control': 'no-cache' };
