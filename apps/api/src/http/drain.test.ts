@@ -146,6 +146,7 @@ test('when an API stops before a stream has subscribed, its reader is asked to c
 test('an API with nothing to do stops at once, though clients keep their connections', async () => {
   const leaving = await system.startApi(LONG);
   const { id, call } = await heldTask(leaving.url);
+  call.text('at last');
   call.finish();
   for await (const _ of events(leaving.url, id));
   const idle = rawGet(leaving.port, '/healthz');
