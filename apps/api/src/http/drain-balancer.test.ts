@@ -101,7 +101,11 @@ test('an API that drains is not ready, serves who still comes, and asks to close
   assert.equal(api.child.exitCode, 0);
   await assert.rejects(fetch(`${api.url}/healthz`));
   call.finish();
-  for (let i = number; i < number + 4; i++) (await upstream.call(i)).finish();
+  for (let i = number; i < number + 4; i++) {
+    const held = await upstream.call(i);
+    held.text('at last');
+    held.finish();
+  }
   for (const task of [id, late.json.task_id, waited.json.task_id, streamed]) {
     await checkEnded(system.url, task, await followToEnd(system.url, task));
   }

@@ -33,6 +33,7 @@ test('an empty environment is valid, and every variable but the optional ones ha
     'no_proxy',
     'REDIS_CA_FILE',
     'MONGODB_URI',
+    'JOBS_DIR',
   ];
   for (const { name } of variables) assert.equal(config.get(name) === undefined, optional.includes(name), name);
   assert.deepEqual(read(Object.fromEntries(variables.map(({ name }) => [name, '']))), read({}));

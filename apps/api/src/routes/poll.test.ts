@@ -123,5 +123,6 @@ test('a poll whose time is up answers with the task as it is, or 304 when a tag 
   assert.equal(plain.status, 200);
   assert.equal(plain.json.status, 'in_progress');
   assert.equal(tagged.status, 304);
+  call.text('at last');
   call.finish();
 });

@@ -85,7 +85,9 @@ test('a Prefer without a wait of at least a second is answered 202 at once', asy
     const { status, json } = await post(system.url, '/api/chat', chat(), wait(prefer));
     assert.equal(status, 202, prefer);
     // Else its call may come while the next test waits for its own.
-    (await upstream.call(number)).finish();
+    const call = await upstream.call(number);
+    call.text('at last');
+    call.finish();
     await followToEnd(system.url, json.task_id);
   }
 });
