@@ -100,6 +100,7 @@ test('an API that drains is not ready, serves who still comes, and asks to close
   await stopped;
   assert.equal(api.child.exitCode, 0);
   await assert.rejects(fetch(`${api.url}/healthz`));
+  call.text('at last');
   call.finish();
   for (let i = number; i < number + 4; i++) {
     const held = await upstream.call(i);
