@@ -40,7 +40,9 @@ export const OutputFields = {
   metadata: ofOutput,
 } satisfies Record<Exclude<keyof ChatOutput, keyof Message>, z.ZodType>;
 
-const Message = MessageFields.extend(OutputFields).transform(({ role, content }) => ({ role, content }));
+const Message = MessageFields.extend(OutputFields)
+  .transform(({ role, content }) => ({ role, content }))
+  .pipe(MessageFields);
 type Message = z.infer<typeof MessageFields>;
 
 const File = z.strictObject({
