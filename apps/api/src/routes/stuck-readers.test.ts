@@ -54,10 +54,17 @@ after(async () => {
 
 const get = (path: string, headers: Record<string, string> = {}) => ask(`${system.url}${path}`, { headers });
 
-/** Asks for a path and never reads the answer. */
-function stuckOn(path: string): RawConnection {
+/**
+ * Asks for a path and never reads the answer. Resolves when that has begun: whoever asks meanwhile might take its place, and it
+ * would be refused.
+ */
+async function stuckOn(path: string): Promise<RawConnection> {
   const connection = rawConnection(system.apis[0]?.port ?? 0);
   connection.send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  await eventually(
+    async () => connection.socket.readableLength,
+    (length) => length > 10_000,
+  );
   return connection;
 }
 
@@ -80,7 +87,7 @@ async function untilFree() {
 
 test('a reader that never reads a task is cut after READER_TIMEOUT_MS; until then another large answer is 503', async () => {
   const startedAt = performance.now();
-  const stuck = stuckOn(`/tasks/${tasks.one}`);
+  const stuck = await stuckOn(`/tasks/${tasks.one}`);
   const refused = [await untilFull(), ...(await untilFree())];
   assert.ok(performance.now() - startedAt >= READER_TIMEOUT_MS, 'not before its time');
   for (const answer of refused) {
@@ -94,7 +101,7 @@ test('a reader that never reads a task is cut after READER_TIMEOUT_MS; until the
 });
 
 test('twenty stuck readers of one task hold it once: who else asks for it gets it whole, and small answers go on', async () => {
-  const stuck = Array.from({ length: 20 }, () => stuckOn(`/tasks/${tasks.one}`));
+  const stuck = await Promise.all(Array.from({ length: 20 }, () => stuckOn(`/tasks/${tasks.one}`)));
   await untilFull();
   const same = await get(`/tasks/${tasks.one}`);
   assert.equal(same.status, 200);
@@ -118,7 +125,7 @@ test('while stuck readers hold all there is, a new stream is 503, an EventSource
     () => followedTasks(system.url),
     (followed) => followed === 1,
   );
-  const stuck = stuckOn(`/tasks/${tasks.one}`);
+  const stuck = await stuckOn(`/tasks/${tasks.one}`);
   await untilFull();
   assertProblem(await get(`/tasks/${live}/events`), 503, 'unavailable');
   const comesBack = await get(`/tasks/${live}/events`, { Accept: 'text/event-stream' });
@@ -135,12 +142,7 @@ test('while stuck readers hold all there is, a new stream is 503, an EventSource
 test('a reader that never reads an archived task is cut too, and its log is given back', async () => {
   await system.startRelay();
   await leftRedis(system, Object.values(tasks));
-  const stuck = stuckOn(`/tasks/${tasks.one}/events`);
-  // Before that another answer would be under way, and there would be no room for the log.
-  await eventually(
-    async () => stuck.socket.readableLength,
-    (length) => length > 10_000,
-  );
+  const stuck = await stuckOn(`/tasks/${tasks.one}/events`);
   await untilFull();
   await untilFree();
   stuck.read();
