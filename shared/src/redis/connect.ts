@@ -112,7 +112,8 @@ function lookingAgain(cluster: Cluster): Cluster {
   const look = () => {
     if (cluster.status === 'ready') cluster.refreshSlotsCache();
   };
-  const timer = setInterval(look, SLOTS_REFRESH_MS);
+  // One that is told to end while it is reconnecting says nothing of its end: the timer keeps no process alive.
+  const timer = setInterval(look, SLOTS_REFRESH_MS).unref();
   return cluster.once('end', () => clearInterval(timer));
 }
 
