@@ -22,7 +22,7 @@ test('a retry of a retry keeps the question once with every answer, and the mode
   await system.ask(session, 'before');
   system.answers.set('again', (call) => {
     if (system.callsOf('again').length > 1) reply(call);
-    else call.refuse(400);
+    else call.refuse(401);
   });
   const first = await system.ask(session, 'again');
   const second = await retry(first.task_id);
