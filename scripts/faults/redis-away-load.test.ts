@@ -44,7 +44,8 @@ test('thousands of submits refused while Redis is dead leave the API idle, and n
   assert.ok(backMs <= 400, `${backMs} ms`);
 
   const stats = await redis.cli('INFO', 'commandstats');
-  const calls = [...stats.matchAll(/cmdstat_(?:evalsha|eval|fcall):calls=(\d+)/g)].map(([, count]) => Number(count));
+  // The probe of /readyz goes by EVAL all the time; all that a submit runs goes by EVALSHA or FCALL.
+  const calls = [...stats.matchAll(/cmdstat_(?:evalsha|fcall):calls=(\d+)/g)].map(([, count]) => Number(count));
   const scripts = calls.reduce((sum, count) => sum + count, 0);
   t.diagnostic(`scripts since Redis was back: ${scripts}`);
   assert.ok(scripts <= 20, `${scripts} scripts`);
