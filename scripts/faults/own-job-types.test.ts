@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { followToEnd, post, visibleText } from '../testing/client.ts';
+import { followToEnd, getTask, post, visibleText } from '../testing/client.ts';
 import { blocksOf, ROOT, readPage } from '../testing/docs.ts';
 import { npmStart } from '../testing/npm-start.ts';
 import { INHERITED } from '../testing/system.ts';
@@ -42,7 +42,10 @@ test('the example of the page is submitted at its route and at /tasks, streams, 
   const beanline = await npmStart('jobs', { JOBS_DIR: await folderOf(t) });
   t.after(() => beanline.endAll());
   await beanline.start();
-  assert.match(beanline.output(), /jobs +reply\.draft \(POST \/api\/reply\)/);
+  assert.match(
+    beanline.output(),
+    /jobs +letter\.send \(POST \/api\/letters\), reply\.draft \(POST \/api\/reply\), of /,
+  );
   const { url } = beanline;
 
   const { status, json } = await post(url, '/api/reply', { ...LETTER, metadata: { from: 'test' } });
@@ -72,6 +75,40 @@ test('the example of the page is submitted at its route and at /tasks, streams, 
   assert.deepEqual(types['reply.draft'].value, { type: 'reply.draft', input: LETTER });
   const list = (await (await fetch(`${url}/tasks?type=reply.draft`)).json()) as { tasks: unknown[] };
   assert.equal(list.tasks.length, 2);
+});
+
+test('the letter of the page asks a person, is posted once as it was changed, and is not posted when nobody may', async (t) => {
+  const folder = await folderOf(t);
+  const box = join(folder, 'letters.txt');
+  const beanline = await npmStart('letters', { JOBS_DIR: folder, LETTER_BOX: box });
+  t.after(() => beanline.endAll());
+  await beanline.start();
+  const { url } = beanline;
+  const ask = async (about: string) => {
+    const { status, json } = await post(url, '/api/letters', { about }, { Prefer: 'wait=30' });
+    assert.deepEqual([status, json.status], [202, 'input_required']);
+    const { approval } = (await getTask(url, json.task_id)).json;
+    assert.match(approval.arguments.letter, new RegExp(about));
+    return `/tasks/${json.task_id}/approvals/${approval.approval_id}`;
+  };
+  const answer = async (path: string, body: object) => (await post(url, path, body, { Prefer: 'wait=30' })).json;
+
+  const closed = 'The shop is closed on Monday.';
+  const first = await ask(closed);
+  const changed = { letter: 'We are closed.' };
+  assert.deepEqual((await answer(first, { action: 'run', arguments: changed })).output, { posted: true, ...changed });
+  assert.equal((await answer(first, { action: 'run' })).code, 'conflict');
+  const denied = await answer(await ask('The shop is open on Friday.'), { action: 'deny', reason: 'not true' });
+  assert.equal(denied.output.posted, false);
+  const plain = await answer(await ask(closed), { action: 'run' });
+  assert.match(plain.output.letter, /closed on Monday/);
+  assert.equal(await readFile(box, 'utf8'), `We are closed.\n${plain.output.letter}\n`);
+
+  // The commands of the page, as they stand.
+  const [, commands] = blocksOf(readPage(PAGE)).filter(({ language }) => language === 'sh');
+  const script = commands?.text.replaceAll('127.0.0.1:3000', new URL(url).host) ?? '';
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script]);
+  assert.equal(JSON.parse(stdout).output.posted, true);
 });
 
 test('a broken file stops each program with 78, its name, its line and what is wrong', async (t) => {

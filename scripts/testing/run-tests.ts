@@ -3,7 +3,7 @@
  * cut, and those that need real servers; `npm test -- FILE …` these files and nothing else. The longest files go first, so
  * that none is left alone at the end.
  */
-import { globSync, statSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, matchesGlob, relative, resolve } from 'node:path';
 import { run } from 'node:test';
@@ -45,7 +45,11 @@ function files(args: string[]): string[] {
 const rank = (path: string) => (LONG.includes(path) ? LONG.indexOf(path) : LONG.length);
 
 const chosen = files(process.argv.slice(2)).sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
-for (const path of [...chosen, ...LONG]) statSync(join(ROOT, path));
+for (const path of [...chosen, ...LONG]) {
+  if (existsSync(join(ROOT, path))) continue;
+  process.stderr.write(`There is no file of tests at ${path}.\n`);
+  process.exit(1);
+}
 
 process.env.NODE_COMPILE_CACHE ??= join(ROOT, '.data', 'compile-cache');
 const redis = await testRedis();

@@ -1,4 +1,6 @@
 /** Context: everything a handler may touch. Job types import no SDK; what they need arrives here. */
+
+import { TaskError } from './errors.ts';
 import type { EventData, HandlerEventType } from './event-data.ts';
 import type { Log } from './log.ts';
 import type { ChatCall, ChatChunk, ChatOutcome } from './provider.ts';
@@ -72,12 +74,18 @@ export type Step<Result> = {
   reconcile?(given: StepRun): Promise<{ result: Result } | null>;
 };
 
-/** Whether a step with effect `once` had its effect is not known: the attempt that had begun it was lost. */
-export class StepUnknown extends Error {
+/**
+ * Whether a step with effect `once` had its effect is not known: the attempt that had begun it was lost, or failed. A handler that
+ * lets it pass ends its task as failed: no further attempt would know more.
+ */
+export class StepUnknown extends TaskError {
   readonly key: string;
 
   constructor(key: string) {
-    super(`whether the step ${key} had its effect is not known`);
+    super(
+      'effect_unknown',
+      `The step ${key} was interrupted. It is not known whether it was done, and it is not done again.`,
+    );
     this.name = 'StepUnknown';
     this.key = key;
   }

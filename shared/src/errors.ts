@@ -21,6 +21,7 @@ export const errorTable = {
   queue_full: { status: 429, retry: false, title: 'The queue is full' },
   rate_limited: { status: 429, retry: false, title: 'Too many requests' },
   worker_lost: { status: 500, retry: true, title: 'The worker was lost' },
+  effect_unknown: { status: 500, retry: false, title: 'Whether something was done is not known' },
   internal: { status: 500, retry: true, title: 'Something went wrong' },
   provider_refused: { status: 502, retry: false, title: 'The model provider refused the request' },
   invalid_output: { status: 502, retry: true, title: 'The model gave an answer that is not valid' },

@@ -7,10 +7,10 @@ import { type InProcess, startInProcess } from '../../../../scripts/testing/in-p
 import { comparable, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { assertProblem } from '../../../../scripts/testing/raw.ts';
 import { storeOf } from '../../../../scripts/testing/store.ts';
+import { taskRequests, UNKNOWN_TASK } from '../../../../scripts/testing/task-requests.ts';
 
 const ANNA = 'anna-key-0123456789';
 const BEN = 'ben-key-0123456789';
-const UNKNOWN = `task_${'0'.repeat(24)}1`;
 
 let system: InProcess;
 let anna: ReturnType<typeof ownerClient>;
@@ -33,28 +33,11 @@ before(async () => {
 });
 after(() => system.stop());
 
-const requests: [string, string, Record<string, string>][] = [
-  ['GET', '', {}],
-  ['HEAD', '', {}],
-  ['GET', '?wait=5', {}],
-  ['GET', '?wait=5&after=1-1', {}],
-  ['GET', '', { 'If-None-Match': '"1-4"' }],
-  ['GET', '/events', {}],
-  ['GET', '/events', { 'Last-Event-ID': '999-1' }],
-  ['GET', '/events?after=9-9', { Accept: 'text/event-stream' }],
-  ['HEAD', '/events', {}],
-  ['POST', '/cancel', {}],
-  ['POST', '/retry', {}],
-  ['POST', '/retry', { 'Idempotency-Key': 'foreign' }],
-  ['POST', '/retry', { Accept: 'text/event-stream' }],
-  ['POST', '/retry', { Prefer: 'wait=5' }],
-];
-
 describe("another owner's task in the store, or purged from it, answers as one that does not exist, in the same bytes:", () => {
-  for (const [method, suffix, headers] of requests) {
+  for (const [method, suffix, headers, body] of taskRequests) {
     test(`${method} /tasks/<id>${suffix} ${JSON.stringify(headers)}`, async () => {
-      const ask = (id: string) => ben.call(method, `/tasks/${id}${suffix}`, headers);
-      const unknown = await ask(UNKNOWN);
+      const ask = (id: string) => ben.call(method, `/tasks/${id}${suffix}`, headers, body);
+      const unknown = await ask(UNKNOWN_TASK);
       if (method !== 'HEAD') assertProblem(unknown, 404, 'not_found');
       for (const id of [archived, purged]) assert.equal(comparable(await ask(id)), comparable(unknown));
       assert.equal((await anna.get(`/tasks/${archived}`)).json.status, 'completed');
@@ -63,9 +46,9 @@ describe("another owner's task in the store, or purged from it, answers as one t
 });
 
 describe('a purged task answers 410 to its owner:', () => {
-  for (const [method, suffix, headers] of requests) {
+  for (const [method, suffix, headers, body] of taskRequests) {
     test(`${method} /tasks/<id>${suffix} ${JSON.stringify(headers)}`, async () => {
-      const answer = await anna.call(method, `/tasks/${purged}${suffix}`, headers);
+      const answer = await anna.call(method, `/tasks/${purged}${suffix}`, headers, body);
       if (method === 'HEAD') assert.equal(answer.status, 410);
       else assertProblem(answer, 410, 'gone');
     });

@@ -6,6 +6,7 @@ import { type InProcess, startInProcess } from '../../../../scripts/testing/in-p
 import { bearer, comparable, keyring, ownerClient } from '../../../../scripts/testing/owners.ts';
 import { assertProblem, longPast } from '../../../../scripts/testing/raw.ts';
 import { SESSIONS, sessionClient, UNKNOWN_SESSION } from '../../../../scripts/testing/session-client.ts';
+import { taskRequests, UNKNOWN_TASK } from '../../../../scripts/testing/task-requests.ts';
 
 const ANNA = 'anna-key-0123456789';
 const BEN = 'ben-key-0123456789';
@@ -19,8 +20,6 @@ before(async () => {
   ben = ownerClient(system.url, BEN);
 });
 after(() => system.stop());
-
-const UNKNOWN = `task_${'0'.repeat(24)}1`;
 
 /** A task of Anna's in each state that reads and verbs tell apart. */
 async function annasTasks(): Promise<Record<string, string>> {
@@ -41,26 +40,21 @@ describe("another owner's task answers as one that does not exist, in the same b
   before(async () => {
     tasks = await annasTasks();
   });
-  const requests: [string, string, Record<string, string>][] = [
-    ['GET', '', {}],
-    ['HEAD', '', {}],
-    ['GET', '?wait=5', {}],
-    ['GET', '?wait=5&after=1-1', {}],
-    ['GET', '', { 'If-None-Match': '"0-1"' }],
-    ['GET', '/events', {}],
-    ['GET', '/events', { 'Last-Event-ID': '1-1' }],
-    ['GET', '/events?after=9-9', { Accept: 'text/event-stream' }],
-    ['HEAD', '/events', {}],
-    ['POST', '/cancel', {}],
-    ['POST', '/retry', {}],
-    ['POST', '/retry', { 'Idempotency-Key': 'foreign' }],
-    ['POST', '/retry', { Accept: 'text/event-stream' }],
-    ['POST', '/retry', { Prefer: 'wait=5' }],
-  ];
-  for (const [method, suffix, headers] of requests) {
+  test('these requests are to every route of a task', async () => {
+    const { paths } = (await anna.get('/openapi.json')).json;
+    const known = new Set(taskRequests.map(([method, suffix]) => `${method} ${suffix.replace(/\?.*/, '')}`));
+    const routes = Object.entries<object>(paths).flatMap(([path, methods]) => {
+      if (!path.startsWith('/tasks/{id}')) return [];
+      const suffix = path.slice('/tasks/{id}'.length).replace('{approval}', 'appr_0');
+      return Object.keys(methods).map((method) => `${method.toUpperCase()} ${suffix}`);
+    });
+    assert.ok(routes.length >= 5, `${routes}`);
+    for (const route of routes) assert.ok(known.has(route), `no request to ${route}`);
+  });
+  for (const [method, suffix, headers, body] of taskRequests) {
     test(`${method} /tasks/<id>${suffix} ${JSON.stringify(headers)}`, async () => {
-      const ask = (id: string) => ben.call(method, `/tasks/${id}${suffix}`, headers);
-      const unknown = await ask(UNKNOWN);
+      const ask = (id: string) => ben.call(method, `/tasks/${id}${suffix}`, headers, body);
+      const unknown = await ask(UNKNOWN_TASK);
       if (method !== 'HEAD') assertProblem(unknown, 404, 'not_found');
       for (const [status, id] of Object.entries(tasks)) {
         const before = await anna.get(`/tasks/${id}`);

@@ -1,24 +1,11 @@
 /** Polling a task: what has not moved is 304, and a poll may wait for what comes. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { chat, events, followToEnd, getTask, post, submit } from '../../../../scripts/testing/client.ts';
 import { heldTask } from '../../../../scripts/testing/held-task.ts';
-import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
-import { slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
+import { servedChats } from '../../../../scripts/testing/served-chats.ts';
 
-let system: InProcess;
-let upstream: Upstream;
-before(async () => {
-  upstream = await startUpstream();
-  system = await startInProcess({ env: upstream.env });
-});
-after(async () => {
-  await system.stop();
-  await upstream.stop();
-});
-beforeEach(() => {
-  upstream.answer = slowWords(3, 0);
-});
+const { system, upstream } = await servedChats();
 
 async function untilEvent(id: string, wanted: string): Promise<string> {
   for await (const event of events(system.url, id)) if (event.type === wanted) return event.id;

@@ -1,23 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { chat, checkEnded, followToEnd, readStream } from '../../../../scripts/testing/client.ts';
-import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { assertProblem, eventually, followedTasks } from '../../../../scripts/testing/raw.ts';
-import { slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
+import { servedChats } from '../../../../scripts/testing/served-chats.ts';
+import { slowWords } from '../../../../scripts/testing/upstream.ts';
 
-let system: InProcess;
-let upstream: Upstream;
-before(async () => {
-  upstream = await startUpstream();
-  system = await startInProcess({ env: upstream.env });
-});
-after(async () => {
-  await system.stop();
-  await upstream.stop();
-});
-beforeEach(() => {
-  upstream.answer = slowWords(5, 5);
-});
+const { system, upstream } = await servedChats(slowWords(5, 5));
 
 const postStream = (body: unknown, more: RequestInit = {}) =>
   fetch(`${system.url}/api/chat`, {

@@ -1,23 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { chat, checkEnded, events, followToEnd, getTask, post, submit } from '../../../../scripts/testing/client.ts';
-import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { assertProblem } from '../../../../scripts/testing/raw.ts';
-import { slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
+import { servedChats } from '../../../../scripts/testing/served-chats.ts';
+import { slowWords } from '../../../../scripts/testing/upstream.ts';
 
-let system: InProcess;
-let upstream: Upstream;
-before(async () => {
-  upstream = await startUpstream();
-  system = await startInProcess({ env: upstream.env });
-});
-after(async () => {
-  await system.stop();
-  await upstream.stop();
-});
-beforeEach(() => {
-  upstream.answer = slowWords(3, 0);
-});
+const { system, upstream } = await servedChats();
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const approval = { type: 'test.approval', input: { questions: ['may I?'], expires_in_ms: 600_000 } };

@@ -1,23 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { chat, followToEnd, getTask, post, submit } from '../../../../scripts/testing/client.ts';
-import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { ask, assertProblem, badPaths, eventually, followedTasks } from '../../../../scripts/testing/raw.ts';
-import { slowWords, startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
+import { servedChats } from '../../../../scripts/testing/served-chats.ts';
 
-let system: InProcess;
-let upstream: Upstream;
-before(async () => {
-  upstream = await startUpstream();
-  system = await startInProcess({ env: upstream.env });
-});
-after(async () => {
-  await system.stop();
-  await upstream.stop();
-});
-beforeEach(() => {
-  upstream.answer = slowWords(3, 0);
-});
+const { system, upstream } = await servedChats();
 
 const wait = (value: string) => ({ Prefer: value });
 const approval = { type: 'test.approval', input: { questions: ['may I?'], expires_in_ms: 30_000 } };

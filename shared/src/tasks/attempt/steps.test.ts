@@ -148,6 +148,31 @@ test('a step with an effect that a lost attempt had begun is asked after, or tol
   assert.equal((await frozen).output, output);
 });
 
+test('a task whose handler lets it pass that a step with an effect may have been done fails, and says so', async (t) => {
+  const { run, lose } = await setup(t);
+  let effects = 0;
+  const begun = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<boolean>();
+  const work = async (context: Context) => ({
+    sent: await context.step('send', {
+      effect: 'once',
+      async run() {
+        effects++;
+        begun.resolve();
+        return late.promise;
+      },
+    }),
+  });
+  const frozen = run(work);
+  await begun.promise;
+  await lose();
+  const { status, error } = await run(work);
+  assert.deepEqual([status, error?.code, effects], ['failed', 'effect_unknown', 1]);
+  assert.match(error?.message ?? '', /step send .* not done again/);
+  late.resolve(true);
+  await frozen;
+});
+
 test('a step that may be repeated is run again with the same idempotency key', async (t) => {
   const { run } = await setup(t);
   const seen: string[] = [];

@@ -1,7 +1,8 @@
 /**
  * Bytes that this process holds for its clients: request bodies that are read, answers that nobody has taken yet. They are
  * bounded for each owner and for all together, so that no client can fill the memory that others need.
- */ import { TaskError } from '@beanline/shared/errors.ts';
+ */
+import { TaskError } from '@beanline/shared/errors.ts';
 
 /** What is smaller is not counted: the sockets' own buffers hold more. */
 export const COUNTED_BYTES = 16 * 1024;
