@@ -1,11 +1,54 @@
 /** A model backend that streams. Implementations live in `providers/`, one SDK each. */
 
-/** Tokens of a call. `estimated` when the backend did not report them. */
-export type Usage = { inputTokens: number; outputTokens: number };
+/**
+ * Tokens of a call. `cachedTokens` are those among the input that the backend had read before, `reasoningTokens` those among the
+ * output that were thought; both absent where it does not tell.
+ */
+export type Usage = {
+  inputTokens: number;
+  outputTokens: number;
+  cachedTokens?: number | undefined;
+  reasoningTokens?: number | undefined;
+};
 
 export type ContentPart = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
-/** `earlier`: part of a session's past; a model that does not take it is asked without. */
-export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: string | ContentPart[]; earlier?: true };
+
+/** A call of a function, whole, as a message holds it. `arguments` is what the model wrote: JSON, unless it failed to. */
+export type ToolCall = { id: string; type: 'function'; function: { name: string; arguments: string } };
+
+/** A function that the model may call. `parameters` is a JSON schema of its arguments, an object's. */
+export type ChatTool = {
+  type: 'function';
+  function: {
+    name: string;
+    description?: string | undefined;
+    parameters?: Record<string, unknown> | undefined;
+    strict?: boolean | undefined;
+  };
+};
+
+export type ToolChoice = 'auto' | 'none' | 'required' | { type: 'function'; function: { name: string } };
+
+/** The form of the answer. What a `json_schema` asks for is checked here too, whatever the backend promised. */
+export type ResponseFormat =
+  | { type: 'text' }
+  | { type: 'json_object' }
+  | {
+      type: 'json_schema';
+      json_schema: { name: string; schema: Record<string, unknown>; strict?: boolean | undefined };
+    };
+
+/**
+ * One message of a conversation. `tool_calls`: of an assistant; each is followed by a message of role `tool` with its id in
+ * `tool_call_id`. `earlier`: part of a session's past; a model that does not take it is asked without.
+ */
+export type ChatMessage = {
+  role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
+  content: string | ContentPart[];
+  tool_calls?: ToolCall[] | undefined;
+  tool_call_id?: string | undefined;
+  earlier?: true;
+};
 
 /** One call of a model. `model` is the name the backend knows, without the provider's prefix. */
 export type ChatCall = {
@@ -16,15 +59,33 @@ export type ChatCall = {
   top_p?: number | undefined;
   frequency_penalty?: number | undefined;
   presence_penalty?: number | undefined;
+  tools?: ChatTool[] | undefined;
+  tool_choice?: ToolChoice | undefined;
+  /** False: at most one call in a turn. */
+  parallel_tool_calls?: boolean | undefined;
+  response_format?: ResponseFormat | undefined;
+  stop?: string | string[] | undefined;
+  seed?: number | undefined;
+  /** `none`, `minimal`, `low`, `medium`, `high`, or whatever the backend knows. */
+  reasoning_effort?: string | undefined;
+  /** Parameters that only the backend knows, untouched. A name that stands above is not one of them. */
+  extra?: Record<string, unknown> | undefined;
   /** The provider must stop the generation and close its connection when this aborts. */
   signal: AbortSignal;
 };
+
+/**
+ * A piece of a call of a function. `index` counts the calls of an answer from 0, whatever the backend numbers them by. `id` and
+ * `name` come once, with the first piece of a call; the `arguments` of all pieces, joined, are its arguments.
+ */
+export type ToolCallPiece = { index: number; id?: string; name?: string; arguments: string };
 
 /** A piece of an answer. Every chunk is data (comment keep-alives give none). The last ones carry what the model said of the end. */
 export type ChatChunk = {
   text: string;
   /** What the model thought meanwhile: no part of its answer. */
   reasoning?: string;
+  toolCalls?: ToolCallPiece[];
   finishReason?: string;
   usage?: Usage;
   model?: string;
