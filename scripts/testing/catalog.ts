@@ -22,19 +22,24 @@ const testApproval = defineJobType({
     on_expiry: z.enum(['expire', 'resume']).default('expire'),
   }),
   output: z.object({ answers: z.array(z.string()) }),
+  answerProblems: (_, { results = [] }) =>
+    results.flatMap(({ id }, index) =>
+      id === '' || id.startsWith('call') ? [] : [{ path: `results[${index}].id`, message: 'names no call' }],
+    ),
   async run(input, { approve, emit }) {
     const answers: string[] = [];
     const expiries = [input.expires_in_ms].flat();
     for (const [index, question] of input.questions.entries()) {
       await emit.text(`asked ${question} `);
-      const { action } = await approve({
+      const { action, results } = await approve({
         key: question,
         tool: question,
         arguments: { question },
         expiresInMs: expiries[index] ?? expiries.at(-1) ?? 60_000,
         onExpiry: input.on_expiry,
+        ...(question === 'functions' ? { actions: ['results', 'cancel'] } : {}),
       });
-      answers.push(action);
+      answers.push(results ? JSON.stringify(results) : action);
     }
     return { answers };
   },

@@ -146,7 +146,7 @@ export function visibleText(all: ClientEvent[]): string {
     seen.filter(({ type, data }) => /^(retrying|waiting)$/.test(type) && data.discard).map(({ attempt }) => attempt),
   );
   return seen
-    .filter(({ type, attempt }) => type === 'text' && !discarded.has(attempt))
+    .filter(({ type, attempt, data }) => type === 'text' && data.tool === undefined && !discarded.has(attempt))
     .map(({ data }) => data.content)
     .join('');
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import type { Context } from '@beanline/shared/context.ts';
-import { defineJobType } from '@beanline/shared/job-type.ts';
+import { defineJobType, type JobType } from '@beanline/shared/job-type.ts';
 import { createProviders } from '@beanline/shared/models/create-providers.ts';
 import type { Part } from '@beanline/shared/part.ts';
 import { withParts } from '@beanline/shared/parts.ts';
@@ -17,7 +17,7 @@ import { taskRelay } from './task-relay.ts';
 type Given = {
   env?: Record<string, string>;
   parts?: Part[];
-  partial?: (text: string) => Record<string, unknown> | null;
+  partial?: (...args: Parameters<NonNullable<JobType['partial']>>) => Record<string, unknown> | null;
 };
 type Handler = (context: Context) => Promise<Record<string, unknown>>;
 

@@ -12,9 +12,13 @@ export type Emit = {
   text(content: string, extra?: { tool?: string; index?: number }): Promise<void>;
 };
 
-/** Model calls. `model` may be `provider/model`, a plain model of the default provider, or absent. */
+/** Model calls. `signal` ends one before the attempt's own does; `model` may be `provider/model`, a plain model of the default provider, or absent. */
 export type Llm = {
-  chat(call: Omit<ChatCall, 'model' | 'signal'> & { model?: string | undefined }): AsyncIterable<ChatChunk>;
+  chat(
+    call: Omit<ChatCall, 'model' | 'signal'> & { model?: string | undefined; signal?: AbortSignal | undefined },
+  ): AsyncIterable<ChatChunk>;
+  /** What a model of this name can do. Where nobody says that it cannot, it calls tools. */
+  describe(model: string | undefined): Promise<{ tools: boolean; contextTokens: number | undefined }>;
   /** The `provider/model` that a call of this name, or of none, goes to. */
   resolve(model: string | undefined): Promise<string>;
   /** What the calls of this attempt amounted to so far; `finish_reason` is `incomplete` until the model said it was done. */
@@ -50,6 +54,8 @@ export type ApprovalAnswer = {
   /** What else in this task needs no further answer: nothing, this tool, every tool. */
   scope?: 'once' | 'tool' | 'all' | undefined;
   reason?: string | undefined;
+  /** What functions of the client's own have given, by the ids of their calls. */
+  results?: { id: string; content: string; is_error?: boolean | undefined }[] | undefined;
 };
 
 /** What a step is given. Model calls by this `llm` count with the step. */
@@ -111,6 +117,10 @@ export type KernelContext = {
    * Throws `StepUnknown`, and `output_too_large` when its result, or the results of all, are.
    */
   step<Result>(key: string, step: Step<Result>): Promise<Result>;
+  /** How much time the attempt has left. */
+  timeLeftMs(): number;
+  /** What there is of the output beside its text: `partial` of the job type gets the last one when it ends before its time. */
+  keep(part: unknown): void;
 };
 
 export interface Context extends KernelContext {

@@ -4,7 +4,9 @@
  */
 import type { z } from 'zod';
 import type { Context } from './context.ts';
+import type { FieldError } from './errors.ts';
 import type { ChatOutcome } from './provider.ts';
+import type { Approval } from './task.ts';
 
 export interface JobType<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> {
   /** `chat.request`: lower-case words joined by dots. It names the queue too. */
@@ -26,8 +28,17 @@ export interface JobType<Input extends z.ZodType = z.ZodType, Output extends z.Z
   run(input: z.output<Input>, context: Context): Promise<z.input<Output>>;
   /** True: steps back while tasks of other types run on this runner or wait for it. */
   background: boolean;
-  /** What a cancelled or failed task keeps of its output, from the text of its last attempt. */
-  partial?(text: string, outcome: ChatOutcome): z.input<Output> | null;
+  /** Whether it takes this answer of a person to what it asked: gives every field that it does not. */
+  answerProblems?(
+    asked: Approval,
+    answer: { action: string; tool?: string | undefined; arguments?: unknown; results?: { id: string }[] | undefined },
+  ): FieldError[];
+  /**
+   * What a cancelled or failed task keeps of its output, from the text of its last attempt, and what is kept while a person is
+   * asked. `kept`: the last the handler gave to `context.keep`; `before`: what this has given when a person was asked, whose
+   * text stands before this one.
+   */
+  partial?(text: string, outcome: ChatOutcome, more: { kept: unknown; before: unknown }): z.input<Output> | null;
 }
 
 /** Checks the shape at compile time and fills what most types leave out. */

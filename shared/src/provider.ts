@@ -122,4 +122,6 @@ export type Provider = {
   /** That its answers are no language model's, shown in the output's metadata; a model has none. */
   note?: string;
   chat(call: ChatCall): AsyncIterable<ChatChunk>;
+  /** What a model can do, as far as the backend tells; absent fields are not known. Throws as `chat` does. */
+  describe?(model: string, signal: AbortSignal): Promise<{ tools?: boolean; contextTokens?: number }>;
 };

@@ -105,9 +105,9 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
   }
 
   const llm: Llm = {
-    async *chat({ model: name, messages: given, ...request }) {
+    async *chat({ model: name, messages: given, signal: own, ...request }) {
       const ended = new AbortController();
-      const stop = AbortSignal.any([signal, ended.signal]);
+      const stop = AbortSignal.any([signal, ended.signal, ...(own ? [own] : [])]);
       const idle = watch(idleTimeoutMs, ended);
       try {
         const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(stop)));
@@ -149,6 +149,12 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
         idle.stop();
         ended.abort();
       }
+    },
+
+    async describe(name) {
+      const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(signal)));
+      const known = await provider.describe?.(model, signal);
+      return { tools: known?.tools ?? true, contextTokens: known?.contextTokens };
     },
 
     async resolve(name) {

@@ -21,6 +21,7 @@ type BeginOptions = { fence: string; worker: string; typeVersion: number; mayRes
 function started(fields: (string | number)[]): BeginVerdict {
   const [input, attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, marks, ...rest] =
     fields.map(String);
+  const keptOutput = rest.pop();
   const [patienceMs, awaySince, waits, keptAttempt] = rest.map((text) => (text === '' ? null : Number(text)));
   return {
     verdict: 'start',
@@ -38,6 +39,7 @@ function started(fields: (string | number)[]): BeginVerdict {
     awaySince: awaySince ?? null,
     waits: waits ?? 0,
     keptAttempt: keptAttempt ?? 0,
+    keptOutput: keptOutput || null,
   };
 }
 

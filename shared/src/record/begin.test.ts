@@ -122,6 +122,7 @@ test('queued: the attempt starts, with its number, its options and its started e
     awaySince: null,
     waits: 0,
     keptAttempt: 0,
+    keptOutput: null,
   });
   const { status, fence, started_at, attempt_started_at } = await record(id);
   assert.deepEqual([status, fence, started_at], ['in_progress', 'fence-1', attempt_started_at]);

@@ -72,6 +72,8 @@ export type BeginVerdict =
       waits: number;
       /** Text of attempts up to this one stands: the task was parked by it, for a person. */
       keptAttempt: number;
+      /** What there was of its output then, as JSON text; null when it was not parked, or had none. */
+      keptOutput: string | null;
     };
 
 /** How an attempt ends while its task does not; with an approval the task is parked for an answer. */

@@ -132,6 +132,24 @@ test('a bad answer is told by its field, and changes nothing', async () => {
   assert.equal((await question(id)).path, path);
 });
 
+test('functions of the client are answered by what they gave, and by nothing else', async () => {
+  const { path } = await asking({ questions: ['functions'] });
+  const results = [{ id: 'call_1', content: '21°', is_error: false }];
+  for (const [body, paths] of [
+    [{ action: 'run' }, ['action']],
+    [{ action: 'results' }, ['results']],
+    [{ action: 'results', results: [] }, ['results']],
+    [{ action: 'results', results: [{ id: 'other', content: '' }] }, ['results[0].id']],
+    [{ action: 'cancel', results }, ['results']],
+  ] as const) {
+    const refused = await anna.post(path, body);
+    assertProblem(refused, 400, 'invalid_request');
+    assert.deepEqual(badPaths(refused), paths);
+  }
+  const done = await anna.post(path, { action: 'results', results }, { Prefer: 'wait=30' });
+  assert.deepEqual(done.json.output, { answers: [JSON.stringify(results)] });
+});
+
 test('the task of another owner answers as one that does not exist, and a key that may not submit answers nothing', async () => {
   const { path, id } = await asking({ questions: ['a'] });
   const foreign = await ben.post(path, { action: 'run' });

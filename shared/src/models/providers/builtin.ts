@@ -186,6 +186,7 @@ export function builtinProvider({ pauseMs = PAUSE_MS }: { pauseMs?: number } = {
     defaultModel: async () => MODEL,
     note: 'built-in extractive responder: not a language model',
     chat: (call) => chat(call, pauseMs),
+    describe: async () => ({ tools: false }),
   };
 }
 

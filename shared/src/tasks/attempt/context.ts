@@ -4,7 +4,6 @@ import {
   ApprovalPending,
   type ApprovalRequest,
   type Context,
-  type Emit,
   type KernelContext,
 } from '../../context.ts';
 import type { Log } from '../../log.ts';
@@ -25,10 +24,11 @@ export type ContextDeps = {
 export function createAttemptContext(
   deps: ContextDeps,
   attempt: Attempt,
-  { emit, log, step }: { emit: Emit; log: Log; step: Context['step'] },
-): { context: Context; usage: ReturnType<typeof createLlm>['usage'] } {
+  { emit, log, step, timeLeftMs }: { log: Log } & Pick<KernelContext, 'emit' | 'step' | 'timeLeftMs'>,
+): { context: Context; usage: ReturnType<typeof createLlm>['usage']; kept(): unknown } {
   const { id, owner, signal } = attempt;
   const { llm, usage } = createLlm({ providers: deps.providers, idleTimeoutMs: deps.limits.idleTimeoutMs, signal });
+  let kept: unknown;
   const own: KernelContext & Pick<Context, 'taskId' | 'attempt'> = {
     taskId: id,
     attempt: attempt.attempt,
@@ -39,9 +39,13 @@ export function createAttemptContext(
     log,
     approve: (request) => approve(deps, id, request),
     step,
+    timeLeftMs,
+    keep(part) {
+      kept = part;
+    },
   };
   // Each part still gives the fields by which it augments the interface.
-  return { context: own as Context, usage };
+  return { context: own as Context, usage, kept: () => kept };
 }
 
 /** What an answer is bound to: exactly this, in exactly this place of this task. */

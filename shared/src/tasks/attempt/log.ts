@@ -44,13 +44,13 @@ function createEmit(maxOutputBytes: number, put: Put) {
     if (content === '') return;
     const bytes = Buffer.byteLength(content);
     count(bytes);
-    all += content;
+    if (extra.tool === undefined) all += content;
     await put('text', { content, ...extra }, bytes);
   }
 
   return {
     emit: Object.assign(event, { text }) as Emit,
-    /** All text emitted so far. */
+    /** All text emitted so far, that of tools apart. */
     text: () => all,
   };
 }

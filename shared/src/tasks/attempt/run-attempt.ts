@@ -24,6 +24,7 @@ const LEAVE_MS = 5_000;
 /** One signal for whatever stops the attempt from outside, and its deadline. */
 function createStop(signal: AbortSignal, timeoutMs: number) {
   const stopped = new AbortController();
+  const endsAt = performance.now() + timeoutMs;
   const abort = () => stopped.abort(signal.reason);
   if (signal.aborted) abort();
   else signal.addEventListener('abort', abort, { once: true });
@@ -34,6 +35,7 @@ function createStop(signal: AbortSignal, timeoutMs: number) {
   return {
     signal: stopped.signal,
     stop: (reason: Error) => stopped.abort(reason),
+    leftMs: () => Math.max(endsAt - performance.now(), 0),
     /** Whatever the handler has left running is told to end. */
     release() {
       clearTimeout(deadline);
@@ -63,7 +65,12 @@ export async function runAttempt(
   const { owner, marks } = begun;
   const attempt: Attempt = { id, attempt: number, owner, type, marks, signal: stop.signal };
   const steps = createSteps(deps, { ref, keptAttempt: begun.keptAttempt, signal: stop.signal, stop: stop.stop });
-  const { context, usage } = createAttemptContext(deps, attempt, { emit: events.emit, log, step: steps.step });
+  const { context, usage, kept } = createAttemptContext(deps, attempt, {
+    emit: events.emit,
+    log,
+    step: steps.step,
+    timeLeftMs: stop.leftMs,
+  });
 
   let ended: Ended = { kind: 'stopped', by: 'superseded' };
   try {
@@ -74,7 +81,7 @@ export async function runAttempt(
     const unwritten = {
       ...unflushed,
       usage: addUsage(usage(), steps.usage()),
-      partial: partialOf(type, events.text(), context, log),
+      partial: partialOf(type, events.text(), context, { kept: kept(), before: begun.keptOutput, log }),
     };
     const failures = steps.progressed() ? 0 : begun.failures;
     const end = (how: Ended) => settle(deps, ref, { ...begun, failures }, how, unwritten);
@@ -94,10 +101,16 @@ export async function runAttempt(
 }
 
 /** What is kept of an output that did not come, as JSON text; null where there is none, or the job type cannot say. */
-function partialOf(type: JobType, text: string, { llm }: Context, log: Log): string | null {
+function partialOf(
+  type: JobType,
+  text: string,
+  { llm }: Context,
+  { kept, before, log }: { kept: unknown; before: string | null; log: Log },
+): string | null {
   try {
-    const kept = type.partial?.(text, llm.outcome()) ?? null;
-    return kept === null ? null : JSON.stringify(kept);
+    const earlier = before === null ? null : JSON.parse(before);
+    const partial = type.partial?.(text, llm.outcome(), { kept, before: earlier }) ?? null;
+    return partial === null ? null : JSON.stringify(partial);
   } catch (error) {
     log.warn({ error }, 'the job type could not say what is kept of its output');
     return null;

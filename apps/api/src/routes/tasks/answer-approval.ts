@@ -28,7 +28,8 @@ const ApprovalPath = TaskPath.extend({
 const Answer = z
   .strictObject({
     action: z.string().min(1).max(64).meta({
-      description: 'One of the `actions` of the question: `run`, `deny`, `cancel` (the whole task) or `change_tool`',
+      description:
+        'One of the `actions` of the question: `run`, `deny`, `cancel` (the whole task), `change_tool`; or `results` of functions of your own',
     }),
     tool: z.string().min(1).max(128).optional().meta({ description: 'With `change_tool`: the tool to use instead' }),
     arguments: z
@@ -44,6 +45,18 @@ const Answer = z
       .enum(['once', 'tool', 'all'])
       .optional()
       .meta({ description: 'With `run`: what else in this task needs no further answer; default `once`, nothing' }),
+    results: z
+      .array(
+        z.strictObject({
+          id: z.string().min(1).max(256).meta({ description: 'Which call, from the `arguments` of the question' }),
+          content: z.string().meta({ description: 'What it gave, for the model' }),
+          is_error: z.boolean().optional().meta({ description: 'That it failed, which the content then says' }),
+        }),
+      )
+      .min(1)
+      .max(100)
+      .optional()
+      .meta({ description: 'With `results`: what the functions of your own have given, all of the question' }),
     reason: z
       .string()
       .max(2_000)
@@ -58,7 +71,7 @@ function problemsOf({ actions }: Approval, answer: Answer): FieldError[] {
   const { action } = answer;
   const problems: FieldError[] = [];
   if (!actions.includes(action)) problems.push({ path: 'action', message: `must be one of: ${actions.join(', ')}` });
-  const only = (name: 'tool' | 'arguments' | 'scope', allowed: string[]) => {
+  const only = (name: 'tool' | 'arguments' | 'scope' | 'results', allowed: string[]) => {
     if (answer[name] !== undefined && !allowed.includes(action)) {
       problems.push({ path: name, message: `is only for ${allowed.join(' and ')}` });
     }
@@ -66,8 +79,12 @@ function problemsOf({ actions }: Approval, answer: Answer): FieldError[] {
   only('tool', ['change_tool']);
   only('arguments', ['run', 'change_tool']);
   only('scope', ['run']);
+  only('results', ['results']);
   if (action === 'change_tool' && answer.tool === undefined) {
     problems.push({ path: 'tool', message: 'names the tool to use instead' });
+  }
+  if (action === 'results' && answer.results === undefined) {
+    problems.push({ path: 'results', message: 'holds what the functions have given' });
   }
   return problems;
 }
@@ -108,7 +125,8 @@ export function answerApprovalRoute(app: App, api: Api) {
       const task = await findTask(api, c, 'listed');
       const answer = parseFields(Answer, await readJson(c));
       const approval = waitingApproval(task, c.req.param('approval') ?? '');
-      const problems = problemsOf(approval, answer);
+      const own = deps.catalog.get(task.type)?.answerProblems;
+      const problems = [...problemsOf(approval, answer), ...(own?.(approval, answer) ?? [])];
       if (problems.length > 0) throw invalid(...problems);
       return answerWithTask(api, c, async () => {
         await give(api, c, task, approval, answer);
