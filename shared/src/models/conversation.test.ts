@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ChatMessage, ContentPart } from '../provider.ts';
+import type { ChatMessage, ContentPart, ToolCall } from '../provider.ts';
 import { conversation, withoutRefused } from './conversation.ts';
 import { ProviderRefusal } from './providers/answer-error.ts';
 import { assertForm, choices } from './testing/conversations.ts';
@@ -16,8 +16,18 @@ const assistant = (content: string, earlier?: true): ChatMessage => ({
 const system = (content: ChatMessage['content']): ChatMessage => ({ role: 'system', content });
 const picture: ContentPart = { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } };
 const said = (text: string): ContentPart => ({ type: 'text', text });
+const called = (id: string, given = '{}', name = 'f'): ToolCall => ({
+  ...{ id, type: 'function', function: { name, arguments: given } },
+});
+const calls = (content: string, ...tool_calls: ToolCall[]): ChatMessage => ({ role: 'assistant', content, tool_calls });
+const result = (tool_call_id: string | undefined, content: ChatMessage['content'] = `of ${tool_call_id}`) =>
+  ({ role: 'tool', content, tool_call_id }) as const;
 const lines = (messages: ChatMessage[]) =>
-  messages.map(({ role, content }) => `${role}: ${typeof content === 'string' ? content : JSON.stringify(content)}`);
+  messages.map(({ role, content, tool_calls, tool_call_id }) => {
+    const made = (tool_calls ?? []).map(({ id, function: { name, arguments: given } }) => ` ${id}=${name}${given}`);
+    const said = typeof content === 'string' ? content : JSON.stringify(content);
+    return `${role}${tool_call_id ? `(${tool_call_id})` : ''}: ${said}${made.join('')}`;
+  });
 
 for (const [what, given, sent] of [
   ['a plain one is sent as it is', [user('a'), assistant('b'), user('c')], ['user: a', 'assistant: b', 'user: c']],
@@ -51,6 +61,72 @@ for (const [what, given, sent] of [
   ['empty messages are left out', [user(''), assistant(' \n', true), user('a'), system('')], ['user: a']],
   ['nothing at all is still a question', [user('')], ['user: Go on.']],
   ['parts of text alone are one text', [user([said('a'), said('b')])], ['user: a\nb']],
+  [
+    "instructions of a developer are the system's",
+    [system('x'), { role: 'developer', content: 'y' }, user('a')],
+    ['system: x\n\ny', 'user: a'],
+  ],
+  [
+    'calls and their results stay together, in the order of the calls',
+    [user('a'), calls('', called('1'), called('2')), result('2'), result('1')],
+    ['user: a', 'assistant:  1=f{} 2=f{}', 'tool(1): of 1', 'tool(2): of 2'],
+  ],
+  [
+    'a result that came after other words stands by its call',
+    [user('a'), calls('b', called('1')), user('c'), assistant('d'), result('1'), user('e')],
+    [
+      ...['user: a', 'assistant: b 1=f{}', 'tool(1): of 1', 'assistant: [no answer]', 'user: c', 'assistant: d'],
+      'user: e',
+    ],
+  ],
+  [
+    'a call without its result has none',
+    [user('a'), calls('', called('1')), user('b')],
+    ['user: a', 'assistant:  1=f{}', 'tool(1): [no result]', 'assistant: [no answer]', 'user: b'],
+  ],
+  [
+    "a result without its call is the user's text",
+    [result('1'), user('a'), assistant('b'), result(undefined)],
+    ['user: [result of a function]\nof 1\n\na', 'assistant: b', 'user: [result of a function]\nof undefined'],
+  ],
+  [
+    'a second result of a call is one without a call',
+    [user('a'), calls('', called('1')), result('1'), result('1', 'more')],
+    [
+      ...['user: a', 'assistant:  1=f{}', 'tool(1): of 1', 'assistant: [no answer]'],
+      'user: [result of a function]\nmore',
+    ],
+  ],
+  [
+    'results without ids are those of the calls before them',
+    [user('a'), calls('', called('1'), called('2')), result(undefined, 'x'), result(undefined, 'y')],
+    ['user: a', 'assistant:  1=f{} 2=f{}', 'tool(1): x', 'tool(2): y'],
+  ],
+  [
+    'ids that come again, in a message or in a later one, are told apart',
+    [
+      ...[user('a'), calls('', called('1'), called('1'), called('')), result('1', 'x'), result('1', 'y')],
+      ...[result('', 'z'), calls('', called('1')), result('1', 'v')],
+    ],
+    [
+      ...['user: a', 'assistant:  1=f{} 1_1=f{} call_2=f{}', 'tool(1): x', 'tool(1_1): y', 'tool(call_2): z'],
+      ...['assistant:  1=f{}', 'tool(1): v'],
+    ],
+  ],
+  [
+    'arguments that are no object, and names that are none, are brought into a form that servers read',
+    [user('a'), calls('', called('1', 'x', 'a b'), called('2', ' ', ''), called('3', '[1]')), result('1', ' ')],
+    [
+      'user: a',
+      'assistant:  1=a_b{"arguments":"x"} 2=unknown{} 3=f{"arguments":"[1]"}',
+      ...['tool(1): [empty]', 'tool(2): [no result]', 'tool(3): [no result]'],
+    ],
+  ],
+  [
+    'a picture that a function gave is left out',
+    [user('a'), calls('', called('1')), result('1', [picture])],
+    ['user: a', 'assistant:  1=f{}', 'tool(1): [a picture, left out]'],
+  ],
   ['half letters are none, and all others stay', [user('a\ud83e\0b')], ['user: a\ufffd\0b']],
 ] as const) {
   test(`of a conversation ${what}`, () => {
@@ -88,18 +164,28 @@ describe('every conversation', () => {
         const earlier = Math.floor(next() * (count + 1));
         const given = Array.from({ length: count }, (_, at): ChatMessage => {
           const content = pick(CONTENTS);
-          const role = pick(['system', 'user', 'assistant'] as const);
+          const role = pick(['system', 'developer', 'user', 'assistant', 'assistant', 'tool', 'tool'] as const);
+          const made = Array.from({ length: Math.floor(next() * 3) }, () =>
+            called(
+              pick(['', 'a', 'b', 'c']),
+              pick(['', '{}', '{"a":1}', '{"a', '\ud83e']),
+              pick(['f', '', 'ㄱ', 'x'.repeat(80)]),
+            ),
+          );
           return {
             role,
             content: typeof content === 'string' ? content : [...content],
             ...(at < earlier ? { earlier: true } : {}),
+            ...(role === 'assistant' ? { tool_calls: made } : {}),
+            ...(role === 'tool' ? { tool_call_id: pick([undefined, '', 'a', 'b', 'c']) } : {}),
           };
         });
         const sent = conversation(given);
         assertForm(sent);
         assert.ok(sent.every((message) => !('earlier' in message)));
         const pictures = (messages: ChatMessage[]) => JSON.stringify(messages).split('image_url":{').length;
-        assert.equal(pictures(sent), pictures(given), 'no picture is lost');
+        const shown = given.filter(({ role }) => role !== 'tool');
+        assert.ok(pictures(sent) >= pictures(shown), 'no picture is lost');
         assert.deepEqual(conversation(sent), sent, 'what is sent is in that form already');
       }
     });
@@ -116,6 +202,28 @@ test('of what was said earlier a model that refuses it gets nothing, and of pict
   const shown = withoutRefused(messages, refusal('image'))?.messages ?? [];
   assert.deepEqual(shown[1]?.content, [said('[a picture, left out]')]);
   assert.equal(withoutRefused(shown, refusal('image')), undefined);
+});
+
+test('a model that refuses calls and results is told of them in words, and only then without the past', () => {
+  const messages = [
+    user('a', true),
+    { ...calls('b', called('1')), earlier: true as const },
+    result('1', 'c'),
+    user('d'),
+  ];
+  const told = withoutRefused(messages, refusal('request'));
+  assert.match(told?.note ?? '', /in words/);
+  assert.deepEqual(lines(conversation(told?.messages ?? [])), [
+    ...[
+      'user: a',
+      'assistant: b\n[calls f {}]',
+      'user: [result of a function]\nc',
+      'assistant: [no answer]',
+      'user: d',
+    ],
+  ]);
+  const less = withoutRefused(told?.messages ?? [], refusal('request'));
+  assert.deepEqual(lines(less?.messages ?? []), ['user: d']);
 });
 
 test('a refusal of what is asked now, or for another reason, is one', () => {

@@ -1,10 +1,12 @@
 /**
  * The form in which every model takes a conversation: one system message, first; then user and assistant in turns, from a
- * user's message to a user's; none of them empty. What a conversation holds, however it came about, is brought into it, so
- * that nothing of it can make a later call fail.
+ * user's message to a user's, or to the results of functions; each call of a function followed by its result; none of them
+ * empty. What a conversation holds, however it came about, is brought into it, so that nothing of it can make a later call
+ * fail.
  */
-import type { ChatMessage, ContentPart } from '../provider.ts';
+import type { ChatMessage, ContentPart, ToolCall } from '../provider.ts';
 import { ProviderRefusal, type RefusalReason } from './providers/answer-error.ts';
+import { inWords, withResults } from './tool-turns.ts';
 
 type Content = ChatMessage['content'];
 const isText = (part: ContentPart) => part.type === 'text';
@@ -16,6 +18,8 @@ const NO_ANSWER = '[no answer]';
 /** Follows when nobody has asked anything. */
 const GO_ON = 'Go on.';
 const NO_PICTURE = '[a picture, left out]';
+/** Stands for the result of a function that gave nothing. */
+const EMPTY = '[empty]';
 
 /** Undefined when there is nothing in it. Parts only where there is a picture: some servers take nothing but text. */
 function cleaned(content: Content): Content | undefined {
@@ -36,29 +40,62 @@ function join(contents: Content[]): Content {
   return contents.flatMap(partsOf);
 }
 
+/** What one says, joined of pieces. A result stands for itself. */
+type Turn = {
+  role: ChatMessage['role'];
+  contents: Content[];
+  calls: ToolCall[];
+  id: string | undefined;
+  earlier: boolean;
+};
+
+/** A result is text: of other things most servers know nothing there. */
+function resultOf(content: Content): Content {
+  const clean = cleaned(withoutPictures(content));
+  return clean ?? EMPTY;
+}
+
+function messageOf({ role, contents, calls, id }: Turn): ChatMessage {
+  return {
+    role,
+    content: join(contents),
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+    ...(id === undefined ? {} : { tool_call_id: id }),
+  };
+}
+
 /** A conversation as it is sent. */
 export function conversation(messages: readonly ChatMessage[]): ChatMessage[] {
   const system: Content[] = [];
-  const turns: { role: ChatMessage['role']; contents: Content[]; earlier: boolean }[] = [];
-  const put = (role: ChatMessage['role'], content: Content, earlier = false) =>
-    turns.push({ role, contents: [content], earlier });
-  for (const { role, content, earlier = false } of messages) {
-    const clean = cleaned(content);
-    if (clean === undefined) continue;
+  const turns: Turn[] = [];
+  const put = (role: Turn['role'], content: Content | undefined, more: Partial<Turn> = {}) =>
+    turns.push({
+      ...{ role, contents: content === undefined ? [] : [content], calls: [], id: undefined, earlier: false },
+      ...more,
+    });
+  for (const { role, content, tool_calls: calls = [], tool_call_id: id, earlier = false } of withResults(messages)) {
     const last = turns.at(-1);
-    if (role === 'system') system.push(clean);
-    else if (last?.role !== role) put(role, clean, earlier);
-    else if (role === 'user' && last.earlier && !earlier) {
-      // What is asked now is not to be answered together with what was asked before.
-      put('assistant', NO_ANSWER);
-      put(role, clean);
-    } else last.contents.push(clean);
+    const clean = role === 'tool' ? resultOf(content) : cleaned(content);
+    if (clean === undefined && calls.length === 0) continue;
+    if (role === 'system' || role === 'developer') system.push(clean ?? '');
+    else if (role === 'tool') put(role, clean, { id, earlier });
+    else if (last?.role === role && !(role === 'user' && last.earlier && !earlier)) {
+      if (clean !== undefined) last.contents.push(clean);
+      last.calls.push(...calls);
+    } else {
+      // What is asked now is not to be answered together with what was asked before; and results are answered first.
+      if (role === 'user' && last && last.role !== 'assistant') put('assistant', NO_ANSWER);
+      put(role, clean, { calls: [...calls], earlier });
+    }
   }
-  if (turns[0]?.role === 'assistant') turns.unshift({ role: 'user', contents: [BEFORE], earlier: true });
-  if (turns.at(-1)?.role !== 'user') put('user', GO_ON);
-  const said = turns.map(({ role, contents }) => ({ role, content: join(contents) }));
+  if (turns[0]?.role === 'assistant') turns.unshift(beforeFirst());
+  const end = turns.at(-1)?.role;
+  if (end !== 'user' && end !== 'tool') put('user', GO_ON);
+  const said = turns.map(messageOf);
   return system.length === 0 ? said : [{ role: 'system', content: join(system) }, ...said];
 }
+
+const beforeFirst = (): Turn => ({ role: 'user', contents: [BEFORE], calls: [], id: undefined, earlier: true });
 
 /** What is said of the conversation so far, by the reason of its refusal. */
 const WHY: Partial<Record<RefusalReason, string>> = {
@@ -90,6 +127,8 @@ export function withoutRefused(
     );
     return { messages: shown, note: 'The model does not take the earlier pictures: it answered without them.' };
   }
+  const told = error.reason === 'request' ? inWords(messages) : undefined;
+  if (told) return { messages: told, note: 'The model was told in words what functions gave.' };
   const why = WHY[error.reason];
   if (why === undefined || !messages.some(({ earlier }) => earlier)) return undefined;
   const note = `The model ${why} before this message: it answered without.`;

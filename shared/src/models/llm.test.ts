@@ -135,6 +135,29 @@ test('an answer without a word is provider_busy, and provider_refused when there
   assert.match(full.message, /thought until .* max_tokens/);
 });
 
+test('an answer that calls a function needs no word, and its calls and functions count where the backend does not', async () => {
+  const toolCalls = [
+    { index: 0, id: 'a', name: 'f', arguments: '{"a":' },
+    { index: 0, arguments: '"0123456789"}' },
+  ];
+  const { outcome } = await told([
+    { text: '', toolCalls },
+    { text: '', finishReason: 'tool_calls' },
+  ]);
+  assert.deepEqual(outcome.usage, { inputTokens: 1, outputTokens: 5, estimated: true });
+  assert.equal(outcome.finish_reason, 'tool_calls');
+});
+
+test('tokens that were read before, and thought, add up where they are told', async () => {
+  const usage = { inputTokens: 5, outputTokens: 3, cachedTokens: 4, reasoningTokens: 2 };
+  const { outcome } = await told([
+    { text: 'a', usage: { ...usage, cachedTokens: 1 } },
+    { text: '', finishReason: 'stop', usage },
+    { text: '', usage: { inputTokens: 5, outputTokens: 3, cachedTokens: 0.5, reasoningTokens: 0 } },
+  ]);
+  assert.deepEqual(outcome.usage, { ...usage, estimated: false });
+});
+
 test('what could not be honoured is told once, and a model stays one', async () => {
   const { outcome } = await told([
     { text: 'a', note: 'without temperature' },

@@ -1,8 +1,10 @@
 /** Model calls of one attempt: picks the provider, watches for silence, and adds up what the calls used. */
 import type { Llm } from '../context.ts';
 import { TaskError } from '../errors.ts';
-import type { ChatMessage, Provider, Usage } from '../provider.ts';
+import type { Provider } from '../provider.ts';
+import { type CallSoFar, merged, newCall, usageOf } from './call-usage.ts';
 import { conversation, withoutRefused } from './conversation.ts';
+import { addToolCalls } from './tool-calls.ts';
 
 /** Providers by name, the one that serves names without a provider's prefix, and the model of calls that name none. */
 export type Providers = {
@@ -29,30 +31,6 @@ export function chooseModel(providers: Providers, wanted: string): { provider: P
     throw new TaskError('provider_not_configured', message);
   }
   return { provider: providers.default, model: wanted };
-}
-
-/** About four characters of Latin text, or one of Hangul and Han, make a token. */
-function estimateTokens(text: string): number {
-  const wide = text.match(/[\u1100-\u11ff\u3040-\u9fff\uac00-\ud7af]/g)?.length ?? 0;
-  return Math.ceil(wide + (text.length - wide) / 4);
-}
-
-const messageText = ({ content }: ChatMessage) =>
-  typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('');
-
-/** Redis sums whole numbers; what else a backend reports is no count. */
-const isCount = (tokens: number) => Number.isSafeInteger(tokens) && tokens >= 0;
-
-/** One call as far as it has come: what was said, and what the backend reported of it. */
-type Call = { messages: ChatMessage[]; text: string; reported: Usage | undefined };
-
-/** Counts as they are told: cumulative, each time anew. A later zero takes back nothing that was counted. */
-function merged(before: Usage | undefined, { inputTokens, outputTokens }: Usage): Usage | undefined {
-  if (!isCount(inputTokens) || !isCount(outputTokens)) return before;
-  return {
-    inputTokens: inputTokens || (before?.inputTokens ?? 0),
-    outputTokens: outputTokens || (before?.outputTokens ?? 0),
-  };
 }
 
 /** Reasons of an end by which there was no room for more. */
@@ -88,21 +66,10 @@ function watch(idleTimeoutMs: number, ended: AbortController) {
 
 export function createLlm(options: { providers: Providers; idleTimeoutMs: number; signal: AbortSignal }) {
   const { providers, idleTimeoutMs, signal } = options;
-  const calls: Call[] = [];
+  const calls: CallSoFar[] = [];
   /** For people, of all calls. */
   const notes = new Set<string>();
   let last = { model: '', provider: '', finish_reason: 'incomplete', isModel: true };
-
-  /** Tokens of all calls, those that were cut short included; `estimated` where a backend reported none. */
-  function usage() {
-    const total = { inputTokens: 0, outputTokens: 0, estimated: false };
-    for (const { messages, text, reported } of calls) {
-      total.inputTokens += reported?.inputTokens ?? estimateTokens(messages.map(messageText).join('\n'));
-      total.outputTokens += reported?.outputTokens ?? estimateTokens(text);
-      total.estimated ||= reported === undefined;
-    }
-    return total;
-  }
 
   const llm: Llm = {
     async *chat({ model: name, messages: given, signal: own, ...request }) {
@@ -113,11 +80,11 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
         const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(stop)));
         if (provider.note) notes.add(provider.note);
         for (let shown = given, isOver = false; !isOver; ) {
-          const call: Call = { messages: conversation(shown), text: '', reported: undefined };
-          let hasThought = false;
+          const sent = { ...request, messages: conversation(shown) };
+          const call = newCall(sent);
           last = { model, provider: provider.name, finish_reason: 'incomplete', isModel: provider.note === undefined };
           try {
-            for await (const chunk of provider.chat({ ...request, messages: call.messages, model, signal: stop })) {
+            for await (const chunk of provider.chat({ ...sent, model, signal: stop })) {
               idle.pause();
               // A call that was refused before its first chunk used nothing.
               if (!calls.includes(call)) calls.push(call);
@@ -125,15 +92,17 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
               if (chunk.model) last.model = chunk.model;
               if (chunk.finishReason) last.finish_reason = chunk.finishReason;
               if (chunk.usage) call.reported = merged(call.reported, chunk.usage);
-              hasThought ||= chunk.reasoning !== undefined;
+              call.reasoning += chunk.reasoning ?? '';
               call.text += chunk.text;
+              addToolCalls(call.calls, chunk.toolCalls);
               yield chunk;
               idle.resume();
             }
-            if (call.text.trim() === '') throw emptyError(last, hasThought);
+            if (call.text.trim() === '' && call.calls.length === 0) throw emptyError(last, call.reasoning !== '');
             isOver = true;
           } catch (error) {
-            const less = stop.aborted || call.text !== '' ? undefined : withoutRefused(shown, error);
+            const hasSpoken = call.text !== '' || call.calls.length > 0;
+            const less = stop.aborted || hasSpoken ? undefined : withoutRefused(shown, error);
             if (!less) throw error;
             shown = less.messages;
             notes.add(less.note);
@@ -164,8 +133,8 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
 
     outcome() {
       const note = notes.size === 0 ? {} : { note: [...notes].join(' ') };
-      return { ...last, ...note, usage: usage() };
+      return { ...last, ...note, usage: usageOf(calls) };
     },
   };
-  return { llm, usage: () => (calls.length > 0 ? usage() : undefined) };
+  return { llm, usage: () => (calls.length > 0 ? usageOf(calls) : undefined) };
 }

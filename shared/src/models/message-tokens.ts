@@ -11,14 +11,16 @@ const CUT_TOKENS = 10;
 const MIN_TOKENS = 50;
 
 /** Beyond `limit` only that it costs more. */
-export async function costOf({ content }: ChatMessage, limit: number): Promise<number> {
-  if (typeof content === 'string') return MESSAGE_TOKENS + (await countTokens(content, limit));
+export async function costOf({ content, tool_calls: calls = [] }: ChatMessage, limit: number): Promise<number> {
   let cost = MESSAGE_TOKENS;
+  for (const { function: called } of calls)
+    cost += MESSAGE_TOKENS + (await countTokens(`${called.name}${called.arguments}`, limit));
+  if (typeof content === 'string') return cost + (await countTokens(content, limit));
   for (const part of content) cost += part.type === 'text' ? await countTokens(part.text, limit) : IMAGE_TOKENS;
   return cost;
 }
 
-/** The beginning and the end of a message that does not fit, without its pictures; null when that is not worth showing. */
+/** The beginning and the end of a message that does not fit, without its pictures and calls; null when that is not worth showing. */
 export async function cutMessage({ role, content }: ChatMessage, limit: number): Promise<ChatMessage | null> {
   const budget = limit - MESSAGE_TOKENS - CUT_TOKENS;
   if (budget < MIN_TOKENS) return null;

@@ -101,8 +101,16 @@ const CONTEXT =
   /context[_ ]?(length|size|window)|maximum context|prompt is too long|input is too long|too many (input )?tokens|(input|prompt) (token count|length|tokens)|exceed_context|string_above_max_length/;
 const IMAGE = /image|vision|multi-?modal/;
 const UNSUPPORTED =
-  /unsupported|not support|unknown|unrecogni[sz]ed|extra|unexpected|not permitted|not allowed|not accept|deprecated|forbidden|instead|only the default/;
+  /unsupported|not support|unknown|unrecogni[sz]ed|extra|unexpected|not permitted|not allowed|not accept|deprecated|forbidden|instead|only the default|no endpoints|requires? --|unavailable/;
 const MODEL = /model[_ ]?not[_ ]?found|model.{0,80}(does not exist|not found|unknown|not available)|unknown model/;
+
+/** What parameters are called where they are not named as such. */
+const ALIASES: readonly [string, RegExp][] = [
+  ['tools', /\btools?\b|\bfunction[ _-]?call/],
+  ['think', /\bthinking\b/],
+  ['reasoning_effort', /\breasoning effort\b/],
+  ['response_format', /\bresponse format\b|\bjson_(schema|object)\b|\bjson mode\b|\bstructured output/],
+];
 
 /** Why an error of a status is a refusal; `sent` are the parameters of the call. */
 function reasonOf(status: number, told: Told, sent: readonly string[]): Refused {
@@ -113,6 +121,10 @@ function reasonOf(status: number, told: Told, sent: readonly string[]): Refused 
     return { reason: UNSUPPORTED.test(words) ? 'parameter' : 'value', parameter: name };
   };
   const is = (reason: RefusalReason): Refused => ({ reason });
+  const aliased = () => {
+    const [name] = ALIASES.find(([name, known]) => sent.includes(name) && known.test(words)) ?? [];
+    return name !== undefined && UNSUPPORTED.test(words) ? parameter((one) => one === name) : undefined;
+  };
   if (status < 400) return is('redirect');
   if (status === 402 || codes.some((code) => QUOTA.test(code))) return is('quota');
   if (status === 401) return is('key');
@@ -120,14 +132,15 @@ function reasonOf(status: number, told: Told, sent: readonly string[]): Refused 
   if (NO_CREDIT.test(words)) return is('quota');
   if (status === 403) return is('key');
   if (status === 413) return is('context');
-  if (status === 404) return is(IMAGE.test(words) ? 'image' : 'model');
+  if (status === 404) return aliased() ?? is(IMAGE.test(words) ? 'image' : 'model');
   if (KEY.test(words)) return is('key');
   if (CONTEXT.test(words)) return is('context');
   return (
     parameter((name) => fields.includes(name)) ??
     (IMAGE.test(words) || fields.some((field) => IMAGE.test(field)) ? is('image') : undefined) ??
     (MODEL.test(words) ? is('model') : undefined) ??
-    parameter((name) => new RegExp(`\\b${name}\\b`).test(words)) ??
+    parameter((name) => new RegExp(`\\b${RegExp.escape(name)}\\b`).test(words)) ??
+    aliased() ??
     is(status === 400 || status === 422 ? 'request' : 'other')
   );
 }

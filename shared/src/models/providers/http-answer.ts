@@ -5,6 +5,7 @@ import type { ChatChunk } from '../../provider.ts';
 import { embeddedError, ProviderRefusal } from './answer-error.ts';
 import type { Answer } from './http-fetch.ts';
 import type { Json } from './json.ts';
+import type { toolCallReader } from './tool-calls.ts';
 
 const CLOSE_WAIT_MS = 100;
 /** What may still come once the model has said that it is done: its usage, and the end of the stream. */
@@ -54,6 +55,12 @@ async function* readEvents(body: Readable, take: Take): AsyncGenerator<Batch['ev
   }
 }
 
+/** Reads the events of one answer. `calls`: those that it has found in them. */
+export type AnswerReader = {
+  chunkOf(event: Json): ChatChunk;
+  calls: ReturnType<typeof toolCallReader>;
+};
+
 /** How one backend is called and understood. */
 export type Dialect = {
   name: string;
@@ -64,7 +71,7 @@ export type Dialect = {
   open(): Promise<{ answer: Answer; take: Take; note?: string | undefined }>;
   /** The error that an event is instead of a piece of the answer. */
   errorIn(event: Json): unknown;
-  chunkOf(event: Json): ChatChunk;
+  reader: AnswerReader;
   /** The error of a call that did not come to an end. */
   callError(error: unknown): TaskError;
 };
@@ -90,7 +97,7 @@ function wholeLetters() {
  * one that ends in a failure, or says neither a word nor that it is done, is an error.
  */
 export async function* streamChat(dialect: Dialect, signal: AbortSignal): AsyncGenerator<ChatChunk> {
-  const { name } = dialect;
+  const { name, reader } = dialect;
   const letters = wholeLetters();
   const seen = { chunks: false, text: false, finish: undefined as string | undefined };
   let lastWait: NodeJS.Timeout | undefined;
@@ -104,7 +111,7 @@ export async function* streamChat(dialect: Dialect, signal: AbortSignal): AsyncG
         if (!event) throw new TaskError('provider_busy', `${name} sent a stream that is not valid.`);
         const error = dialect.errorIn(event);
         if (error) throw embeddedError(name, error, answer.headers);
-        const chunk = dialect.chunkOf(event);
+        const chunk = reader.chunkOf(event);
         chunk.text = letters.take(chunk.text);
         if (note && !seen.chunks) chunk.note = note;
         seen.chunks = true;
@@ -118,7 +125,7 @@ export async function* streamChat(dialect: Dialect, signal: AbortSignal): AsyncG
             else lastWait?.refresh();
           }, LAST_WAIT_MS);
         }
-        if (chunk.text !== '' || chunk.usage) lastWait?.refresh();
+        if (chunk.text !== '' || chunk.toolCalls || chunk.usage) lastWait?.refresh();
         isReading = false;
         yield chunk;
         isReading = true;
@@ -133,9 +140,14 @@ export async function* streamChat(dialect: Dialect, signal: AbortSignal): AsyncG
   }
   signal.throwIfAborted();
   if (!seen.chunks) throw new TaskError('provider_busy', `${name} ended its stream without an answer.`);
-  if (!seen.text && seen.finish === undefined)
-    throw new TaskError('provider_busy', `${name} ended its stream without a word.`);
-  if (!seen.text && FORBIDDEN.test(seen.finish ?? ''))
+  const toolCalls = reader.calls.end();
+  const hasCalls = reader.calls.hasCalls();
+  // What it calls without all arguments is no call, unless the model said that it had no room for more.
+  const isCut = hasCalls ? !reader.calls.areWhole() : !seen.text;
+  if (isCut && seen.finish === undefined)
+    throw new TaskError('provider_busy', `${name} ended its stream in the middle of its answer.`);
+  if (hasCalls && seen.finish === undefined) yield { text: '', toolCalls, finishReason: 'tool_calls' };
+  if (!seen.text && !hasCalls && FORBIDDEN.test(seen.finish ?? ''))
     throw new ProviderRefusal(`${name} filtered the content.`, { reason: 'filter' });
   if (letters.rest() !== '') yield { text: letters.rest() };
 }

@@ -4,21 +4,24 @@
  * byte and leaves the connection open when reading stops. Its entry for browsers is used: the other one opens local files
  * that the text of an image happens to name.
  */
-import type { ChatRequest, Ollama } from 'ollama/browser';
+import type { Ollama } from 'ollama/browser';
 import { z } from 'zod';
 import { TaskError } from '../../errors.ts';
-import type { ChatCall, ChatChunk, ChatMessage, Provider } from '../../provider.ts';
+import type { ChatCall, ChatChunk, Provider } from '../../provider.ts';
 import { ApiKey, addressProblem } from '../addresses.ts';
 import { defineProvider } from '../provider-definition.ts';
-import { answerError, connectionError, ProviderRefusal } from './answer-error.ts';
-import { MAX_EVENT_CHARACTERS, streamChat, type Take } from './http-answer.ts';
+import { answerError, connectionError } from './answer-error.ts';
+import { streamChat } from './http-answer.ts';
 import type { Answer, HttpFetch } from './http-fetch.ts';
-import { asObject, asText, type Json, parseObject, readText } from './json.ts';
+import { asObject, asText, parseObject, readText } from './json.ts';
+import { lineEvents, ollamaReader } from './ollama-answer.ts';
+import { requestOf } from './ollama-request.ts';
+import { rememberRefused } from './refused.ts';
 
 /** `url` such as `http://127.0.0.1:11434`. `hint` follows the message when nothing answers there. */
 export type OllamaOptions = { name: string; url: string; apiKey?: string | undefined; hint?: string | undefined };
 
-type Backend = OllamaOptions & { fetch: HttpFetch };
+type Backend = OllamaOptions & { fetch: HttpFetch; untilTaken: ReturnType<typeof rememberRefused> };
 
 /** Where Ollama listens when nobody says otherwise. */
 const DEFAULT_URL = 'http://127.0.0.1:11434';
@@ -27,87 +30,20 @@ const DEFAULT_URL = 'http://127.0.0.1:11434';
 const MAX_LOOKED_AT = 20;
 const MODEL_NAME = /^[\w.:/@-]+$/;
 
-/** A message as Ollama takes it: one text, and the images apart, as base64. Links are refused: nobody fetches them. */
-function messageOf(name: string, { role, content }: ChatMessage) {
-  if (typeof content === 'string') return { role, content };
-  const texts = content.flatMap((part) => (part.type === 'text' ? [part.text] : []));
-  const images = content.flatMap((part) => {
-    if (part.type === 'text') return [];
-    const { url } = part.image_url;
-    if (url.startsWith('data:')) return [url.slice(url.indexOf(',') + 1)];
-    const message = `${name} takes no links to images: send the image itself, as base64 or a data:image/…;base64, URL.`;
-    throw new ProviderRefusal(message, { reason: 'image' });
-  });
-  return { role, content: texts.join('\n'), ...(images.length > 0 ? { images } : {}) };
-}
-
-/** The call as Ollama takes it. JSON leaves out the settings that are undefined. */
-function requestOf(name: string, call: ChatCall): ChatRequest & { stream: true } {
-  const options = {
-    temperature: call.temperature,
-    top_p: call.top_p,
-    num_predict: call.max_tokens,
-    frequency_penalty: call.frequency_penalty,
-    presence_penalty: call.presence_penalty,
-  } as NonNullable<ChatRequest['options']>;
-  return {
-    model: call.model,
-    messages: call.messages.map((message) => messageOf(name, message)),
-    stream: true,
-    options,
-  };
-}
-
-/** Ollama leaves out counts that it does not know. Only both together count: half a usage would be a wrong one. */
-function chunkOf(event: Json): ChatChunk {
-  const message = asObject(event.message);
-  const chunk: ChatChunk = { text: asText(message?.content) ?? '' };
-  const reasoning = asText(message?.thinking);
-  if (reasoning) chunk.reasoning = reasoning;
-  const model = asText(event.model);
-  if (model) chunk.model = model;
-  if (event.done !== true) return chunk;
-  chunk.finishReason = asText(event.done_reason) || 'stop';
-  const { prompt_eval_count: inputTokens, eval_count: outputTokens } = event;
-  if (typeof inputTokens === 'number' && typeof outputTokens === 'number') chunk.usage = { inputTokens, outputTokens };
-  return chunk;
-}
-
-/** The lines of an answer, each an object; empty ones give none. It is over with `done`. */
-function lineEvents(name: string): Take {
-  /** A line whose end has not come, in pieces: joining each time would cost the square of its length. */
-  let begun: string[] = [];
-  let length = 0;
-  return (text, last) => {
-    const [first = '', ...more] = (last ? `${text}\n` : text).split('\n');
-    begun.push(first);
-    length += first.length;
-    if (length > MAX_EVENT_CHARACTERS)
-      throw new TaskError('output_too_large', `${name} sent a line that is larger than allowed.`);
-    if (more.length === 0) return { events: [], over: false };
-    const lines = [begun.join(''), ...more.slice(0, -1)];
-    begun = more.slice(-1);
-    length = begun[0]?.length ?? 0;
-    const events = lines.filter((line) => line.trim() !== '').map(parseObject);
-    const end = events.findIndex((event) => event?.done === true);
-    return { events: end === -1 ? events : events.slice(0, end + 1), over: end !== -1 };
-  };
-}
+/** What is asked, by a method of the client; `names` are the parameters that the model may refuse. */
+type Asked = { model?: string; names?: string[]; signal: AbortSignal; by(client: Ollama): Promise<unknown> };
 
 /** A refusal of Ollama's own says that the model is missing; another 404 comes from something else at that address. */
-async function refusalOf(name: string, model: string | undefined, answer: Answer): Promise<TaskError> {
+async function refusalOf(name: string, answer: Answer, { model, names }: Asked): Promise<TaskError> {
   const { status, headers } = answer;
-  const error = await answerError(name, answer);
+  const error = await answerError(name, answer, names);
   if (status !== 404 || !model || !/\bjson\b/.test(headers.get('content-type') ?? '')) return error;
   const command = MODEL_NAME.test(model) ? ` On its machine: ollama pull ${model}` : '';
   return new TaskError('provider_refused', `${name} does not have the model "${model}" (HTTP ${status}).${command}`);
 }
 
 /** Sends what `by` asks the client for, and gives the answer as it came, or throws the error of its status. */
-async function ask(
-  { name, url, apiKey, fetch }: Backend,
-  { model, signal, by }: { model?: string; signal: AbortSignal; by(client: Ollama): Promise<unknown> },
-): Promise<Answer> {
+async function ask({ name, url, apiKey, fetch }: Backend, asked: Asked): Promise<Answer> {
   let answer: Answer | undefined;
   const { Ollama } = await import('ollama/browser');
   const client = new Ollama({
@@ -115,25 +51,26 @@ async function ask(
     ...(apiKey ? { headers: { Authorization: `Bearer ${apiKey}` } } : {}),
     // The client of one request: only its fetch can be given the signal.
     async fetch(input, init) {
-      answer = await fetch(String(input), { ...init, signal });
+      answer = await fetch(String(input), { ...init, signal: asked.signal });
       return Response.json({});
     },
   });
-  await by(client);
+  await asked.by(client);
   if (answer?.ok) return answer;
-  throw answer ? await refusalOf(name, model, answer) : new TaskError('provider_busy', `${name} answered nothing.`);
+  throw answer ? await refusalOf(name, answer, asked) : new TaskError('provider_busy', `${name} answered nothing.`);
 }
 
 function chat(backend: Backend, call: ChatCall): AsyncIterable<ChatChunk> {
   const { name, hint } = backend;
   const { model, signal } = call;
-  const open = async () => {
-    const request = requestOf(name, call);
-    const answer = await ask(backend, { model, signal, by: (client) => client.chat(request) });
-    return { answer, take: lineEvents(name) };
-  };
+  const open = () =>
+    backend.untilTaken(model, async (refused) => {
+      const { request, names, note } = requestOf(name, call, refused);
+      const answer = await ask(backend, { model, names, signal, by: (client) => client.chat(request) });
+      return { answer, note, take: lineEvents(name) };
+    });
   const callError = (error: unknown) => connectionError(name, error, hint);
-  return streamChat({ name, open, errorIn: (event) => event.error, chunkOf, callError }, signal);
+  return streamChat({ name, open, errorIn: (event) => event.error, reader: ollamaReader(), callError }, signal);
 }
 
 /** Whether a model can chat. Servers that do not tell yet have embedding models of BERT's family only. */
@@ -166,7 +103,7 @@ async function latestModel(backend: Backend, signal: AbortSignal): Promise<strin
 
 /** A provider over the official `ollama` client. Never retries, never logs. */
 export function ollamaProvider(options: OllamaOptions, fetch: HttpFetch): Provider {
-  const backend = { ...options, fetch };
+  const backend = { ...options, fetch, untilTaken: rememberRefused() };
   return {
     name: options.name,
     place: `at ${options.url}`,

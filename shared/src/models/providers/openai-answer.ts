@@ -6,8 +6,9 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { TaskError } from '../../errors.ts';
 import type { ChatChunk, Usage } from '../../provider.ts';
-import { MAX_EVENT_CHARACTERS, type Take } from './http-answer.ts';
+import { type AnswerReader, MAX_EVENT_CHARACTERS, type Take } from './http-answer.ts';
 import { asObject, asText, type Json, parseJson } from './json.ts';
+import { reasonWithCalls, toolCallReader } from './tool-calls.ts';
 
 /** What an event is not told apart by: a server that keeps a stream open with events of its own says nothing by them. */
 const KEEP_ALIVE = /^(ping|heartbeat|keep-?alive)$/i;
@@ -43,13 +44,23 @@ function addSaid(from: Json, said: Said): void {
   if (thought) addContent(thought, said, true);
 }
 
+const asNumber = (value: unknown) => (typeof value === 'number' ? value : undefined);
+
 /** Tokens under either pair of names. Only both together count: half a usage would be a wrong one. */
 function usageOf(value: unknown): Usage | undefined {
   const usage = asObject(value);
-  const inputTokens = usage?.prompt_tokens ?? usage?.input_tokens;
-  const outputTokens = usage?.completion_tokens ?? usage?.output_tokens;
-  if (typeof inputTokens !== 'number' || typeof outputTokens !== 'number') return undefined;
-  return { inputTokens, outputTokens };
+  const inputTokens = asNumber(usage?.prompt_tokens ?? usage?.input_tokens);
+  const outputTokens = asNumber(usage?.completion_tokens ?? usage?.output_tokens);
+  if (!usage || inputTokens === undefined || outputTokens === undefined) return undefined;
+  const read = asObject(usage.prompt_tokens_details ?? usage.input_tokens_details);
+  const written = asObject(usage.completion_tokens_details ?? usage.output_tokens_details);
+  const cachedTokens = asNumber(read?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens);
+  const reasoningTokens = asNumber(written?.reasoning_tokens ?? usage.reasoning_tokens);
+  return {
+    ...{ inputTokens, outputTokens },
+    ...(cachedTokens === undefined ? {} : { cachedTokens }),
+    ...(reasoningTokens === undefined ? {} : { reasoningTokens }),
+  };
 }
 
 const isFirst = (choice: Json | undefined) => choice !== undefined && (choice.index ?? 0) === 0;
@@ -101,12 +112,17 @@ export function errorIn(event: Json): unknown {
   return isError ? event : undefined;
 }
 
+/** What a delta, or a message, calls: the older form holds one call under a name of its own. */
+const callsIn = (from: Json | undefined) => from?.tool_calls ?? from?.function_call ?? undefined;
+
 /** Reads the events of one answer as chunks. */
-export function openaiChunks(): (event: Json) => ChatChunk {
-  /** Some give the whole text once more at the end, as a message. */
+export function openaiReader(): AnswerReader {
+  const calls = toolCallReader();
+  /** Some give the whole text, and all calls, once more at the end, as a message. */
   let hasDelta = false;
+  let hasDeltaCalls = false;
   let isRefusal = false;
-  return (event) => {
+  function chunkOf(event: Json): ChatChunk {
     const choice = choiceOf(event);
     const said: Said = { text: '', reasoning: '' };
     const delta = asObject(choice?.delta);
@@ -124,15 +140,24 @@ export function openaiChunks(): (event: Json) => ChatChunk {
       isRefusal = true;
       chunk.text = refusal;
     }
+    const called = callsIn(delta);
+    hasDeltaCalls ||= called !== undefined;
+    const toolCalls = calls.take(hasDeltaCalls ? called : callsIn(whole));
     const finishReason = asText(choice?.finish_reason);
-    // The words of a refusal are shown; under a reason of its own, so that nobody keeps them as an answer.
-    if (finishReason) chunk.finishReason = isRefusal ? 'refusal' : finishReason;
+    if (finishReason) {
+      toolCalls.push(...calls.end());
+      // The words of a refusal are shown; under a reason of its own, so that nobody keeps them as an answer.
+      if (isRefusal) chunk.finishReason = 'refusal';
+      else chunk.finishReason = calls.hasCalls() ? reasonWithCalls(finishReason) : finishReason;
+    }
+    if (toolCalls.length > 0) chunk.toolCalls = toolCalls;
     const model = asText(event.model);
     if (model) chunk.model = model;
     const usage = usageOf(event.usage) ?? usageOf(asObject(event.x_groq)?.usage) ?? usageOf(choice?.usage);
     if (usage) chunk.usage = usage;
     return chunk;
-  };
+  }
+  return { chunkOf, calls };
 }
 
 /** The values of an event, nearly always one. One of the kind `error` is an error, whatever stands in it. */

@@ -2,41 +2,82 @@
  * What servers that speak like OpenAI are sent. What one of their models does not take is left out, or sent under another
  * name, from its first refusal on.
  */
-import type { ChatCall } from '../../provider.ts';
-import { ProviderRefusal } from './answer-error.ts';
+import type { ChatCall, ChatMessage } from '../../provider.ts';
+import { type Refused, withoutNote } from './refused.ts';
 
-/** Parameters that a model may refuse, by their names in a request. */
-const SETTINGS = ['temperature', 'max_tokens', 'top_p', 'frequency_penalty', 'presence_penalty'] as const;
+/** Parameters that a model may refuse, by their names in a request, and those without which another says nothing. */
+const SETTINGS = [
+  'temperature',
+  'max_tokens',
+  'top_p',
+  'frequency_penalty',
+  'presence_penalty',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  'response_format',
+  'stop',
+  'seed',
+  'reasoning_effort',
+] as const;
 type Setting = (typeof SETTINGS)[number];
+const OF_TOOLS: readonly string[] = ['tool_choice', 'parallel_tool_calls'];
 const STREAM_OPTIONS = 'stream_options';
 const NEW_NAME = 'max_completion_tokens';
 
-/** Parameters that one model does not take. */
-export type Refused = ReadonlySet<string>;
-
-const isDefault = (setting: Setting, value: number) => {
-  if (setting === 'temperature' || setting === 'top_p') return value === 1;
-  return setting !== 'max_tokens' && value === 0;
+/** What is not missed when it is left out. */
+const DEFAULTS: Partial<Record<Setting, unknown>> = {
+  temperature: 1,
+  top_p: 1,
+  frequency_penalty: 0,
+  presence_penalty: 0,
+  tool_choice: 'auto',
+  parallel_tool_calls: true,
 };
+
+/** A call without words has none at all: that is how servers give it themselves. */
+const messageOf = ({ role, content, tool_calls, tool_call_id }: ChatMessage) => ({
+  role,
+  content: tool_calls && content === '' ? null : content,
+  ...(tool_calls ? { tool_calls } : {}),
+  ...(tool_call_id === undefined ? {} : { tool_call_id }),
+});
+
+/** What a call sets, apart from what says nothing. */
+function given(call: ChatCall): Setting[] {
+  const hasTools = call.tools !== undefined && call.tools.length > 0;
+  return SETTINGS.filter((name) => {
+    if (name === 'tools') return hasTools;
+    if (OF_TOOLS.includes(name)) return hasTools && call[name] !== undefined;
+    if (name === 'response_format') return call[name] !== undefined && call[name].type !== 'text';
+    return call[name] !== undefined;
+  });
+}
 
 /** The parameters of a call as a model takes them. `note` tells which are left out; JSON leaves out those without a value. */
 export function requestOf(call: ChatCall, refused: Refused) {
-  const given = SETTINGS.filter((name) => call[name] !== undefined);
   const nameOf = (name: Setting) => (name === 'max_tokens' && refused.has('max_tokens') ? NEW_NAME : name);
-  const sent = given.filter((name) => !refused.has(nameOf(name)));
-  const lost = given.filter((name) => refused.has(nameOf(name)) && !isDefault(name, call[name] ?? 0));
+  const isRefused = (name: Setting) => refused.has(nameOf(name)) || (OF_TOOLS.includes(name) && refused.has('tools'));
+  const set = given(call);
+  const sent = set.filter((name) => !isRefused(name));
+  const extra = Object.entries(call.extra ?? {});
+  const sentExtra = extra.filter(([name]) => !refused.has(name));
+  const lost = [
+    ...set.filter((name) => isRefused(name) && call[name] !== DEFAULTS[name]),
+    ...extra.flatMap(([name]) => (refused.has(name) ? [name] : [])),
+  ];
   const body = {
+    ...Object.fromEntries(sentExtra),
     model: call.model,
-    messages: call.messages,
+    messages: call.messages.map(messageOf),
     ...Object.fromEntries(sent.map((name) => [nameOf(name), call[name]])),
     stream: true,
     ...(refused.has(STREAM_OPTIONS) ? {} : { [STREAM_OPTIONS]: { include_usage: true } }),
   };
-  const names = [...sent.map(nameOf), ...(refused.has(STREAM_OPTIONS) ? [] : [STREAM_OPTIONS])];
-  const note = lost.length === 0 ? undefined : `The model does not take ${lost.join(', ')}: it answered without.`;
-  return { body, names, note };
+  const names = [
+    ...sent.map(nameOf),
+    ...sentExtra.map(([name]) => name),
+    ...(refused.has(STREAM_OPTIONS) ? [] : [STREAM_OPTIONS]),
+  ];
+  return { body, names, note: withoutNote(lost) };
 }
-
-/** What a refusal says that a model does not take, of what it was sent; undefined when it says nothing of the kind. */
-export const unknownParameter = (error: unknown): string | undefined =>
-  error instanceof ProviderRefusal && error.reason === 'parameter' ? error.parameter : undefined;

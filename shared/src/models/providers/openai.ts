@@ -12,8 +12,9 @@ import { answerError, connectionError } from './answer-error.ts';
 import { streamChat } from './http-answer.ts';
 import type { Answer, HttpFetch } from './http-fetch.ts';
 import { asObject, asText, parseObject, readText } from './json.ts';
-import { errorIn, openaiChunks, openaiEvents } from './openai-answer.ts';
-import { type Refused, requestOf, unknownParameter } from './openai-request.ts';
+import { errorIn, openaiEvents, openaiReader } from './openai-answer.ts';
+import { requestOf } from './openai-request.ts';
+import { rememberRefused } from './refused.ts';
 
 /** `apiKey` may be absent for a server of one's own; `baseURL` defaults to OpenAI's. `name` stands in messages and outcomes. */
 export type OpenaiOptions = {
@@ -24,11 +25,13 @@ export type OpenaiOptions = {
   defaultModel?: string | undefined;
 };
 
-/**
- * One backend and how it is asked. The client is loaded only where there is one, and then at once. `refused`: what its models
- * do not take, as far as they have said so.
- */
-type Backend = { name: string; client: Promise<OpenAI>; fetch: HttpFetch; refused: Map<string, Refused> };
+/** One backend and how it is asked. The client is loaded only where there is one, and then at once. */
+type Backend = {
+  name: string;
+  client: Promise<OpenAI>;
+  fetch: HttpFetch;
+  untilTaken: ReturnType<typeof rememberRefused>;
+};
 
 const OPENAI_URL = 'https://api.openai.com/v1';
 const OPENAI_MODEL = 'gpt-4o-mini';
@@ -50,27 +53,20 @@ async function send(
 }
 
 /** Sends the call; once more without a parameter that its model turns out not to take. */
-async function request(backend: Backend, call: ChatCall): Promise<{ answer: Answer; note: string | undefined }> {
-  const { name, refused } = backend;
-  for (;;) {
-    const known = refused.get(call.model) ?? new Set();
-    const { body, names, note } = requestOf(call, known);
+const request = (backend: Backend, call: ChatCall) =>
+  backend.untilTaken(call.model, async (refused) => {
+    const { body, names, note } = requestOf(call, refused);
     const options = { method: 'post', path: '/chat/completions', body, stream: true } as const;
     const answer = await send(backend, call.signal, options);
-    if (answer.ok) return { answer, note };
-    const error = await answerError(name, answer, names);
-    const parameter = unknownParameter(error);
-    // Of those that were sent, so that each further call is sent fewer, or one under another name.
-    if (parameter === undefined) throw error;
-    refused.set(call.model, new Set(refused.get(call.model)).add(parameter));
-  }
-}
+    if (!answer.ok) throw await answerError(backend.name, answer, names);
+    return { answer, note };
+  });
 
 function chat(backend: Backend, call: ChatCall): AsyncIterable<ChatChunk> {
   const { name } = backend;
   const open = async () => ({ ...(await request(backend, call)), take: openaiEvents(name) });
   const callError = (error: unknown) => connectionError(name, error);
-  return streamChat({ name, open, errorIn, chunkOf: openaiChunks(), callError }, call.signal);
+  return streamChat({ name, open, errorIn, reader: openaiReader(), callError }, call.signal);
 }
 
 /** The first model of a server that is a chat model by its name. */
@@ -122,7 +118,7 @@ export function openaiProvider(options: OpenaiOptions, fetch: HttpFetch): Provid
   const client = clientOf(key, baseURL);
   // Whoever calls meets its error.
   client.catch(() => undefined);
-  const backend = { name, fetch, client, refused: new Map() };
+  const backend = { name, fetch, client, untilTaken: rememberRefused() };
   return {
     name,
     place: placeOf(baseURL),
