@@ -1,0 +1,86 @@
+/**
+ * What a tool is: one file in `tools/` and one line in `tools/catalog.ts`. From it follow its row in the list of tools, the
+ * JSON schema that a model is given, and its rules of approval and effect.
+ */
+import { z } from 'zod';
+import type { Llm, StepEffect } from '../context.ts';
+import type { ChatMessage } from '../provider.ts';
+import type { Intent } from './intent.ts';
+
+/** What a tool cannot work without: a variable that holds a key, or a part of the system by the name of its job type. */
+export type Need = { key: string } | { part: string };
+
+/** What a tool gave in this run, or why it gave nothing. */
+export type ToolOutcome = {
+  tool: string;
+  arguments: unknown;
+  /** Any JSON; of an error, a sentence. */
+  result: unknown;
+  status: 'completed' | 'error';
+};
+
+/** What a tool is given of the run that calls it. The services of a part arrive as fields by which it augments this interface. */
+export interface ToolContext {
+  owner: string;
+  /** The last message of the user, as text. */
+  query: string;
+  /** The whole conversation, the session's window included. */
+  messages: readonly ChatMessage[];
+  /** What the tools before it gave, oldest first. */
+  results: readonly ToolOutcome[];
+  /** The model that the request names. */
+  model: string | undefined;
+  /** Model calls. They count with the step of this call. */
+  llm: Llm;
+  signal: AbortSignal;
+  /** The same in every attempt, for whoever is asked to do something once. */
+  idempotencyKey: string;
+  /** A piece of the tool's answer, which readers see at once. */
+  text(content: string): Promise<void>;
+  /** How far it is; `done` from 0 to 1. */
+  progress(step: string, message: string, done?: number): Promise<void>;
+}
+
+/**
+ * `Arguments` are those of a call, checked by `input`; `Options` those of the request's `tool_options` that the tool declares, checked by
+ * `options`.
+ */
+export type Tool<
+  Input extends z.ZodObject = z.ZodObject,
+  Output extends z.ZodType = z.ZodType,
+  Options extends z.ZodObject = z.ZodObject,
+> = {
+  /** Lower-case words joined by underscores: the name that models call. */
+  name: string;
+  title: { en: string; ko: string };
+  /** For the model too: what it does, and when to call it. */
+  description: string;
+  intents: readonly Intent[];
+  /** Of tools that serve the same intent the highest is taken. */
+  priority: number;
+  needs: readonly Need[];
+  /** What calling it a second time would do. */
+  effect: StepEffect;
+  /** Whether a person is asked before it runs. */
+  approval: 'never' | 'always' | ((args: z.output<Input>) => boolean);
+  input: Input;
+  output: Output;
+  options: Options;
+  /** Whether its text is the model's own, piece by piece. */
+  streams: boolean;
+  /** The arguments of a call that no model has written: the query and what was found so far. Undefined: not without a model. */
+  argumentsOf?(query: string, results: readonly ToolOutcome[]): z.input<Input> | undefined;
+  /** Throws a TaskError whose message the model and the client are shown; anything else they are told of as an internal error. */
+  run(args: z.output<Input>, context: ToolContext, options: z.output<Options>): Promise<z.input<Output>>;
+  /** Of a call with effect `once` that was interrupted: what came of it, or null when that cannot be told. */
+  reconcile?(args: z.output<Input>, context: ToolContext): Promise<{ result: z.input<Output> } | null>;
+};
+
+/** Checks the shape at compile time and fills what most tools leave out. */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodType, Options extends z.ZodObject>(
+  tool: Omit<Tool<Input, Output, Options>, 'needs' | 'approval' | 'options' | 'streams'> &
+    Partial<Pick<Tool<Input, Output, Options>, 'needs' | 'approval' | 'options' | 'streams'>>,
+): Tool {
+  const options = tool.options ?? z.strictObject({});
+  return { needs: [], approval: 'never', streams: false, ...tool, options } as unknown as Tool;
+}
