@@ -9,12 +9,12 @@ export const TESTS = /\.test\.ts$|(^|\/)(testing|faults|contract|bench)\/|^scrip
 const shared = (place: string) => new RegExp(`^shared/src/${place}`);
 const WIRING = '(parts|wire|deps|program|config)\\.ts$';
 /** A room that no other rule names is a part. */
-const PART = '(?!(?:redis|store|models|record|queue|live|outbox|owners|tasks|jobs)/)([^/]+)/';
+const PART = '(?!(?:redis|store|models|fetch|record|queue|live|outbox|owners|tasks|jobs)/)([^/]+)/';
 
 /** From the bottom up: a file imports nothing of a higher tier. */
 const tiers: { name: string; place: RegExp }[] = [
   { name: 'nouns', place: shared(`(?!${WIRING})[^/]+$`) },
-  { name: 'redis, store and models', place: shared('(redis|store|models)/') },
+  { name: 'redis, store, models and fetch', place: shared('(redis|store|models|fetch)/') },
   { name: 'record, queue, live, outbox and owners', place: shared('(record|queue|live|outbox|owners)/') },
   { name: 'tasks and parts', place: shared(`(tasks/|${PART})`) },
   { name: 'jobs', place: shared('jobs/') },
@@ -30,6 +30,8 @@ const libraries: Record<string, string[]> = {
   'gpt-tokenizer': ['shared/src/models/tokens.ts'],
   hono: ['apps/api/'],
   ioredis: ['shared/src/redis/'],
+  'ipaddr.js': ['shared/src/fetch/'],
+  jsep: ['shared/src/agents/tools/arithmetic.ts'],
   mongodb: ['shared/src/store/mongo/'],
   'node:module': ['shared/src/store/mongo/connection.ts', 'shared/src/jobs/catalog/'],
   'node:process': [],
@@ -38,10 +40,11 @@ const libraries: Record<string, string[]> = {
   'ollama/browser': ['shared/src/models/providers/ollama'],
   ollama: [],
   openai: ['shared/src/models/providers/openai'],
+  parse5: ['shared/src/agents/text/'],
   pino: ['shared/src/log.ts'],
   'rate-limiter-flexible': ['shared/src/owners/rate-limit.ts'],
   'swagger-ui-dist': ['apps/api/'],
-  undici: ['shared/src/models/providers/http-fetch.ts'],
+  undici: ['shared/src/models/providers/http-fetch.ts', 'shared/src/fetch/'],
   'zod-openapi': ['apps/api/'],
 };
 

@@ -1,7 +1,10 @@
 /** Job types of the tests, beside the real ones: what no public job type does yet. */
 
 import { appendFile } from 'node:fs/promises';
+import { optionsOf } from '@beanline/shared/agents/registry/options.ts';
+import { toolContext } from '@beanline/shared/agents/registry/services.ts';
 import { StepUnknown } from '@beanline/shared/context.ts';
+import { TaskError } from '@beanline/shared/errors.ts';
 import { eventData } from '@beanline/shared/event-data.ts';
 import { type Catalog, defineJobType } from '@beanline/shared/job-type.ts';
 import { catalog } from '@beanline/shared/jobs/catalog.ts';
@@ -150,9 +153,45 @@ const testSteps = defineJobType({
   },
 });
 
+/** Calls one tool as an agent does, in a step of its own. */
+const testTool = defineJobType({
+  name: 'test.tool',
+  concurrency: 10,
+  attempts: 1,
+  timeoutMs: 60_000,
+  callsTools: true,
+  input: z.strictObject({
+    tool: z.string(),
+    arguments: z.record(z.string(), z.unknown()).default({}),
+    options: z.record(z.string(), z.unknown()).default({}),
+    query: z.string().default('hello'),
+    results: z.array(z.strictObject({ tool: z.string(), result: z.unknown() })).default([]),
+  }),
+  output: z.object({ result: z.unknown() }),
+  async run(input, context) {
+    const tool = context.tools.offered.get(input.tool);
+    if (!tool) throw new TaskError('not_found', `${input.tool} is not offered here`);
+    const { query } = input;
+    const result = await context.step('call', {
+      effect: tool.effect,
+      async run(step) {
+        const given = toolContext(context, step, {
+          ...{ key: 'call', query, model: undefined, messages: [{ role: 'user', content: query }] },
+          results: input.results.map((one) => ({ ...one, arguments: {}, status: 'completed' as const })),
+          text: (content) => context.emit.text(content, { tool: tool.name }),
+          progress: (name, message, done) => context.emit('progress', { step: name, message, progress: done }),
+        });
+        const ran = tool.run(tool.input.parse(input.arguments), given, optionsOf(tool, input.options));
+        return tool.output.parse(await ran);
+      },
+    });
+    return { result };
+  },
+});
+
 export const testCatalog: Catalog = new Map([
   ...catalog,
-  ...[testApproval, testPoison, testOnce, testBadOutput, testVersioned, testSteps].map(
+  ...[testApproval, testPoison, testOnce, testBadOutput, testVersioned, testSteps, testTool].map(
     (type) => [type.name, type] as const,
   ),
 ]);

@@ -3,6 +3,8 @@
  * default.
  */
 import type { z } from 'zod';
+import { ToolVariables } from './agents/variables.ts';
+import { FetchVariables } from './fetch/variables.ts';
 import { JobVariables } from './jobs/catalog/variables.ts';
 import { modelSlices } from './models/variables.ts';
 import { OutboxVariables } from './outbox/variables.ts';
@@ -29,6 +31,8 @@ export const slices = [
   RecordVariables,
   OutboxVariables,
   SessionVariables,
+  FetchVariables,
+  ToolVariables,
 ] as const;
 
 /** What a program is configured with. */

@@ -1,4 +1,6 @@
 /** What programs are made of: plain objects, made in the one wiring file. Verbs name what they need of them themselves. */
+import type { ToolDirectory } from './agents/registry/directory.ts';
+import type { GuardedFetch } from './fetch/guarded-fetch.ts';
 import type { Catalog } from './job-type.ts';
 import type { Live } from './live/live.ts';
 import type { Log } from './log.ts';
@@ -48,6 +50,8 @@ export type Deps = Sessions & {
   answers: AnswerCache;
   cache: VersionedCache;
   catalog: Catalog;
+  toolDirectory: ToolDirectory;
+  fetch: GuardedFetch;
   parts: readonly Part[];
   log: Log;
   limits: AttemptLimits;

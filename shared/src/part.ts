@@ -45,6 +45,11 @@ export type Part = {
    * it throws, or takes longer than five seconds, it is asked again later.
    */
   hold?(task: TakenTask): Promise<Wait | null>;
+  /**
+   * In a runner, at its start: what it can do beside its job types, in words without spaces. It announces them as long as it lives.
+   * `types`: the job types that it takes.
+   */
+  offers?(types: readonly string[]): string[];
   /** In a runner, before the handler. What it throws ends the attempt as if the handler had thrown it. */
   begin?(attempt: Attempt, input: unknown): Promise<void>;
   /** In a runner: what handlers may touch. A part declares its fields by augmenting the interface Context. */

@@ -1,7 +1,9 @@
 /** Wiring: configuration in, deps out. The only file that knows which implementation stands behind a seam. */
 import { hostname } from 'node:os';
+import { createToolDirectory } from './agents/registry/directory.ts';
 import type { Environment } from './config.ts';
 import type { Deps } from './deps.ts';
+import { createGuardedFetch } from './fetch/guarded-fetch.ts';
 import type { Catalog } from './job-type.ts';
 import { catalog as builtinCatalog } from './jobs/catalog.ts';
 import { createLive } from './live/live.ts';
@@ -50,6 +52,7 @@ export function wire(
   const live = createLive({ subscriber: redis.live, publisher: redis.tasks, keys, partitions, reads: tasks, log });
   const presence = createPresence(redis.tasks, keys);
   const store = openStore(config, log);
+  const catalog = options.catalog ?? builtinCatalog;
   const cache = createVersionedCache(redis.tasks, { clock, log });
 
   const deps: Deps = withParts({
@@ -74,7 +77,9 @@ export function wire(
     store,
     answers: createAnswerCache(redis.tasks, keys, config, { full: clock.crowded, log }),
     cache,
-    catalog: options.catalog ?? builtinCatalog,
+    catalog,
+    toolDirectory: createToolDirectory({ presence, clock, catalog }, config),
+    fetch: createGuardedFetch(config),
     log,
     limits: attemptLimits(config),
     worker: `${hostname()}:${process.pid}`,

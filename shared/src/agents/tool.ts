@@ -3,7 +3,7 @@
  * JSON schema that a model is given, and its rules of approval and effect.
  */
 import { z } from 'zod';
-import type { Llm, StepEffect } from '../context.ts';
+import type { Context, Llm, StepEffect } from '../context.ts';
 import type { ChatMessage } from '../provider.ts';
 import type { Intent } from './intent.ts';
 
@@ -19,9 +19,12 @@ export type ToolOutcome = {
   status: 'completed' | 'error';
 };
 
-/** What a tool is given of the run that calls it. The services of a part arrive as fields by which it augments this interface. */
-export interface ToolContext {
-  owner: string;
+/** What a runner gives every tool. A tool that needs more declares it by augmenting this interface, as `registry/services.ts` does. */
+// biome-ignore lint/suspicious/noEmptyInterface: it is augmented
+export interface ToolServices {}
+
+/** What a tool is given of the run that calls it. */
+export interface ToolContext extends ToolServices {
   /** The last message of the user, as text. */
   query: string;
   /** The whole conversation, the session's window included. */
@@ -35,17 +38,18 @@ export interface ToolContext {
   signal: AbortSignal;
   /** The same in every attempt, for whoever is asked to do something once. */
   idempotencyKey: string;
+  /** Names the place of this call in its task, the same in every attempt. */
+  place: string;
+  /** What the handler that calls it has, for tools that are job types. */
+  handler: Context;
   /** A piece of the tool's answer, which readers see at once. */
   text(content: string): Promise<void>;
   /** How far it is; `done` from 0 to 1. */
   progress(step: string, message: string, done?: number): Promise<void>;
 }
 
-/**
- * `Arguments` are those of a call, checked by `input`; `Options` those of the request's `tool_options` that the tool declares, checked by
- * `options`.
- */
-export type Tool<
+/** What is known of a tool without running it: its row in the list of tools. `Options`: what of a request's `tool_options` it takes. */
+export type ToolRow<
   Input extends z.ZodObject = z.ZodObject,
   Output extends z.ZodType = z.ZodType,
   Options extends z.ZodObject = z.ZodObject,
@@ -55,6 +59,7 @@ export type Tool<
   title: { en: string; ko: string };
   /** For the model too: what it does, and when to call it. */
   description: string;
+  descriptionKo?: string;
   intents: readonly Intent[];
   /** Of tools that serve the same intent the highest is taken. */
   priority: number;
@@ -68,6 +73,14 @@ export type Tool<
   options: Options;
   /** Whether its text is the model's own, piece by piece. */
   streams: boolean;
+};
+
+/** Arguments are checked by `input` before `run`, options by `options`, and what it gives by `output` afterwards. */
+export type Tool<
+  Input extends z.ZodObject = z.ZodObject,
+  Output extends z.ZodType = z.ZodType,
+  Options extends z.ZodObject = z.ZodObject,
+> = ToolRow<Input, Output, Options> & {
   /** The arguments of a call that no model has written: the query and what was found so far. Undefined: not without a model. */
   argumentsOf?(query: string, results: readonly ToolOutcome[]): z.input<Input> | undefined;
   /** Throws a TaskError whose message the model and the client are shown; anything else they are told of as an internal error. */
@@ -76,11 +89,21 @@ export type Tool<
   reconcile?(args: z.output<Input>, context: ToolContext): Promise<{ result: z.input<Output> } | null>;
 };
 
+/** What most tools leave out. */
+type Common = 'needs' | 'approval' | 'options' | 'streams';
+type Given<Whole extends ToolRow> = Omit<Whole, Common> & Partial<Pick<Whole, Common>>;
+
+const whole = (row: object) => ({
+  ...{ needs: [], approval: 'never', streams: false, options: z.strictObject({}) },
+  ...row,
+});
+
 /** Checks the shape at compile time and fills what most tools leave out. */
-export function defineTool<Input extends z.ZodObject, Output extends z.ZodType, Options extends z.ZodObject>(
-  tool: Omit<Tool<Input, Output, Options>, 'needs' | 'approval' | 'options' | 'streams'> &
-    Partial<Pick<Tool<Input, Output, Options>, 'needs' | 'approval' | 'options' | 'streams'>>,
-): Tool {
-  const options = tool.options ?? z.strictObject({});
-  return { needs: [], approval: 'never', streams: false, ...tool, options } as unknown as Tool;
-}
+export const defineTool = <Input extends z.ZodObject, Output extends z.ZodType, Options extends z.ZodObject>(
+  tool: Given<Tool<Input, Output, Options>>,
+) => whole(tool) as unknown as Tool;
+
+/** The row of a tool that a job type is to bring (`asTool`): it is listed, and says what it needs. */
+export const defineRow = <Input extends z.ZodObject, Output extends z.ZodType, Options extends z.ZodObject>(
+  row: Given<ToolRow<Input, Output, Options>>,
+) => whole(row) as unknown as ToolRow;

@@ -30,6 +30,8 @@ export function createKeys(prefix: string) {
     claim: (hash: string) => `${prefix}:claim:${hash}`,
     /** Which runner takes which job types, by when it last said so. */
     runners: `${prefix}:runners`,
+    /** What runners can do beside that, by when they last said so. */
+    offers: `${prefix}:offers`,
     meta: `${prefix}:meta`,
     /** SHA-256 of each API key → what it may do. */
     apiKeys: `${prefix}:keys`,

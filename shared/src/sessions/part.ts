@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import { TaskError } from '../errors.ts';
 import type { Catalog } from '../job-type.ts';
+import type { OwnerLines } from '../owners/lines.ts';
 import type { Part } from '../part.ts';
 import { type EndedTask, type SessionChange, turnIdOf } from '../session.ts';
 import type { Store } from '../store.ts';
@@ -40,7 +41,9 @@ function askedTurn({ id, marks, startedAt, endedAt }: TaskRecord): Marks {
   return turn === undefined ? {} : { [TURN_OF]: turn };
 }
 
-export function sessionsPart(deps: KeepDeps & SubmitDeps & { store: Store; catalog: Catalog }): Part {
+type SessionDeps = KeepDeps & SubmitDeps & { store: Store; catalog: Catalog; searchLines: OwnerLines };
+
+export function sessionsPart(deps: SessionDeps): Part {
   const keepChanges = createChangeKeeper(deps);
   return {
     name: 'sessions',

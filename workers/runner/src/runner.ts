@@ -69,7 +69,8 @@ export async function startRunner(deps: RunnerDeps, config: Environment) {
   }
 
   const types = consumers.map(({ type }) => type);
-  const announce = () => deps.presence.announce(deps.worker, types, clock.now()).catch(() => undefined);
+  const said = { worker: deps.worker, types, offers: deps.parts.flatMap((part) => part.offers?.(types) ?? []) };
+  const announce = () => deps.presence.announce(said, clock.now()).catch(() => undefined);
   const announcer = setInterval(() => {
     if (clock.available()) void announce();
   }, ANNOUNCE_MS);
@@ -91,7 +92,7 @@ export async function startRunner(deps: RunnerDeps, config: Environment) {
       endHealth();
       progress.stop();
       clearInterval(announcer);
-      await Promise.race([deps.presence.retire(deps.worker, types).catch(() => undefined), sleep(RETIRE_MS)]);
+      await Promise.race([deps.presence.retire(said).catch(() => undefined), sleep(RETIRE_MS)]);
       await Promise.all(consumers.map((consumer) => consumer.pause()));
       await settled(config.DRAIN_MS);
       for (const consumer of consumers) consumer.abort();

@@ -31,6 +31,7 @@ type Request = {
   id?: string;
   approval?: string;
   session?: string;
+  name?: string;
   query?: string;
   headers?: Record<string, string>;
   body?: unknown;
@@ -41,8 +42,8 @@ async function drive(name: string, request: Request = {}): Promise<{ status: num
   const { resolved, check, checkStream } = schema;
   const [method = '', path = ''] = name.split(' ');
   const operation = document.paths[path][method.toLowerCase()];
-  const { id = '', approval = '', session = '' } = request;
-  const filled = path.replace('{id}', id).replace('{approval}', approval).replace('{session}', session);
+  const places = { id: '', approval: '', session: '', name: '', ...request };
+  const filled = path.replace(/\{(\w+)\}/g, (_, place: keyof typeof places) => String(places[place]));
   const { body, headers = {} } = request;
   const response = await fetch(`${system.url}${filled}${request.query ?? ''}`, {
     method,
@@ -266,6 +267,12 @@ test('answers to approvals', async () => {
   assert.ok((await drive('GET /tasks/{id}', one)).json.approvals[0].answered_at);
 });
 
+test('tools', async () => {
+  assert.ok((await drive('GET /api/chat/tools')).json.length >= 16);
+  assert.equal((await drive('GET /api/chat/tools/{name}', { name: 'chat' })).json.is_available, true);
+  assert.equal((await drive('GET /api/chat/tools/{name}', { name: 'hammer' })).status, 404);
+});
+
 test('the pages', async () => {
   for (const name of ['GET /openapi.json', 'GET /docs']) {
     const { headers } = await drive(name);
@@ -285,6 +292,8 @@ test('while Redis is away', async () => {
       ['POST /api/chat', { body }],
       ['POST /tasks', { body: { type: 'chat.request', input: body } }],
       ['GET /tasks', {}],
+      ['GET /api/chat/tools', {}],
+      ['GET /api/chat/tools/{name}', { name: 'chat' }],
       ['GET /tasks/{id}', { id: 'task_0' }],
       ['POST /tasks/{id}/approvals/{approval}', { id: 'task_0', approval: 'x', body: { action: 'run' } }],
       ['GET /tasks/{id}/events', { id: 'task_0' }],

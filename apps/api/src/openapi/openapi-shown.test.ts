@@ -62,7 +62,7 @@ describe('with the real job types', () => {
       // It takes a task that asks; openapi-answers.test.ts has one.
       if (path.includes('{approval}')) continue;
       const session = (await post(system.url, '/api/chat/sessions', {})).json.session.session_id;
-      const place = path.replace('{id}', ended.json.task_id).replace('{session}', session);
+      const place = path.replace('{id}', ended.json.task_id).replace('{session}', session).replace('{name}', 'chat');
       const { query, headers } = parametersOf(operation);
       const body = operation.requestBody && filledIn(operation.requestBody.content['application/json']);
       if (operation.requestBody) assert.ok(body !== undefined, `${name} has no body to begin with`);

@@ -1,5 +1,6 @@
 /** Every route, in the order of the document. Adding one is a file beside these and a line here. */
 import type { AddRoute } from '../http/route.ts';
+import { toolRoutes } from './agents/tools.ts';
 import { indexRoute, openApiRoute } from './docs/openapi.ts';
 import { viewerRoutes } from './docs/viewer.ts';
 import { healthRoute } from './health.ts';
@@ -44,6 +45,8 @@ export const routes: readonly AddRoute[] = [
   readMessagesRoute,
   postMessageRoute,
   preferencesRoutes,
+
+  toolRoutes,
 
   healthRoute,
   readinessRoute,

@@ -8,7 +8,7 @@ const NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 const MAX_NAME_LENGTH = 64;
 const ROUTE = /^\/api(\/[a-z0-9][a-z0-9-]*)+$/;
 /** The API has routes of its own there, and below. @internal */
-export const RESERVED_ROUTES = ['/api/chat/sessions', '/api/chat/preferences'];
+export const RESERVED_ROUTES = ['/api/chat/sessions', '/api/chat/preferences', '/api/chat/tools'];
 /** What a submit says beside the fields of the input, in the body of a job type's own route. @internal */
 export const RESERVED_FIELDS = [
   'priority',

@@ -3,10 +3,12 @@
 import { TaskError } from '../../errors.ts';
 import { costOf, cutMessage, MESSAGE_TOKENS } from '../../models/message-tokens.ts';
 import { countTokens } from '../../models/tokens.ts';
+import type { OwnerLines } from '../../owners/lines.ts';
 import type { ChatMessage } from '../../provider.ts';
 import { type Message, type Session, type Spoken, type Summary, turnOfMessage, type Window } from '../../session.ts';
 import type { Store } from '../../store.ts';
 import { type Preferences, readPreferences } from '../preferences.ts';
+import { type FoundMessage, findMessages } from './find-messages.ts';
 import { newestFirst, oldestFirst } from './walk-messages.ts';
 import { readWindow, type WindowDeps } from './window.ts';
 
@@ -26,6 +28,8 @@ export type SessionContext = {
   first(sessionId: string): Promise<Spoken[]>;
   /** The summary so far, and the next messages, oldest first, that it does not cover and that `window` does not show. */
   older(sessionId: string, after?: string): Promise<{ summary: Summary | null; messages: Spoken[] }>;
+  /** What was said in any of the owner's sessions with these words in it, the best first. */
+  search(words: string, limit: number): Promise<FoundMessage[]>;
 };
 
 /** Messages that tell how a session began, and those that are summarised at once. */
@@ -48,7 +52,7 @@ async function firstSpoken(messages: AsyncIterable<Message>, limit: number) {
 
 /** `task`: the one that asks. `turnOf`: the turn whose question is asked again, by a retry. */
 export function createSessionContext(
-  deps: WindowDeps & { store: Store },
+  deps: WindowDeps & { store: Store; searchLines: OwnerLines },
   { owner, task, turnOf }: { owner: string; task: string; turnOf: string | null },
 ): SessionContext {
   const { store, sessionLimits: limits } = deps;
@@ -93,6 +97,8 @@ export function createSessionContext(
       const range = { after: null, before: LAST };
       return firstSpoken(oldestFirst(store.messages, owner, sessionId, range), FIRST_MESSAGES);
     },
+
+    search: (words, limit) => findMessages(deps, owner, words, limit),
 
     async older(sessionId, after) {
       const { summary } = await read(sessionId);

@@ -1,0 +1,31 @@
+/** Agents, as a part: handlers find the tools of their runner, and runners announce them. */
+import type { GuardedFetch } from '../fetch/guarded-fetch.ts';
+import type { Catalog } from '../job-type.ts';
+import type { Part } from '../part.ts';
+import type { Clock } from '../redis/clock.ts';
+import type { ToolDirectory } from './registry/directory.ts';
+import type { Tool, ToolServices } from './tool.ts';
+
+declare module '../context.ts' {
+  interface Context {
+    tools: {
+      /** What this runner can run, by name. */
+      offered: ReadonlyMap<string, Tool>;
+      /** What every tool is given, but for what the handler has itself. */
+      services: Omit<ToolServices, 'searchMessages'>;
+    };
+  }
+}
+
+type AgentDeps = { toolDirectory: ToolDirectory; fetch: GuardedFetch; clock: Pick<Clock, 'now'>; catalog: Catalog };
+
+export function agentsPart(deps: AgentDeps): Part {
+  const { toolDirectory, fetch, clock, catalog } = deps;
+  return {
+    name: 'agents',
+    offers: (types) => (types.some((type) => catalog.get(type)?.callsTools) ? toolDirectory.words() : []),
+    context: ({ owner }) => ({
+      tools: { offered: toolDirectory.offered, services: { owner, now: () => clock.now(), fetch } },
+    }),
+  };
+}
