@@ -23,8 +23,9 @@ export function benchTasks(redisUrl: string, prefix = 'bl') {
   const queueRedis = connect(address, { name: 'bench-queue', for: 'worker', log });
   const keys = createKeys(prefix);
   const limits = { maxQueueTasks: 1e6, maxQueueBytes: 1e12, maxOwnerTasks: 1e6, spreadMs: 0 };
-  const times = { maxStepsBytes: 1e9, firstCheckMs: 5_000, cancelGraceMs: 10_000, patienceMs: 10_000 };
-  const scripts = createTasks(redis, keys, 1, { ...limits, ...times });
+  const inTask = { maxStepsBytes: 1e9, maxMessages: 1e3, maxMessagesBytes: 1e6 };
+  const times = { firstCheckMs: 5_000, cancelGraceMs: 10_000, patienceMs: 10_000 };
+  const scripts = createTasks(redis, keys, 1, { ...limits, ...inTask, ...times });
   const queue = createQueue(queueRedis, prefix);
 
   async function create(input: object) {

@@ -1,6 +1,7 @@
 /** Job types of the tests, beside the real ones: what no public job type does yet. */
 
 import { appendFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { optionsOf } from '@beanline/shared/agents/registry/options.ts';
 import { toolContext } from '@beanline/shared/agents/registry/services.ts';
 import { StepUnknown } from '@beanline/shared/context.ts';
@@ -189,9 +190,40 @@ const testTool = defineJobType({
   },
 });
 
+/** Goes on turn by turn until it has heard its last word and nothing is unread. Each turn says how much had been heard by then. */
+const testTurns = defineJobType({
+  name: 'test.turns',
+  concurrency: 20,
+  attempts: 3,
+  timeoutMs: 60_000,
+  takesMessages: true,
+  input: z.strictObject({ until: z.string().default('end') }),
+  output: z.object({ turns: z.array(z.object({ heard: z.array(z.string()), knew: z.number() })) }),
+  async run({ until }, { step, inbox, closeInbox, emit }) {
+    const turns: { heard: string[]; knew: number }[] = [];
+    for (let ended = false; ; ) {
+      const key = `turn:${turns.length + 1}`;
+      const heard = (await inbox(key)).map(({ content }) => String(content));
+      const before = turns.reduce((sum, turn) => sum + turn.heard.length, heard.length);
+      const knew = await step(key, {
+        effect: 'none',
+        async run() {
+          await delay(5);
+          if (heard.length > 0) await emit.text(`${heard.join(' ')} `);
+          return before;
+        },
+        show: () => emit.text(heard.length > 0 ? `${heard.join(' ')} ` : ''),
+      });
+      turns.push({ heard, knew });
+      ended ||= heard.includes(until);
+      if (ended && (await closeInbox())) return { turns };
+    }
+  },
+});
+
 export const testCatalog: Catalog = new Map([
   ...catalog,
-  ...[testApproval, testPoison, testOnce, testBadOutput, testVersioned, testSteps, testTool].map(
+  ...[testApproval, testPoison, testOnce, testBadOutput, testVersioned, testSteps, testTool, testTurns].map(
     (type) => [type.name, type] as const,
   ),
 ]);

@@ -31,6 +31,8 @@ const LIMITS: Limits = {
   firstCheckMs: 5_000,
   cancelGraceMs: 10_000,
   maxStepsBytes: 1_000_000,
+  maxMessages: 1_000,
+  maxMessagesBytes: 1_000_000,
   patienceMs: 0,
 };
 

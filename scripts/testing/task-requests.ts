@@ -22,6 +22,8 @@ export const taskRequests: [string, string, Record<string, string>, unknown?][] 
   ['POST', '/retry', { 'Idempotency-Key': 'foreign' }],
   ['POST', '/retry', { Accept: 'text/event-stream' }],
   ['POST', '/retry', { Prefer: 'wait=5' }],
+  ['POST', '/messages', {}, { content: 'x' }],
+  ['POST', '/messages', { 'Idempotency-Key': 'foreign' }, { content: 'x', mode: 'follow_up' }],
   ['POST', '/approvals/appr_0', {}, { action: 'run' }],
   ['POST', '/approvals/appr_0', { Accept: 'text/event-stream' }, { action: 'run' }],
   ['POST', '/approvals/appr_0', { Prefer: 'wait=5' }, { action: 'cancel' }],

@@ -3,7 +3,7 @@
 import { TaskError } from './errors.ts';
 import type { EventData, HandlerEventType } from './event-data.ts';
 import type { Log } from './log.ts';
-import type { ChatCall, ChatChunk, ChatOutcome } from './provider.ts';
+import type { ChatCall, ChatChunk, ChatOutcome, ContentPart } from './provider.ts';
 
 /** Puts events on the task's log. Resolves at once while little is pending, and waits when Redis is slower than the handler. */
 export type Emit = {
@@ -81,6 +81,17 @@ export type Step<Result> = {
 };
 
 /**
+ * What a client has sent to a running task. `steer`: for the next turn of the work; `follow_up`: for when the work is done. `at` in
+ * ms, Redis TIME.
+ */
+export type InboxMessage = {
+  id: string;
+  mode: 'steer' | 'follow_up';
+  content: string | ContentPart[];
+  at: number;
+};
+
+/**
  * Whether a step with effect `once` had its effect is not known: the attempt that had begun it was lost, or failed. A handler that
  * lets it pass ends its task as failed: no further attempt would know more.
  */
@@ -117,6 +128,17 @@ export type KernelContext = {
    * Throws `StepUnknown`, and `output_too_large` when its result, or the results of all, are.
    */
   step<Result>(key: string, step: Step<Result>): Promise<Result>;
+  /**
+   * Of a job type that takes messages: those for the step of this key, which is to begin next. An attempt that finds the step
+   * finished gets what it had. Takes what is to steer the work; after `closeInbox` has given false, all there is. Tells readers
+   * (`steered`).
+   */
+  inbox(key: string): Promise<InboxMessage[]>;
+  /**
+   * Before the handler returns: true when nothing is unread, and from then on messages are refused. False: the work has one more
+   * turn, whose `inbox` gives what came. A handler that returns without it leaves what is unread for the client to see.
+   */
+  closeInbox(): Promise<boolean>;
   /** How much time the attempt has left. */
   timeLeftMs(): number;
   /** What there is of the output beside its text: `partial` of the job type gets the last one when it ends before its time. */

@@ -110,6 +110,12 @@ export const eventData = {
         .meta({ description: 'Where an attempt ended by it: what that attempt wrote is void' }),
     })
     .meta({ description: 'The task is queued and held back; no attempt runs' }),
+  steered: z
+    .object({
+      message_id: z.string().meta({ description: 'The message, as its 202 named it' }),
+      mode: z.enum(['steer', 'follow_up']).meta({ description: 'How it was sent' }),
+    })
+    .meta({ description: 'A message that was sent to the task was taken' }),
   error: ErrorView.extend({ tool: tool.optional() }).meta({ description: 'Something failed, the task goes on' }),
   gap: z
     .object({
@@ -129,6 +135,9 @@ export const eventData = {
         .meta({ description: 'The output of the job type; of a failed or cancelled task a part of it, or null' }),
       error: ErrorView.nullable().meta({ description: 'Why it failed; null of a task that did not' }),
       usage: UsageView.nullable().meta({ description: 'Tokens of all attempts; null when no model was called' }),
+      unread_messages: Count.optional().meta({
+        description: 'Messages that it was sent and never took; absent when there are none',
+      }),
     })
     .meta({ description: 'Exactly one, always last' }),
 };
@@ -136,23 +145,24 @@ export const eventData = {
 export type EventType = keyof typeof eventData;
 export type EventData = { [Type in EventType]: z.infer<(typeof eventData)[Type]> };
 
-const OF_SCRIPTS = [
+const OF_KERNEL = [
   'queued',
   'started',
   'human_approval',
   'resumed',
   'retrying',
   'waiting',
+  'steered',
   'gap',
   'done',
 ] as const satisfies EventType[];
 
-/** The events a handler may emit; the others are written by the scripts. */
-export type HandlerEventType = Exclude<EventType, (typeof OF_SCRIPTS)[number]>;
+/** The events a handler may emit; the others are written by the scripts, and by whoever runs it. */
+export type HandlerEventType = Exclude<EventType, (typeof OF_KERNEL)[number]>;
 
 /** Types end at run time: a handler that said `done` would end the streams of all readers. */
 export const isHandlerEvent = (type: string): type is HandlerEventType =>
-  Object.hasOwn(eventData, type) && !OF_SCRIPTS.some((other) => other === type);
+  Object.hasOwn(eventData, type) && !OF_KERNEL.some((other) => other === type);
 
 const envelope = <Type extends EventType>(type: Type) =>
   z

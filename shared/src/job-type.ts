@@ -28,6 +28,8 @@ export interface JobType<Input extends z.ZodType = z.ZodType, Output extends z.Z
   run(input: z.output<Input>, context: Context): Promise<z.input<Output>>;
   /** True: steps back while tasks of other types run on this runner or wait for it. */
   background: boolean;
+  /** True: clients may send messages to a task while it has not ended; its handler takes them by `inbox`. */
+  takesMessages: boolean;
   /** Whether it takes this answer of a person to what it asked: gives every field that it does not. */
   answerProblems?(
     asked: Approval,
@@ -41,12 +43,13 @@ export interface JobType<Input extends z.ZodType = z.ZodType, Output extends z.Z
   partial?(text: string, outcome: ChatOutcome, more: { kept: unknown; before: unknown }): z.input<Output> | null;
 }
 
+type WithDefault = 'version' | 'mayRestart' | 'background' | 'takesMessages';
+
 /** Checks the shape at compile time and fills what most types leave out. */
 export function defineJobType<Input extends z.ZodType, Output extends z.ZodType>(
-  type: Omit<JobType<Input, Output>, 'version' | 'mayRestart' | 'background'> &
-    Partial<Pick<JobType<Input, Output>, 'version' | 'mayRestart' | 'background'>>,
+  type: Omit<JobType<Input, Output>, WithDefault> & Partial<Pick<JobType<Input, Output>, WithDefault>>,
 ): JobType<Input, Output> {
-  return { version: 1, mayRestart: true, background: false, ...type };
+  return { version: 1, mayRestart: true, background: false, takesMessages: false, ...type };
 }
 
 /** All job types, by name. */

@@ -85,6 +85,10 @@ export const ListedTask = z
       .array(AnsweredView)
       .optional()
       .meta({ description: 'What persons have answered so far, in order; absent when nobody was asked' }),
+    unread_messages: Count.optional().meta({
+      description:
+        'Messages that it was sent and has not taken; of an ended task those that it never took. Absent when there are none',
+    }),
     error: ErrorView.nullable().meta({ description: 'Why it failed; null of a task that did not' }),
     usage: UsageView.nullable().meta({ description: 'Tokens of all attempts; null when no model was called' }),
     metadata: z.record(z.string(), z.string()).meta({ description: 'The pairs it was submitted with' }),
@@ -125,8 +129,9 @@ export function usageView(usage: TaskRecord['usage']): UsageView | null {
 }
 
 /** The data of an ended task's `done`, as JSON text: logs hold the status only, so that an output is stored once. */
-export function doneData({ status, output, error, usage }: TaskRecord): string {
-  const tail = JSON.stringify({ error, usage: usageView(usage) }).slice(1);
+export function doneData({ status, output, error, usage, unreadMessages }: TaskRecord): string {
+  const unread = unreadMessages > 0 ? { unread_messages: unreadMessages } : {};
+  const tail = JSON.stringify({ error, usage: usageView(usage), ...unread }).slice(1);
   return `{"status":"${status}","output":${output ?? 'null'},${tail}`;
 }
 
@@ -161,6 +166,7 @@ export function taskJson(record: TaskRecord, now: number, place: 'whole' | 'list
     progress: record.progress,
     ...(record.status === 'input_required' && record.approval ? { approval: record.approval } : {}),
     ...(record.approvals.length > 0 ? { approvals: record.approvals.map(answered) } : {}),
+    ...(record.unreadMessages > 0 ? { unread_messages: record.unreadMessages } : {}),
   };
   const tail: Tail = {
     error: record.error,

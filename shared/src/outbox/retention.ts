@@ -39,7 +39,8 @@ export function createRetention(redis: RedisConnection, keys: Keys) {
             await redis.pexpireat(idemKey, Number(createdAt) + idempotencyMs);
           }
           if (owner) await redis.zrem(keys.owner(p, owner), id);
-          await redis.unlink(keys.task(p, id), keys.log(p, id), keys.input(p, id), keys.steps(p, id));
+          const { task, log, input, steps, inbox } = keys;
+          await redis.unlink(...[task, log, input, steps, inbox].map((key) => key(p, id)));
           await redis.zrem(keys.archived(p), id);
         }),
       );

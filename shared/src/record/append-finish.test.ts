@@ -8,7 +8,7 @@ import type { AttemptRef, NewEntry } from './task-verdicts.ts';
 const setup = taskRedis();
 
 const piece = (id: string, content = id): NewEntry => ({ id, type: 'text', data: JSON.stringify({ content }) });
-const APPENDED = { verdict: 'appended', cancelled: false };
+const APPENDED = { verdict: 'appended', cancelled: false, steers: 0 };
 
 test('append writes all its events, in order; sent twice it writes them once', async (t) => {
   const { tasks, running, twice, events, record } = setup(t);
@@ -44,7 +44,7 @@ test('append carries the cancel mark to the attempt, and still writes', async (t
   const { tasks, running, twice, events } = setup(t);
   const { ref, lastId } = await running();
   await tasks.cancel(ref.id, 'anna', { nonce: randomUUID() });
-  const marked = { verdict: 'appended', cancelled: true };
+  const marked = { verdict: 'appended', cancelled: true, steers: 0 };
   assert.deepEqual(await twice(() => tasks.append(ref, lastId, [piece('1-2')])), marked);
   assert.equal((await events(ref.id)).at(-1)?.id, '1-2');
 });

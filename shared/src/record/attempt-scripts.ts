@@ -22,7 +22,9 @@ function started(fields: (string | number)[]): BeginVerdict {
   const [input, attempt, lastId, failures, maxAttempts, timeoutMs, requestId, traceparent, owner, marks, ...rest] =
     fields.map(String);
   const keptOutput = rest.pop();
-  const [patienceMs, awaySince, waits, keptAttempt] = rest.map((text) => (text === '' ? null : Number(text)));
+  const [patienceMs, awaySince, waits, keptAttempt, messages, steers] = rest.map((text) =>
+    text === '' ? null : Number(text),
+  );
   return {
     verdict: 'start',
     attempt: Number(attempt),
@@ -39,6 +41,8 @@ function started(fields: (string | number)[]): BeginVerdict {
     awaySince: awaySince ?? null,
     waits: waits ?? 0,
     keptAttempt: keptAttempt ?? 0,
+    messages: messages ?? 0,
+    steers: steers ?? 0,
     keptOutput: keptOutput || null,
   };
 }
@@ -69,16 +73,16 @@ export function createAttemptScripts(run: Run, taskKeys: TaskKeys, limits: { fir
       return started(rest);
     },
 
-    /** Writes events of an attempt. `cancelled` tells that a cancel was asked for. */
+    /** Writes events of an attempt. `cancelled` tells that a cancel was asked for, `steers` how many such messages are unread. */
     async append(
       ref: AttemptRef,
       after: string,
       entries: NewEntry[],
-    ): Promise<{ verdict: 'appended'; cancelled: boolean } | { verdict: 'superseded' | 'behind' }> {
+    ): Promise<{ verdict: 'appended'; cancelled: boolean; steers: number } | { verdict: 'superseded' | 'behind' }> {
       const args = [ref.id, ref.attempt, ref.fence, after, ...flat(entries)];
-      const [verdict, mark] = await run('append', taskKeys(ref.id).common, args);
+      const [verdict, mark, steers] = await run('append', taskKeys(ref.id).common, args);
       return verdict === 'appended'
-        ? { verdict, cancelled: mark !== '' }
+        ? { verdict, cancelled: mark !== '', steers: Number(steers) }
         : { verdict: verdict as 'superseded' | 'behind' };
     },
 

@@ -122,6 +122,8 @@ test('queued: the attempt starts, with its number, its options and its started e
     awaySince: null,
     waits: 0,
     keptAttempt: 0,
+    messages: 0,
+    steers: 0,
     keptOutput: null,
   });
   const { status, fence, started_at, attempt_started_at } = await record(id);

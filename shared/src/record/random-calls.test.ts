@@ -144,7 +144,7 @@ function callers(at: TaskRedis, seed: number) {
       const known = (await tasks.finishedSteps(task.id)).has(key);
       const done = { key, effect: 'once', result: JSON.stringify('|\n'.repeat(random() * 40)), usage } as const;
       const { holds, answer } = await say(task, (by) => tasks.finishStep(by, done));
-      if (!holds || answer !== 'done' || known) return;
+      if (!holds || answer.verdict !== 'done' || known) return;
       task.tokens += sum(usage);
       task.failures = 0;
     },

@@ -4,7 +4,18 @@ import { createScripts, readScripts } from '../redis/scripts.ts';
 import type { AttemptUsage } from './task-verdicts.ts';
 
 const DIRECTORY = new URL('scripts/', import.meta.url);
-const ON_A_TASK = ['begin', 'append', 'release', 'finish', 'cancel', 'answer', 'adjust', 'step'] as const;
+const ON_A_TASK = [
+  'begin',
+  'append',
+  'release',
+  'finish',
+  'cancel',
+  'answer',
+  'adjust',
+  'step',
+  'message',
+  'inbox',
+] as const;
 
 export const createRecordScripts = (redis: RedisConnection, patienceMs: number) =>
   createScripts(

@@ -3,7 +3,7 @@ import type { StepEffect } from '../context.ts';
 import type { RedisConnection } from '../redis/connect.ts';
 import { type Run, usageArgs } from './scripts.ts';
 import type { TaskKeys } from './task-keys.ts';
-import type { AttemptRef, AttemptUsage, FinishedStep, StepVerdict } from './task-verdicts.ts';
+import type { AttemptRef, AttemptUsage, FinishedStep, StepDone, StepVerdict } from './task-verdicts.ts';
 
 /** `state|attempt|fence|at|result`. */
 const FINISHED = /^done\|(\d+)\|[^|]*\|\d+\|(.*)$/s;
@@ -38,9 +38,9 @@ export function createStepScripts(
     async finishStep(
       ref: AttemptRef,
       done: { key: string; effect: StepEffect; result: string; usage: AttemptUsage },
-    ): Promise<'done' | 'full' | 'superseded'> {
-      const [verdict] = await step(ref, 'finish', done);
-      return verdict as 'done' | 'full' | 'superseded';
+    ): Promise<StepDone> {
+      const [verdict, , , steers] = await step(ref, 'finish', done);
+      return verdict === 'done' ? { verdict, steers: Number(steers) } : { verdict: verdict as 'full' | 'superseded' };
     },
 
     /** The finished steps of a task, by key. */

@@ -14,12 +14,13 @@ const done = (key: string, over: { effect?: StepEffect; result?: string; usage?:
   ...over,
   usage: over.usage,
 });
+const DONE = { verdict: 'done', steers: 0 };
 const USAGE = { inputTokens: 3, outputTokens: 4, estimated: false };
 
 test('a finished step is found by the next attempt as it was left, and counts what it used once', async (t) => {
   const { running, retry, begin, tasks, twice, record } = setup(t);
   const { ref, lastId } = await running();
-  assert.equal(await twice(() => tasks.finishStep(ref, done('a|b:1', { usage: USAGE }))), 'done');
+  assert.deepEqual(await twice(() => tasks.finishStep(ref, done('a|b:1', { usage: USAGE }))), DONE);
   const { input_tokens, output_tokens } = await record(ref.id);
   assert.deepEqual([input_tokens, output_tokens], ['3', '4']);
   await tasks.release(ref, retry(lastId));
@@ -27,7 +28,7 @@ test('a finished step is found by the next attempt as it was left, and counts wh
   const kept = { attempt: 1, result: '{"list":[]}' };
   assert.deepEqual(await tasks.finishedSteps(ref.id), new Map([['a|b:1', kept]]));
   assert.deepEqual(await tasks.beginStep(next.ref, 'a|b:1', 'once'), { verdict: 'done', ...kept });
-  assert.equal(await tasks.finishStep(next.ref, done('a|b:1', { result: '"another"' })), 'done');
+  assert.deepEqual(await tasks.finishStep(next.ref, done('a|b:1', { result: '"another"' })), DONE);
   assert.deepEqual(await tasks.finishedSteps(ref.id), new Map([['a|b:1', kept]]));
 });
 
@@ -61,7 +62,7 @@ test('a superseded attempt neither begins nor finishes a step', async (t) => {
   await tasks.release(ref, retry(lastId));
   await begin(ref.id);
   assert.deepEqual(await unchanged(() => tasks.beginStep(ref, 'a', 'once')), { verdict: 'superseded' });
-  assert.equal(await unchanged(() => tasks.finishStep(ref, done('a'))), 'superseded');
+  assert.deepEqual(await unchanged(() => tasks.finishStep(ref, done('a'))), { verdict: 'superseded' });
 });
 
 test('a cancelled task begins no step, and keeps what one that had begun has done', async (t) => {
@@ -70,7 +71,7 @@ test('a cancelled task begins no step, and keeps what one that had begun has don
   await tasks.beginStep(ref, 'a', 'once');
   await tasks.cancel(ref.id, 'anna', { nonce: randomUUID() });
   assert.deepEqual(await tasks.beginStep(ref, 'b', 'once'), { verdict: 'cancelled' });
-  assert.equal(await tasks.finishStep(ref, done('a', { effect: 'once' })), 'done');
+  assert.deepEqual(await tasks.finishStep(ref, done('a', { effect: 'once' })), DONE);
 });
 
 test('a step that is finished forgets the failures so far, and results beyond the limit are not kept', async (t) => {
@@ -79,9 +80,9 @@ test('a step that is finished forgets the failures so far, and results beyond th
   await tasks.release(ref, retry(lastId));
   const next = await begin(ref.id);
   assert.equal((await record(ref.id)).failures, '1');
-  assert.equal(await tasks.finishStep(next.ref, done('a')), 'done');
+  assert.deepEqual(await tasks.finishStep(next.ref, done('a')), DONE);
   assert.equal((await record(ref.id)).failures, '0');
-  assert.equal(await unchanged(() => tasks.finishStep(next.ref, done('b'))), 'full');
+  assert.deepEqual(await unchanged(() => tasks.finishStep(next.ref, done('b'))), { verdict: 'full' });
 });
 
 test('attempts up to one that parked its task stand, and what others used beyond their steps is wasted', async (t) => {

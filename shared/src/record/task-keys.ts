@@ -12,6 +12,7 @@ export function createTaskKeys(keys: Keys, partitions: number) {
       common: [keys.task(p, id), keys.log(p, id), keys.live(p, id), keys.open(p), keys.counts(p), keys.outbox(p)],
       input: keys.input(p, id),
       steps: keys.steps(p, id),
+      inbox: keys.inbox(p, id),
       owner: (owner: string) => keys.owner(p, owner),
     };
   };

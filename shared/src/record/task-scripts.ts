@@ -37,10 +37,10 @@ export function createTaskScripts(
     },
 
     async cancel(id: string, owner: string, options: CancelOptions): Promise<CancelVerdict> {
-      const { common, input, owner: ownerIndex } = taskKeys(id);
+      const { common, input, owner: ownerIndex, inbox } = taskKeys(id);
       const args = [id, options.nonce, limits.cancelGraceMs, options.withdraw ? '1' : '0'];
       const answer = options.answer ? [options.answer.approvalId, json(options.answer.entry)] : ['', ''];
-      const [verdict, at] = await run('cancel', [...common, input, ownerIndex(owner)], [...args, ...answer]);
+      const [verdict, at] = await run('cancel', [...common, input, ownerIndex(owner), inbox], [...args, ...answer]);
       if (verdict === 'cancelled' || verdict === 'requested') return { verdict, at: Number(at) };
       return { verdict: verdict as 'ended' | 'unknown' | 'withdrawn' | 'conflict' };
     },

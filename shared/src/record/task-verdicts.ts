@@ -1,4 +1,5 @@
 /** What the scripts take and answer. */
+import type { InboxMessage } from '../context.ts';
 import type { ErrorView } from '../errors.ts';
 import type { Usage } from '../provider.ts';
 import type { Approval, EndStatus, Marks } from '../task.ts';
@@ -74,6 +75,9 @@ export type BeginVerdict =
       keptAttempt: number;
       /** What there was of its output then, as JSON text; null when it was not parked, or had none. */
       keptOutput: string | null;
+      /** How many messages it was sent so far, and how many of those that are to steer it are unread. */
+      messages: number;
+      steers: number;
     };
 
 /** How an attempt ends while its task does not; with an approval the task is parked for an answer. */
@@ -111,6 +115,8 @@ export type AdjustVerdict = { verdict: 'adjusted'; dueAt: number } | { verdict: 
 export type StepVerdict =
   | { verdict: 'done'; attempt: number; result: string }
   | { verdict: 'run' | 'unknown' | 'full' | 'cancelled' | 'superseded' };
+/** `steers`: how many messages that are to steer the task are unread. */
+export type StepDone = { verdict: 'done'; steers: number } | { verdict: 'full' | 'superseded' };
 /** A step that was finished: by which attempt, and what came of it, as JSON text. */
 export type FinishedStep = { attempt: number; result: string };
 
@@ -124,6 +130,28 @@ export type CancelVerdict =
   | { verdict: 'cancelled' | 'requested'; at: number }
   | { verdict: 'ended' | 'unknown' | 'withdrawn' | 'conflict' };
 
+/**
+ * A message to a task. `nonce` is the same in a repeat of the request, and `fingerprint` of one that says the same; `content` is
+ * JSON text. After `notAfter` (ms, Redis TIME) it must not arrive.
+ */
+export type NewMessage = {
+  nonce: string;
+  id: string;
+  fingerprint: string;
+  mode: InboxMessage['mode'];
+  content: string;
+  notAfter: number;
+};
+/** `accepted` gives the id of the first request of this nonce; `closed` says in words why the task takes no more. */
+export type MessageVerdict =
+  | { verdict: 'accepted'; id: string }
+  | { verdict: 'closed'; why: string }
+  | { verdict: 'full'; what: 'messages' | 'bytes' }
+  | { verdict: 'unknown' | 'differs' | 'late' };
+/** What was taken at a place of a task's work, and by which attempt. */
+export type TakenMessages = { attempt: number; messages: InboxMessage[] };
+export type TakeVerdict = { verdict: 'taken'; messages: InboxMessage[] } | { verdict: 'superseded' | 'cancelled' };
+
 export type Limits = {
   maxQueueTasks: number;
   maxQueueBytes: number;
@@ -133,6 +161,9 @@ export type Limits = {
   cancelGraceMs: number;
   /** What all steps of a task may take together, their keys among them. */
   maxStepsBytes: number;
+  /** What a task is sent in all: messages, and the bytes of their contents. */
+  maxMessages: number;
+  maxMessagesBytes: number;
   /** How long a script is sent again while Redis says "not now". */
   patienceMs: number;
 };

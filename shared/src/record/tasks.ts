@@ -2,6 +2,7 @@
 import type { RedisConnection } from '../redis/connect.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createAttemptScripts } from './attempt-scripts.ts';
+import { createInboxScripts } from './inbox-scripts.ts';
 import { createListReads } from './reads/list-reads.ts';
 import { createLogReads } from './reads/log-reads.ts';
 import { createTaskReads } from './reads/task-reads.ts';
@@ -18,6 +19,7 @@ export function createTasks(redis: RedisConnection, keys: Keys, partitions: numb
     ...createTaskScripts(redis, run, { keys, taskKeys, partitions, limits }),
     ...createAttemptScripts(run, taskKeys, limits),
     ...createStepScripts(redis, run, { taskKeys, limits }),
+    ...createInboxScripts(redis, run, { taskKeys, limits }),
     ...createTaskReads(redis, keys, partitions),
     ...createLogReads(redis, keys, partitions),
     ...createListReads(redis, keys, partitions),

@@ -24,6 +24,15 @@ export const RecordVariables = z
     MAX_STEPS_BYTES: bytes(1024, 1024 * MiB, 8 * MiB).meta({
       description: 'what all steps of a task take together, with their keys → `output_too_large`',
     }),
+    MAX_MESSAGE_BYTES: bytes(1024, 16 * MiB, 256 * 1024).meta({
+      description: 'content of one message to a task, as JSON → 400',
+    }),
+    MAX_TASK_MESSAGES: count(0, 10_000, 200).meta({
+      description: 'messages that one task may be sent in all → 429',
+    }),
+    MAX_TASK_MESSAGES_BYTES: bytes(1024, 64 * MiB, MiB).meta({
+      description: 'what all messages to one task take together → 429',
+    }),
     IDEMPOTENCY_RETENTION_MS: milliseconds(1_000, 365 * DAY, DAY).meta({
       description: 'how long an `Idempotency-Key` lives at least',
     }),
@@ -40,4 +49,6 @@ export const recordLimits = (config: RecordVariables) => ({
   firstCheckMs: config.SWEEP_FIRST_CHECK_MS,
   cancelGraceMs: config.CANCEL_GRACE_MS,
   maxStepsBytes: config.MAX_STEPS_BYTES,
+  maxMessages: config.MAX_TASK_MESSAGES,
+  maxMessagesBytes: config.MAX_TASK_MESSAGES_BYTES,
 });

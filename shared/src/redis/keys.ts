@@ -5,6 +5,8 @@ export function createKeys(prefix: string) {
     input: (p: number, id: string) => `${prefix}:{${p}}:input:${id}`,
     /** What finished and begun steps of a task have left. */
     steps: (p: number, id: string) => `${prefix}:{${p}}:steps:${id}`,
+    /** The messages that clients have sent to a task, read and unread. */
+    inbox: (p: number, id: string) => `${prefix}:{${p}}:inbox:${id}`,
     log: (p: number, id: string) => `${prefix}:{${p}}:log:${id}`,
     live: (p: number, id: string) => `${prefix}:{${p}}:live:${id}`,
     open: (p: number) => `${prefix}:{${p}}:open`,

@@ -41,6 +41,16 @@ export const CancelRequested = z
   .meta({ id: 'CancelRequested' });
 export type CancelRequested = z.infer<typeof CancelRequested>;
 
+/** 202 of a message to a task. */
+export const MessageAccepted = z
+  .object({
+    task_id: TaskId,
+    message_id: z.string().meta({ description: 'Names the message in `steered`' }),
+    mode: z.enum(['steer', 'follow_up']).meta({ description: 'How it was sent' }),
+  })
+  .meta({ id: 'MessageAccepted' });
+export type MessageAccepted = z.infer<typeof MessageAccepted>;
+
 export const TaskList = z
   .object({
     tasks: z.array(ListedTask).meta({ description: 'The tasks of this page, newest first' }),

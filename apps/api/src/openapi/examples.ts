@@ -3,7 +3,7 @@ import { type ErrorCode, errorTable, type FieldError } from '@beanline/shared/er
 import type { MessageView, SessionView } from '@beanline/shared/sessions/view.ts';
 import { type ListedTask, type TaskView, taskUrls } from '@beanline/shared/task-view.ts';
 import type { z } from 'zod';
-import type { Accepted, CancelRequested, Problem, Readiness } from './answers.ts';
+import type { Accepted, CancelRequested, MessageAccepted, Problem, Readiness } from './answers.ts';
 
 const TASK = 'task_1m80dvxcg008y5d70b2qj0mbs';
 const SESSION = 'sess_1m80dvxcg003k7h8v2x9wq4ab';
@@ -20,6 +20,12 @@ export const cancelRequested: CancelRequested = {
   task_id: TASK,
   status: 'cancelled',
   cancel_requested_at: '2026-01-31T12:00:05.000Z',
+};
+
+export const messageAccepted: MessageAccepted = {
+  task_id: TASK,
+  message_id: 'msg_1m80dvxcg008y5d70b2qj0mbs',
+  mode: 'steer',
 };
 
 export const listedTask: z.infer<typeof ListedTask> = {

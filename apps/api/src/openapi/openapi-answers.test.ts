@@ -273,6 +273,28 @@ test('tools', async () => {
   assert.equal((await drive('GET /api/chat/tools/{name}', { name: 'hammer' })).status, 404);
 });
 
+test('messages to a task', async () => {
+  const name = 'POST /tasks/{id}/messages';
+  const running = { id: (await drive('POST /tasks', { body: { type: 'test.turns', input: {} } })).json.task_id };
+  const body = { content: 'hello', mode: 'follow_up' };
+  const once = { 'Idempotency-Key': 'once' };
+  const first = await drive(name, { ...running, body, headers: once });
+  assert.deepEqual([first.status, first.headers.get('idempotency-replayed')], [202, null]);
+  const replay = await drive(name, { ...running, body, headers: once });
+  assert.deepEqual([replay.json, replay.headers.get('idempotency-replayed')], [first.json, 'true']);
+  assert.equal((await drive(name, { ...running, body: { content: 'other' }, headers: once })).status, 422);
+  assert.equal((await drive(name, { ...running, body: {} })).status, 400);
+  assert.equal((await drive(name, { ...running, body: `"${'x'.repeat(11_000_000)}"` })).status, 413);
+  assert.equal((await drive(name, { ...running, body, headers: { 'Content-Type': 'text/plain' } })).status, 415);
+  assert.equal((await drive('GET /tasks/{id}', running)).json.unread_messages, 1);
+  const last = { content: [{ type: 'text', text: 'one' }] };
+  assert.equal((await drive(name, { ...running, body: last })).status, 202);
+  assert.equal((await drive(name, { ...running, body: { content: 'end' } })).status, 202);
+  assert.equal((await followToEnd(system.url, running.id)).at(-1)?.data.status, 'completed');
+  assert.equal((await drive('GET /tasks/{id}/events', running)).status, 200);
+  assert.equal((await drive(name, { ...running, body })).status, 409);
+});
+
 test('the pages', async () => {
   for (const name of ['GET /openapi.json', 'GET /docs']) {
     const { headers } = await drive(name);
@@ -296,6 +318,7 @@ test('while Redis is away', async () => {
       ['GET /api/chat/tools/{name}', { name: 'chat' }],
       ['GET /tasks/{id}', { id: 'task_0' }],
       ['POST /tasks/{id}/approvals/{approval}', { id: 'task_0', approval: 'x', body: { action: 'run' } }],
+      ['POST /tasks/{id}/messages', { id: 'task_0', body: { content: 'x' } }],
       ['GET /tasks/{id}/events', { id: 'task_0' }],
       ['POST /tasks/{id}/cancel', { id: 'task_0' }],
       ['POST /tasks/{id}/retry', { id: 'task_0' }],

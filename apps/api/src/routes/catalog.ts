@@ -21,6 +21,7 @@ import { submitTaskRoute } from './submit/submit-task.ts';
 import { answerApprovalRoute } from './tasks/answer-approval.ts';
 import { cancelTaskRoute } from './tasks/cancel-task.ts';
 import { listTasksRoute } from './tasks/list-tasks.ts';
+import { postTaskMessageRoute } from './tasks/post-message.ts';
 import { readEventsRoute } from './tasks/read-events.ts';
 import { readTaskRoute } from './tasks/read-task.ts';
 
@@ -34,6 +35,7 @@ export const routes: readonly AddRoute[] = [
   readTaskRoute,
   cancelTaskRoute,
   answerApprovalRoute,
+  postTaskMessageRoute,
   readEventsRoute,
 
   createSessionRoute,

@@ -10,7 +10,7 @@ const ImageUrl = z
   .regex(/^(https?:\/\/|data:image\/[a-z0-9.+-]+;base64,)/, 'must be an http(s) URL or a data:image/…;base64, URL')
   .meta({ description: 'Where the image is: an http(s) URL, or the image itself as a data URL' });
 
-const ContentPart = z.discriminatedUnion('type', [
+export const ContentPart = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('text').meta({ description: 'A piece of text' }),
     text: z.string().meta({ description: 'The text itself' }),

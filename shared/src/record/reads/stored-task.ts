@@ -36,6 +36,7 @@ export const FIELDS = [
   'retry_of',
   'marks',
   'waiting',
+  'unread',
 ] as const;
 /** The same without the output, which may be megabytes. */
 export const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');
@@ -93,6 +94,7 @@ export function toRecord(id: string, names: readonly string[], values: (string |
     retryOf: text('retry_of'),
     marks: parsed('marks') ?? {},
     waiting: text('waiting'),
+    unreadMessages: number('unread') ?? 0,
   };
 }
 

@@ -16,7 +16,8 @@ end
 
 local function started()
   local names = { 'attempt', 'last_id', 'failures', 'max_attempts', 'timeout_ms', 'request_id', 'traceparent',
-    'owner', 'marks', 'patience_ms', 'away_since', 'waits', 'kept_attempt', 'partial' }
+    'owner', 'marks', 'patience_ms', 'away_since', 'waits', 'kept_attempt', 'messages', 'steers',
+    'partial' }
   local fits = redis.call('STRLEN', KEYS[7]) <= tonumber(ARGV[10])
   local answer = { 'start', fits and redis.call('GET', KEYS[7]) or '' }
   for _, value in ipairs(redis.call('HMGET', task, unpack(names))) do answer[#answer + 1] = value or '' end

@@ -2,7 +2,7 @@
 -- cancel: a task that no attempt runs ends here; a running one gets the mark, which its runner learns of at once by
 -- the hint and at the latest with its next append. With `withdraw` a task that never started leaves no trace: its
 -- submit was answered 503.
--- KEYS 7 input, 8 owner index. ARGV 2 nonce, 3 grace ms, 4 withdraw 0|1, 5 the approval it answers ('' none), 6 the answer.
+-- KEYS 7 input, 8 owner index, 9 inbox. ARGV 2 nonce, 3 grace ms, 4 withdraw 0|1, 5 the approval it answers ('' none), 6 the answer.
 local status = field('status')
 local withdraw = ARGV[4] == '1'
 
@@ -11,7 +11,7 @@ if withdraw and (not status or field('attempt') == '0' and not ENDED[status]) th
     uncount()
     redis.call('ZREM', open, task_id)
     redis.call('ZREM', KEYS[8], task_id)
-    redis.call('UNLINK', task, log)
+    redis.call('UNLINK', task, log, KEYS[9])
   end
   -- Without its input a create that is still on its way refuses.
   redis.call('UNLINK', KEYS[7])

@@ -1,16 +1,18 @@
 #!lua flags=allow-oom
 -- step: a piece of an attempt's work that a later attempt need not do again. Its record is `state|attempt|fence|at|result`.
 -- `begin` notes that a step with an effect is about to have it; `finish` keeps what came of it, adds what it used, and
--- forgets the failures so far: a task that makes progress may go on.
+-- forgets the failures so far: a task that makes progress may go on. It answers with the number of unread messages that are to
+-- steer the task.
 -- KEYS 7 steps. ARGV 2 attempt, 3 fence, 4 begin|finish, 5 key, 6 effect, 7 result, 8 input tokens, 9 output tokens,
 -- 10 estimated, 11 most bytes of all steps, their keys among them.
 local steps, what, key, effect = KEYS[7], ARGV[4], ARGV[5], ARGV[6]
-local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'cancel_requested_at', 'steps_bytes')
+local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'cancel_requested_at', 'steps_bytes', 'steers')
+local steers = tonumber(record[6]) or 0
 if not owns(record, ARGV[2], ARGV[3]) then return { 'superseded' } end
 local known = redis.call('HGET', steps, key)
 local state, attempt, fence, result
 if known then state, attempt, fence, result = string.match(known, '^(%a+)|(%d+)|([^|]*)|%d+|(.*)$') end
-if state == 'done' then return { 'done', tonumber(attempt), result } end
+if state == 'done' then return { 'done', tonumber(attempt), result, steers } end
 
 -- False when the steps of the task would take too much.
 local function keep(new_state, new_result)
@@ -32,4 +34,4 @@ end
 if not keep('done', ARGV[7]) then return { 'full' } end
 redis.call('HSET', task, 'failures', 0)
 add_usage(ARGV[8], ARGV[9], ARGV[10])
-return { 'done', tonumber(ARGV[2]), ARGV[7] }
+return { 'done', tonumber(ARGV[2]), ARGV[7], steers }

@@ -63,6 +63,7 @@ export function someTask(
       approvals: [],
       marks: {},
       waiting: null,
+      unreadMessages: 0,
       ...fields,
     },
     input: '{"messages":[{"role":"user","content":"Which colour?"}]}',

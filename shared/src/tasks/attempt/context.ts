@@ -24,7 +24,7 @@ export type ContextDeps = {
 export function createAttemptContext(
   deps: ContextDeps,
   attempt: Attempt,
-  { emit, log, step, timeLeftMs }: { log: Log } & Pick<KernelContext, 'emit' | 'step' | 'timeLeftMs'>,
+  given: { log: Log } & Pick<KernelContext, 'emit' | 'step' | 'inbox' | 'closeInbox' | 'timeLeftMs'>,
 ): { context: Context; usage: ReturnType<typeof createLlm>['usage']; kept(): unknown } {
   const { id, owner, signal } = attempt;
   const { llm, usage } = createLlm({ providers: deps.providers, idleTimeoutMs: deps.limits.idleTimeoutMs, signal });
@@ -32,14 +32,11 @@ export function createAttemptContext(
   const own: KernelContext & Pick<Context, 'taskId' | 'attempt'> = {
     taskId: id,
     attempt: attempt.attempt,
-    emit,
+    ...given,
     signal,
     llm,
     answers: { find: (request) => deps.answers.find(owner, request) },
-    log,
     approve: (request) => approve(deps, id, request),
-    step,
-    timeLeftMs,
     keep(part) {
       kept = part;
     },

@@ -27,6 +27,7 @@ async function setup(t: TestContext, maxOutputBytes = 1e9) {
       }
     },
     ref,
+    unread: { steers: 0 },
     lastId,
     maxOutputBytes,
     stop: (reason) => stops.push(reason),

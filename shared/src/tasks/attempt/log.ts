@@ -5,9 +5,12 @@
 import type { Emit } from '../../context.ts';
 import { AttemptStop } from '../../context.ts';
 import { TaskError } from '../../errors.ts';
-import { isHandlerEvent } from '../../event-data.ts';
+import { type EventData, isHandlerEvent } from '../../event-data.ts';
 import type { AttemptRef, NewEntry } from '../../record/task-verdicts.ts';
 import type { Tasks } from '../../record/tasks.ts';
+
+/** How many unread messages are to steer the task, as the last script said that the attempt called. */
+export type Unread = { steers: number };
 
 /** Pending bytes above which `emit` waits, so that the handler stops reading from its provider. */
 const PENDING_BYTES = 64 * 1024;
@@ -58,13 +61,14 @@ function createEmit(maxOutputBytes: number, put: Put) {
 export function createAttemptLog(options: {
   append: Tasks['append'];
   ref: AttemptRef;
+  unread: Unread;
   /** The id of this attempt's `started` event. */
   lastId: string;
   maxOutputBytes: number;
   /** Called when the attempt must stop: superseded, behind, or cancelled. */
   stop(reason: Error): void;
 }) {
-  const { append, ref, stop } = options;
+  const { append, ref, unread, stop } = options;
   let after = options.lastId;
   let seq = Number(after.split('-')[1]);
   let pending: Pending[] = [];
@@ -103,6 +107,7 @@ export function createAttemptLog(options: {
           }
           refused = [];
           after = entries.at(-1)?.id ?? after;
+          unread.steers = reply.steers;
           if (reply.cancelled) stop(new AttemptStop('cancelled'));
         } catch {
           // A reply such as LOADING: Redis is coming back. The deadline and the lock watchdog bound the wait.
@@ -127,6 +132,11 @@ export function createAttemptLog(options: {
 
   return {
     ...createEmit(options.maxOutputBytes, put),
+    /** An event of the attempt itself, which no handler emits and no limit of output counts. */
+    tell(type: 'steered', data: EventData['steered']): Promise<void> {
+      const json = JSON.stringify(data);
+      return put(type, json, Buffer.byteLength(json));
+    },
     /** Stops taking events, waits for the flush in flight, and gives what the ending script must still write. */
     async close(): Promise<{ after: string; entries: NewEntry[] }> {
       closed = true;
@@ -135,3 +145,5 @@ export function createAttemptLog(options: {
     },
   };
 }
+
+export type AttemptLog = ReturnType<typeof createAttemptLog>;

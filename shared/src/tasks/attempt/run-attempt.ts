@@ -10,6 +10,7 @@ import { orUnavailable } from '../../redis/away.ts';
 import { inTime } from '../in-time.ts';
 import type { AttemptLimits } from '../variables.ts';
 import { type ContextDeps, createAttemptContext } from './context.ts';
+import { createInbox } from './inbox.ts';
 import { createAttemptLog } from './log.ts';
 import { type Ended, type SettleDeps, type Started, settle } from './settle.ts';
 import { addUsage, createSteps } from './steps.ts';
@@ -54,9 +55,11 @@ export async function runAttempt(
 ): Promise<After> {
   const log = deps.log.child({ task_id: ref.id, attempt: ref.attempt, request_id: begun.requestId });
   const stop = createStop(signal, begun.timeoutMs);
+  const unread = { steers: begun.steers };
   const events = createAttemptLog({
     append: deps.tasks.append,
     ref,
+    unread,
     lastId: begun.lastId,
     maxOutputBytes: deps.limits.maxOutputBytes,
     stop: stop.stop,
@@ -64,13 +67,11 @@ export async function runAttempt(
   const { id, attempt: number } = ref;
   const { owner, marks } = begun;
   const attempt: Attempt = { id, attempt: number, owner, type, marks, signal: stop.signal };
-  const steps = createSteps(deps, { ref, keptAttempt: begun.keptAttempt, signal: stop.signal, stop: stop.stop });
-  const { context, usage, kept } = createAttemptContext(deps, attempt, {
-    emit: events.emit,
-    log,
-    step: steps.step,
-    timeLeftMs: stop.leftMs,
-  });
+  const own = { ref, keptAttempt: begun.keptAttempt, unread, signal: stop.signal, stop: stop.stop };
+  const steps = createSteps(deps, own);
+  const inbox = createInbox(deps, { ...own, messages: begun.messages, steps, tell: events.tell });
+  const given = { emit: events.emit, log, step: steps.step, timeLeftMs: stop.leftMs, ...inbox };
+  const { context, usage, kept } = createAttemptContext(deps, attempt, given);
 
   let ended: Ended = { kind: 'stopped', by: 'superseded' };
   try {

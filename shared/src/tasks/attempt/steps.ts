@@ -13,6 +13,7 @@ import type { AttemptRef, AttemptUsage, FinishedStep } from '../../record/task-v
 import type { Tasks } from '../../record/tasks.ts';
 import { orUnavailable } from '../../redis/away.ts';
 import { sha256 } from '../../task-id.ts';
+import type { Unread } from './log.ts';
 
 /** How long an attempt that has ended waits for its steps in flight. */
 const SETTLE_MS = 5_000;
@@ -31,9 +32,15 @@ export function addUsage(a: AttemptUsage, b: AttemptUsage): AttemptUsage {
   };
 }
 
+/** Throws when a key is too long, or Redis would not keep it apart from another: halves of surrogate pairs are one letter to it. */
+export function checkKey(key: string): void {
+  if (key.length <= MAX_KEY_LENGTH && key.isWellFormed()) return;
+  throw new Error(`A step's key has at most ${MAX_KEY_LENGTH} characters, and no half of a surrogate pair.`);
+}
+
 export function createSteps(
   deps: StepDeps,
-  attempt: { ref: AttemptRef; keptAttempt: number; signal: AbortSignal; stop(reason: Error): void },
+  attempt: { ref: AttemptRef; keptAttempt: number; unread: Unread; signal: AbortSignal; stop(reason: Error): void },
 ) {
   const { tasks, providers, limits } = deps;
   const { ref, signal } = attempt;
@@ -63,9 +70,9 @@ export function createSteps(
     try {
       const result = JSON.stringify((await work({ idempotencyKey: sha256(`${ref.id}\n${key}`), signal, llm })) ?? null);
       if (Buffer.byteLength(result) > limits.maxStepBytes) throw tooLarge(`The step ${key}`, limits.maxStepBytes);
-      const verdict = await orUnavailable(tasks.finishStep(ref, { key, effect, result, usage: usage() }));
-      if (verdict === 'superseded') throw stopped('superseded');
-      if (verdict === 'full') throw allTooLarge();
+      const done = await orUnavailable(tasks.finishStep(ref, { key, effect, result, usage: usage() }));
+      if (done.verdict !== 'done') throw done.verdict === 'full' ? allTooLarge() : stopped(done.verdict);
+      attempt.unread.steers = done.steers;
       progressed = true;
       return JSON.parse(result) as Result;
     } catch (error) {
@@ -78,11 +85,15 @@ export function createSteps(
     }
   }
 
+  /** What was finished before this attempt, read once. */
+  async function finishedBefore(key: string): Promise<FinishedStep | undefined> {
+    if (ref.attempt > 1) earlier ??= orUnavailable(tasks.finishedSteps(ref.id));
+    return (await earlier)?.get(key);
+  }
+
   async function take<Result>(key: string, step: Step<Result>): Promise<Result> {
     signal.throwIfAborted();
-    // What was finished before this attempt, read once.
-    if (ref.attempt > 1) earlier ??= orUnavailable(tasks.finishedSteps(ref.id));
-    const finished = (await earlier)?.get(key);
+    const finished = await finishedBefore(key);
     if (finished) return again(step, finished);
     if (step.effect === 'none') return doIt(key, step, step.run);
     const begun = await orUnavailable(tasks.beginStep(ref, key, step.effect));
@@ -106,10 +117,7 @@ export function createSteps(
 
   return {
     async step<Result>(key: string, step: Step<Result>): Promise<Result> {
-      // Redis keeps halves of surrogate pairs as one and the same letter.
-      if (key.length > MAX_KEY_LENGTH || !key.isWellFormed()) {
-        throw new Error(`A step's key has at most ${MAX_KEY_LENGTH} characters, and no half of a surrogate pair.`);
-      }
+      checkKey(key);
       if (used.has(key)) throw new Error(`The step ${key} was taken twice in one attempt.`);
       if (over) throw new Error(`The attempt has ended: it does not begin the step ${key}.`);
       used.add(key);
@@ -132,12 +140,18 @@ export function createSteps(
       ]);
       late.abort();
     },
+    /** Whether an earlier attempt has finished this step. */
+    isFinished: async (key: string) => (await finishedBefore(key)) !== undefined,
+    /** Whether the attempt has ended. */
+    isOver: () => over,
     /** What steps used that did not finish. */
     usage: () => lost,
     /** Whether a step was finished, which forgets the failures before it. */
     progressed: () => progressed,
   };
 }
+
+export type Steps = ReturnType<typeof createSteps>;
 
 const allTooLarge = () => new TaskError('output_too_large', 'The steps of this task have grown too large.');
 const tooLarge = (what: string, bytes: number) =>

@@ -1,0 +1,108 @@
+/** What a handler takes of the messages to its task, over several attempts. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { handledTask } from '../../../../scripts/testing/handled-task.ts';
+import type { Context } from '../../context.ts';
+import { TaskError } from '../../errors.ts';
+
+const setup = handledTask();
+const busy = () => new TaskError('provider_busy', 'not now');
+
+/** Turns until nothing is unread, at most `most`: each hears what was sent, and says how much it has heard in all. */
+const talk =
+  ({
+    least = 1,
+    most = 50,
+    during = async () => {},
+  }: {
+    least?: number;
+    most?: number;
+    during?: (turn: number) => Promise<void>;
+  } = {}) =>
+  async (context: Context) => {
+    const history: string[] = [];
+    for (let turn = 1; turn <= most; turn++) {
+      const key = `turn:${turn}`;
+      history.push(...(await context.inbox(key)).map(({ content }) => `user ${content}`));
+      const said = await context.step(key, {
+        effect: 'none',
+        async run() {
+          const heard = history.filter((line) => line.startsWith('user')).length;
+          await during(turn);
+          return `turn ${turn} after ${heard}`;
+        },
+      });
+      history.push(said);
+      if (turn >= least && (await context.closeInbox())) break;
+    }
+    return { history };
+  };
+
+async function start(t: Parameters<typeof setup>[0]) {
+  const at = await setup(t);
+  let sent = 0;
+  return {
+    ...at,
+    async send(content: string, mode: 'steer' | 'follow_up' = 'steer') {
+      const id = `msg_${++sent}`;
+      const message = { id, nonce: id, mode, content: JSON.stringify(content), fingerprint: '' };
+      const { verdict } = await at.tasks.message(at.id, { ...message, notAfter: Number.MAX_SAFE_INTEGER });
+      return verdict;
+    },
+    history: async () => JSON.parse((await at.read()).output ?? 'null')?.history,
+    steered: async () =>
+      (await at.events(at.id)).filter(({ type }) => type === 'steered').map(({ data }) => data.message_id),
+  };
+}
+
+test('a message is heard by the next turn, a follow-up when the work is done, and after the answer none is accepted', async (t) => {
+  const { run, send, history, steered } = await start(t);
+  await send('before');
+  await send('later', 'follow_up');
+  const late: string[] = [];
+  const { status } = await run(async (context) => {
+    const output = await talk({ least: 2, during: async (turn) => void (turn === 1 && (await send('during'))) })(
+      context,
+    );
+    late.push(await send('late'));
+    return output;
+  });
+  assert.equal(status, 'completed');
+  assert.deepEqual(await history(), [
+    ...['user before', 'turn 1 after 1', 'user during', 'turn 2 after 2', 'user later', 'turn 3 after 3'],
+  ]);
+  assert.deepEqual([late, await steered()], [['closed'], ['msg_1', 'msg_3', 'msg_2']]);
+});
+
+test('later attempts find the same messages at the same turns, and readers are told again', async (t) => {
+  const { run, send, history, events, id } = await start(t);
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    await run(
+      talk({
+        least: 3,
+        async during(turn) {
+          await send(`${attempt}.${turn}`);
+          if (turn === attempt) throw busy();
+        },
+      }),
+    );
+  }
+  await run(talk());
+  assert.deepEqual(await history(), [
+    ...['user 1.1', 'turn 1 after 1', 'user 2.1', 'turn 2 after 2'],
+    ...['user 2.2', 'user 3.2', 'turn 3 after 4', 'user 3.3', 'turn 4 after 5'],
+  ]);
+  const told = (await events(id)).filter(({ type, id: at }) => type === 'steered' && at.startsWith('4-'));
+  assert.deepEqual(
+    told.map(({ data }) => data.message_id),
+    ['msg_1', 'msg_2', 'msg_3', 'msg_4', 'msg_5'],
+  );
+});
+
+test('a handler that ends without closing leaves what is unread for the client to see', async (t) => {
+  const { run, send, read, events, id } = await start(t);
+  const { status } = await run(talk({ most: 1, during: async () => void (await send('too late for this')) }));
+  assert.equal(status, 'completed');
+  assert.equal((await read()).unreadMessages, 1);
+  assert.equal((await events(id)).filter(({ type }) => type === 'steered').length, 0);
+});
