@@ -15,6 +15,8 @@ export interface JobType<Input extends z.ZodType = z.ZodType, Output extends z.Z
   version: number;
   /** A route of its own besides `POST /tasks`. */
   route?: string;
+  /** How long a request at that route waits for the end where it does not say; without it: not at all. */
+  waitSeconds?: number;
   /** Tasks one runner process works on at once. */
   concurrency: number;
   /** Executions that may fail before the task does. */

@@ -81,10 +81,11 @@ test('submits', async () => {
   const ofSession = chat('x', { session_id: UNKNOWN_SESSION });
   for (const [name, body, more, nowhere] of [
     ['POST /api/chat', chat(), {}, ofSession],
+    ['POST /api/chat/classify', { query: 'hello' }, {}, undefined],
     ['POST /tasks', { type: 'chat.request', input: chat() }, {}, { type: 'chat.request', input: ofSession }],
   ] as const) {
-    assert.equal((await drive(name, { body: nowhere })).status, 404);
-    assert.equal((await drive(name, { body })).status, 202);
+    if (nowhere) assert.equal((await drive(name, { body: nowhere })).status, 404);
+    assert.equal((await drive(name, { body, headers: { Prefer: 'wait=0' } })).status, 202);
     assert.equal((await drive(name, { body: { ...body, ...more, ...LATER } })).json.status, 'scheduled');
     const waited = await drive(name, { body, headers: { Prefer: 'wait=30' } });
     assert.deepEqual([waited.status, waited.json.status], [200, 'completed']);
@@ -271,6 +272,7 @@ test('tools', async () => {
   assert.ok((await drive('GET /api/chat/tools')).json.length >= 16);
   assert.equal((await drive('GET /api/chat/tools/{name}', { name: 'chat' })).json.is_available, true);
   assert.equal((await drive('GET /api/chat/tools/{name}', { name: 'hammer' })).status, 404);
+  assert.equal((await drive('GET /api/chat/intents')).status, 200);
 });
 
 test('messages to a task', async () => {
@@ -312,6 +314,7 @@ test('while Redis is away', async () => {
     const body = chat();
     for (const [name, request] of [
       ['POST /api/chat', { body }],
+      ['POST /api/chat/classify', { body: { query: 'hello' } }],
       ['POST /tasks', { body: { type: 'chat.request', input: body } }],
       ['GET /tasks', {}],
       ['GET /api/chat/tools', {}],
@@ -328,7 +331,7 @@ test('while Redis is away', async () => {
     // The store is there: these go on until nobody can say any more whether the API is open.
     for (const [path, methods] of Object.entries<Json>(document.paths)) {
       for (const [method, { tags, requestBody }] of Object.entries<Json>(methods)) {
-        if (tags[0] !== 'Sessions' && !path.includes('{session}')) continue;
+        if (!['Sessions', 'Agents'].includes(tags[0]) && !path.includes('{session}')) continue;
         const example = requestBody?.content['application/json'].example;
         while ((await drive(`${method.toUpperCase()} ${path}`, { session: 'none', body: example })).status !== 503);
       }

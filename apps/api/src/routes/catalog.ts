@@ -1,5 +1,6 @@
 /** Every route, in the order of the document. Adding one is a file beside these and a line here. */
 import type { AddRoute } from '../http/route.ts';
+import { intentsRoute } from './agents/intents.ts';
 import { toolRoutes } from './agents/tools.ts';
 import { indexRoute, openApiRoute } from './docs/openapi.ts';
 import { viewerRoutes } from './docs/viewer.ts';
@@ -30,6 +31,7 @@ export const routes: readonly AddRoute[] = [
   sessionTaskRoutes,
   submitTaskRoute,
   retryTaskRoute,
+  intentsRoute,
 
   listTasksRoute,
   readTaskRoute,

@@ -8,7 +8,7 @@ const NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 const MAX_NAME_LENGTH = 64;
 const ROUTE = /^\/api(\/[a-z0-9][a-z0-9-]*)+$/;
 /** The API has routes of its own there, and below. @internal */
-export const RESERVED_ROUTES = ['/api/chat/sessions', '/api/chat/preferences', '/api/chat/tools'];
+export const RESERVED_ROUTES = ['/api/chat/sessions', '/api/chat/preferences', '/api/chat/intents', '/api/chat/tools'];
 /** What a submit says beside the fields of the input, in the body of a job type's own route. @internal */
 export const RESERVED_FIELDS = [
   'priority',
@@ -90,6 +90,7 @@ function problemsOfOne(type: JobType): Problem[] {
     output: wrongSchema(type, 'output'),
     run: typeof type.run === 'function' ? undefined : 'must be a function',
   };
+  if (type.waitSeconds !== undefined) wrong.waitSeconds = wrongNumber(type.waitSeconds, [0, 60]);
   for (const [field, range] of Object.entries(NUMBERS))
     wrong[field as keyof typeof NUMBERS] = wrongNumber(type[field as keyof typeof NUMBERS], range);
   return Object.entries(wrong).flatMap(([field, message]) =>

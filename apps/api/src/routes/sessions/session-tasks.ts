@@ -35,6 +35,7 @@ function sessionTaskRoute(app: App, api: Api, type: JobType, end: string) {
       path: SessionPath,
       query: SessionTaskQuery,
       body: { schema: sessionBodyOf(type), example: { model: 'builtin/extract' }, isOptional: true },
+      problems: ['not_found'],
     }),
     async handler(c) {
       const session = sessionIdOf(c);

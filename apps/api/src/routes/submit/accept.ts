@@ -41,9 +41,12 @@ export function submitRequest({ deps, config }: Api, c: ApiContext, type: JobTyp
   });
 }
 
-/** Creates the task and answers with its events, with the finished task, or with 202. */
-export function accept(api: Api, c: ApiContext, request: SubmitRequest): Promise<Response> {
-  return answerWithTask(api, c, async () => {
+/**
+ * Creates the task and answers with its events, with the finished task, or with 202. `waitSeconds`: how long it is waited for
+ * where the request says nothing of that.
+ */
+export function accept(api: Api, c: ApiContext, request: SubmitRequest, waitSeconds = 0): Promise<Response> {
+  const work = async () => {
     const { submitted, found } = await submitOrAttach(api, request);
     const { id, replayed } = submitted;
     return {
@@ -52,9 +55,10 @@ export function accept(api: Api, c: ApiContext, request: SubmitRequest): Promise
       after: START,
       task: found,
       headers: replayed ? { 'Idempotency-Replayed': 'true' } : {},
-      accepted: (task) => acceptedJson(request.type.name, submitted, task, api.deps.clock.now()),
+      accepted: (task: FoundTask | undefined) => acceptedJson(request.type.name, submitted, task, api.deps.clock.now()),
     };
-  });
+  };
+  return answerWithTask(api, c, work, waitSeconds);
 }
 
 /** A task that a request has brought on its way, and how it is answered with. */
@@ -74,7 +78,12 @@ export type Attached = {
  * Does what brings the task on its way, then answers in the form that the headers ask for: its events, the finished task, or
  * 202. A stream has its place before anything is done.
  */
-export async function answerWithTask(api: Api, c: ApiContext, work: () => Promise<Attached>): Promise<Response> {
+export async function answerWithTask(
+  api: Api,
+  c: ApiContext,
+  work: () => Promise<Attached>,
+  waitSeconds = 0,
+): Promise<Response> {
   const stream = wantsEvents(headerOf(c, 'accept'));
   if (stream) requireScope(c, 'read');
   const place = stream ? api.streams.open(c.get('caller')) : null;
@@ -94,12 +103,14 @@ export async function answerWithTask(api: Api, c: ApiContext, work: () => Promis
     streamEvents(api, c, place, from, after, { ...headers, 'X-Task-Id': id });
     return RESPONSE_ALREADY_SENT;
   }
-  const seconds = allows(c.get('caller').scopes, 'read') ? preferredWait(headerOf(c, 'prefer')) : 0;
+  const preferred = preferredWait(headerOf(c, 'prefer'));
+  const seconds = allows(c.get('caller').scopes, 'read') ? (preferred ?? waitSeconds) : 0;
   const task = seconds > 0 ? await waitedFor(api, c, from, found, seconds) : found;
   if (seconds > 0 && task && isEnd(task.status) && (await mayStillRead(api, c))) {
     const whole = taskJson(task, api.deps.clock.now());
     // Accepted it is in any case: where its output is too much to hold now, the client reads it later.
-    if (hasRoom(c, whole)) return replyJson(c, 200, whole, { ...headers, 'Preference-Applied': `wait=${seconds}` });
+    const applied = preferred === null ? {} : { 'Preference-Applied': `wait=${seconds}` };
+    if (hasRoom(c, whole)) return replyJson(c, 200, whole, { ...headers, ...applied });
   }
   return replyJson(c, 202, accepted(task), headers);
 }

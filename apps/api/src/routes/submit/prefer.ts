@@ -2,10 +2,11 @@
 
 const MAX_WAIT_S = 60;
 
-/** Seconds of `Prefer: wait=N`, at most 60; 0 when it is not asked for. */
-export function preferredWait(header: string | undefined): number {
-  const match = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})/i.exec(header ?? '');
-  return match ? Math.min(Number(match[1]), MAX_WAIT_S) : 0;
+/** Seconds of `Prefer: wait=N`, at most 60; null when it says nothing of waiting. `respond-async` is not to wait. */
+export function preferredWait(header = ''): number | null {
+  const match = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})/i.exec(header);
+  if (match) return Math.min(Number(match[1]), MAX_WAIT_S);
+  return /(?:^|[,;\s])respond-async(?![\w-])/i.test(header) ? 0 : null;
 }
 
 /** The weight an Accept header gives to a media type that it names; 0 when it does not. */

@@ -36,7 +36,7 @@ export function retryTaskRoute(app: App, api: Api) {
       operationId: 'retryTask',
       summary: 'Submits a new task of the same input, linked by `retry_of`; only an ended task can be retried',
       path: TaskPath,
-      problems: ['conflict'],
+      problems: ['conflict', 'not_found'],
     }),
     async handler(c) {
       const task = await findTask(api, c, 'listed');

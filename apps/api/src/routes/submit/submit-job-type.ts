@@ -23,10 +23,12 @@ function submitJobTypeRoute(app: App, api: Api, type: JobType, path: string) {
       operationId: `submit${nameOf(type)}`,
       summary: `Submits a task of type ${type.name}`,
       body: { schema: bodyOf(type), ...(example === undefined ? {} : { example }) },
+      // That of a session.
+      problems: type.sessionOf ? ['not_found'] : [],
     }),
     async handler(c) {
       const parts = splitBody(await readJson(c));
-      return accept(api, c, submitRequest(api, c, type, parts));
+      return accept(api, c, submitRequest(api, c, type, parts), type.waitSeconds);
     },
   });
 }

@@ -34,7 +34,7 @@ export function submitOperation(
   { deps }: Api,
   { problems = [], ...own }: Omit<Operation, 'tag' | 'header' | 'answers'>,
 ): Operation {
-  const codes: ErrorCode[] = [...problems, 'not_found', 'gone', 'idempotency_conflict', 'queue_full'];
+  const codes: ErrorCode[] = [...problems, 'gone', 'idempotency_conflict', 'queue_full'];
   const header = SubmitHeaders.extend(requestHeaders);
   return {
     ...own,
