@@ -38,19 +38,14 @@ function unmapped(text: string): Address {
   return address;
 }
 
-const ownAddresses = () =>
-  new Set(
-    Object.values(networkInterfaces()).flatMap((all = []) =>
-      all.map(({ address }) => ipaddr.process(address).toNormalizedString()),
-    ),
-  );
+/** What listens on all addresses of this machine is there for its network, not for whoever names a URL. */
+const ownAddresses = () => Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address));
 
-/** Whether an address is one that everybody reaches, and not this machine's. */
+/** Whether an address is one that everybody reaches. */
 function isPublic(address: Address): boolean {
   if (address.range() !== 'unicast') return false;
   if (address instanceof ipaddr.IPv6 && !address.match(GLOBAL_IPV6)) return false;
-  const text = address.toNormalizedString();
-  return !METADATA.has(text) && !ownAddresses().has(text);
+  return !METADATA.has(address.toNormalizedString());
 }
 
 /** Decides what may be connected to. `host`: of the URL, as URL gives it. */
@@ -62,7 +57,12 @@ export type Places = {
   isOpen(address: string): boolean;
 };
 
-export function createPlaces(allowed: readonly AllowedPlace[], ports: ReadonlySet<number>): Places {
+/** `own`: the addresses of this machine. */
+export function createPlaces(
+  allowed: readonly AllowedPlace[],
+  ports: ReadonlySet<number>,
+  own: () => string[] = ownAddresses,
+): Places {
   const named = (host: string) => allowed.filter((place) => 'host' in place && place.host === host);
   const networks = allowed.flatMap((place) => ('network' in place ? [place.network] : []));
   const isNamed = (host: string, port: number) =>
@@ -77,7 +77,9 @@ export function createPlaces(allowed: readonly AllowedPlace[], ports: ReadonlySe
       const address = unmapped(text);
       const isIn = ([network, bits]: [Address, number]) =>
         network.kind() === address.kind() && address.match(network, bits);
-      return networks.some(isIn) || isPublic(address);
+      const isOwn = () =>
+        own().some((one) => ipaddr.process(one).toNormalizedString() === address.toNormalizedString());
+      return networks.some(isIn) || (isPublic(address) && !isOwn());
     },
   };
 }
