@@ -40,12 +40,18 @@ function emitOf({ handler, text, progress }: ToolContext): Emit {
   return Object.assign(emit, { text: (content: string) => text(content) }) as Emit;
 }
 
-/** The context of the job type's handler, in the place of the call: its steps and questions lie below it. */
+/**
+ * The context of the job type's handler, in the place of the call: its steps and questions lie below it. Messages to the task, and
+ * what is kept of its output, are the agent's.
+ */
 function contextOf(context: ToolContext): Context {
   const { handler, llm, signal, place } = context;
   return {
     ...handler,
     ...{ llm, signal, emit: emitOf(context) },
+    inbox: async () => [],
+    closeInbox: async () => true,
+    keep: () => undefined,
     step: (key, step) => handler.step(`${place}/${key}`, step),
     approve: (request) => handler.approve({ ...request, key: `${place}/${request.key}` }),
   };
@@ -55,17 +61,20 @@ function contextOf(context: ToolContext): Context {
 export function jobTool(type: JobType): Tool | undefined {
   if (!type.asTool) return undefined;
   const { title, inputOf, ...row } = type.asTool;
+  const input = row.input ?? (type.input as z.ZodObject);
   return defineTool({
     priority: DEFAULT_PRIORITY,
+    // What is asked a question can be asked the user's.
+    ...(Object.hasOwn(input.shape, 'query') ? { argumentsOf: (query: string) => ({ query }) } : {}),
     // What may be started again changes nothing that a second time would change again.
     effect: type.mayRestart ? 'none' : 'once',
     ...row,
     title: { en: title.en, ko: title.ko ?? title.en },
-    input: row.input ?? (type.input as z.ZodObject),
+    input,
     output: type.output,
     async run(args, context, options) {
-      const input = type.input.parse(inputOf ? inputOf(args, context, options) : args);
-      return type.run(input, contextOf(context));
+      const given = inputOf ? inputOf(args, context, options) : args;
+      return type.run(type.input.parse(given), contextOf(context));
     },
   });
 }

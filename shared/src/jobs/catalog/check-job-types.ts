@@ -1,5 +1,6 @@
 /** What a job type must be, built in or one's own: what its queue, its route and the document are made of. */
 import { z } from 'zod';
+import { wrongTool } from '../../agents/registry/check-tool.ts';
 import type { JobType } from '../../job-type.ts';
 
 export type Problem = { type: JobType; field: keyof JobType; message: string };
@@ -110,6 +111,8 @@ export function problemsOf(types: readonly JobType[]): Problem[] {
     if (namesake) problems.push({ type, field: 'name', message: `there is a job type ${namesake.name} already` });
     const there = type.route === undefined ? undefined : before.find(({ route }) => route === type.route);
     if (there) problems.push({ type, field: 'route', message: `${type.route} is the route of ${there.name} already` });
+    const wrong = wrongTool(type, before);
+    if (wrong !== undefined) problems.push({ type, field: 'asTool', message: wrong });
     return problems;
   });
 }

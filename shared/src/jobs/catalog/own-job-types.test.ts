@@ -38,7 +38,19 @@ const fileOf = (changed: Record<string, string | undefined> = {}) =>
   `${HEAD}export const haiku = defineJobType({\n${Object.entries({ ...fields, ...changed })
     .map(([field, value]) => (value === undefined ? '' : `  ${field}: ${value},\n`))
     .join('')}});\n`;
-const lineOf = (field: string) => Object.keys(fields).indexOf(field) + 4;
+/** One that is a tool. */
+const toolOf = (changed: Record<string, string>) => {
+  const tool = {
+    name: `'write_verse'`,
+    title: `{ en: 'Verse' }`,
+    description: `'Writes.'`,
+    intents: `['chat']`,
+    ...changed,
+  };
+  const text = Object.entries(tool).map(([field, value]) => `${field}: ${value}`);
+  return fileOf({ asTool: `{ ${text.join(', ')} }` });
+};
+const lineOf = (field: string) => [...Object.keys(fields), 'asTool'].indexOf(field) + 4;
 
 const run = (type: JobType | undefined) => type?.run({ about: 'beans' }, {} as never);
 
@@ -126,6 +138,29 @@ const broken: [string, string, number, RegExp][] = [
   ['date.js', fileOf({ input: 'z.strictObject({ at: z.date() })' }), lineOf('input'), /must be JSON: Date cannot/],
   ['option.js', fileOf({ input: 'z.strictObject({ priority: z.int() })' }), lineOf('input'), /the field priority/],
   ['map.js', fileOf({ output: 'z.map(z.string(), z.int())' }), lineOf('output'), /must be JSON: Map cannot/],
+  [
+    'tool-name.ts',
+    toolOf({ name: `'Write'` }),
+    lineOf('asTool'),
+    /asTool: name must be lower-case words joined by underscores/,
+  ],
+  ['tool-taken.ts', toolOf({ name: `'calculator'` }), lineOf('asTool'), /asTool: there is a tool calculator already/],
+  ['tool-title.ts', toolOf({ title: '{} as never' }), lineOf('asTool'), /asTool: title must have a text in English/],
+  ['tool-text.js', toolOf({ description: `' '` }), lineOf('asTool'), /asTool: description must say what it does/],
+  ['tool-intent.js', toolOf({ intents: `['poetry']` }), lineOf('asTool'), /asTool: intents must be some of: chat, rag/],
+  ['tool-input.js', toolOf({ input: 'z.string()' }), lineOf('asTool'), /asTool: input must be a z.strictObject/],
+  [
+    'tool-date.js',
+    toolOf({ input: 'z.strictObject({ at: z.date() })' }),
+    lineOf('asTool'),
+    /asTool: input must be JSON/,
+  ],
+  [
+    'tool-options.js',
+    toolOf({ options: 'z.strictObject({ top_k: z.string() })' }),
+    lineOf('asTool'),
+    /top_k is an option of rag in/,
+  ],
   ['plain.js', `export const plain = { name: 'a.b', input: 1 };`, 1, /version: must be a whole number/],
 ];
 
