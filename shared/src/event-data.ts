@@ -30,6 +30,16 @@ export const eventData = {
   reasoning: z
     .object({ content: z.string().meta({ description: 'The piece' }) })
     .meta({ description: 'A piece of what the model thought, in order; no part of the output' }),
+  tool_call: z
+    .object({
+      index: Count.meta({ description: 'Which call of the answer, from 0' }),
+      id: z.string().optional().meta({ description: 'Of the first piece: names the call' }),
+      name: z.string().optional().meta({ description: 'Of the first piece: the function' }),
+      arguments: z
+        .string()
+        .meta({ description: 'The next piece of its arguments, which are JSON once they are whole' }),
+    })
+    .meta({ description: "A piece of a call of one of the client's own functions, in order" }),
   text_done: z
     .object({
       total_length: Count.meta({ description: 'Its length, in UTF-16 code units' }),

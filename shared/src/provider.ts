@@ -94,13 +94,15 @@ export type ChatChunk = {
 };
 
 /**
- * What a finished call amounted to. `note`: what else is to be known of the answer; `isModel`: false when no language model
- * gave it.
+ * What the last call amounted to, beside its text. `usage` is that of all calls. `note`: what else is to be known of the answer;
+ * `isModel`: false when no language model gave it.
  */
 export type ChatOutcome = {
   model: string;
   provider: string;
   finish_reason: string;
+  tool_calls?: ToolCall[];
+  reasoning?: string;
   usage: Usage & { estimated: boolean };
   note?: string;
   isModel: boolean;

@@ -5,6 +5,7 @@
 import { customAlphabet } from 'nanoid';
 import { z } from 'zod';
 import { TaskError } from './errors.ts';
+import type { ChatMessage, ContentPart, ToolCall } from './provider.ts';
 import type { EndStatus, TaskRecord } from './task.ts';
 import { makeTimeId, TASK_ID_LENGTH, timeIdPattern, withTime } from './task-id.ts';
 
@@ -22,7 +23,7 @@ export const featureModes = [
 ] as const;
 export type FeatureMode = (typeof featureModes)[number];
 
-export const roles = ['system', 'user', 'assistant'] as const;
+export const roles = ['system', 'user', 'assistant', 'tool'] as const;
 export type Role = (typeof roles)[number];
 
 /** The older part of a conversation in a few words. `upTo`: the last message it covers; `messages`: how many it covers. */
@@ -50,7 +51,7 @@ export type Message = {
   /** Sorts by the end of the task that made it, or when it was posted: a turn's messages lie together, in their order. */
   id: string;
   role: Role;
-  /** JSON text: a string, or parts that are text or images, as in the request. */
+  /** JSON text, as `storedContent` gives it. */
   content: string;
   /** What of it is text: what search looks at. */
   text: string;
@@ -63,6 +64,42 @@ export type Message = {
   task: { id: string; status: EndStatus; turnOf?: string } | null;
   createdAt: number;
 };
+
+/** What a message says: as in a request, its content, the functions it calls, or the call that it is the result of. */
+export type Speech = Pick<ChatMessage, 'content' | 'tool_calls' | 'tool_call_id'>;
+
+/** Parts beside texts and images, which only a stored message has. */
+type ToolPart = { type: 'tool_call'; call: ToolCall } | { type: 'tool_result'; id: string };
+
+/** JSON text: a string, or parts that are text or images, as in the request; calls and their results as further parts. */
+export function storedContent({ content, tool_calls: calls = [], tool_call_id: id }: Speech): string {
+  if (calls.length === 0 && id === undefined) return JSON.stringify(content);
+  const said = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
+  const more: ToolPart[] = calls.map((call) => ({ type: 'tool_call', call }));
+  if (id !== undefined) more.push({ type: 'tool_result', id });
+  return JSON.stringify([...said, ...more]);
+}
+
+/** What a stored message says. */
+export function speechOf(content: string): Speech {
+  const stored: string | (ContentPart | ToolPart)[] = JSON.parse(content);
+  if (typeof stored === 'string') return { content: stored };
+  const said: ContentPart[] = [];
+  const calls: ToolCall[] = [];
+  let id: string | undefined;
+  for (const part of stored) {
+    if (part.type === 'tool_call') calls.push(part.call);
+    else if (part.type === 'tool_result') ({ id } = part);
+    else said.push(part);
+  }
+  if (calls.length === 0 && id === undefined) return { content: said };
+  const [first] = said;
+  return {
+    content: said.length === 1 && first?.type === 'text' ? first.text : said,
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+    ...(id === undefined ? {} : { tool_call_id: id }),
+  };
+}
 
 /** A message as it is read: who spoke, and what of it is text. */
 export type Spoken = Pick<Message, 'id' | 'role' | 'text'>;

@@ -133,7 +133,12 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
 
     outcome() {
       const note = notes.size === 0 ? {} : { note: [...notes].join(' ') };
-      return { ...last, ...note, usage: usageOf(calls) };
+      const { calls: called = [], reasoning } = calls.at(-1) ?? {};
+      const more = {
+        ...(called.length > 0 ? { tool_calls: called } : {}),
+        ...(reasoning ? { reasoning } : {}),
+      };
+      return { ...last, ...more, ...note, usage: usageOf(calls) };
     },
   };
   return { llm, usage: () => (calls.length > 0 ? usageOf(calls) : undefined) };

@@ -1,6 +1,6 @@
 /** What a client sees of sessions and their messages. */
 import { z } from 'zod';
-import { featureModes, type Message, roles, type Session } from '../session.ts';
+import { featureModes, type Message, roles, type Session, speechOf } from '../session.ts';
 import { endStatuses } from '../task.ts';
 import { TaskId, UsageView } from '../task-view.ts';
 
@@ -22,11 +22,24 @@ const Content = z
   .union([z.string(), z.array(z.looseObject({ type: z.string().meta({ description: '`text` or `image_url`' }) }))])
   .meta({ description: 'What is said: a text, or parts that are text or images' });
 
+const ToolCallView = z.object({
+  id: z.string().meta({ description: 'Names the call' }),
+  type: z.literal('function').meta({ description: 'What is called' }),
+  function: z
+    .object({
+      name: z.string().meta({ description: 'Name of the function' }),
+      arguments: z.string().meta({ description: 'Its arguments as the model wrote them' }),
+    })
+    .meta({ description: 'The function and its arguments' }),
+});
+
 export const MessageView = z
   .object({
     message_id: MessageId,
     role: Role,
     content: Content,
+    tool_calls: z.array(ToolCallView).optional().meta({ description: 'Of an assistant: the functions it called' }),
+    tool_call_id: z.string().optional().meta({ description: 'Of a `tool`: the call that this is the result of' }),
     model: z.string().nullable().meta({ description: 'The model that said it' }),
     usage: UsageView.nullable().meta({ description: 'Tokens of an answer' }),
     metadata: z.record(z.string(), z.string()).meta({ description: 'Pairs of your own' }),
@@ -82,7 +95,7 @@ function usageJson({ inputTokens, outputTokens, estimated }: NonNullable<Message
 export const messageJson = (message: Message): MessageView => ({
   message_id: message.id,
   role: message.role,
-  content: JSON.parse(message.content),
+  ...speechOf(message.content),
   model: message.model,
   usage: message.usage && usageJson(message.usage),
   metadata: JSON.parse(message.metadata),

@@ -169,7 +169,7 @@ const bad = (path: string, message: string): Detail => ({
 
 /** What each code says, where it is more than its title. */
 const details: Partial<Record<ErrorCode, Detail>> = {
-  invalid_request: bad('messages[0].role', 'must be one of: system, user, assistant'),
+  invalid_request: bad('messages[0].role', 'must be one of: system, developer, user, assistant, tool'),
   unknown_type: {
     detail: 'There is no job type of this name. There are: chat.request, session.title, session.summary.',
     errors: [{ path: 'type', message: 'must be one of: chat.request, session.title, session.summary' }],

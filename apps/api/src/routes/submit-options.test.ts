@@ -147,7 +147,7 @@ describe('a bad field of the input is named by its path', () => {
     [['messages'], { messages: [] }],
     [['messages'], { messages: 'hi' }],
     [['messages[0]'], { messages: ['hi'] }],
-    [['messages[0].role'], { messages: [{ role: 'tool', content: 'x' }] }],
+    [['messages[0].role'], { messages: [{ role: 'robot', content: 'x' }] }],
     [['messages[1].content'], { messages: [{ role: 'user', content: 'x' }, { role: 'user' }] }],
     [['messages[0].content'], user(7)],
     [['messages[0].content'], user([])],

@@ -1,14 +1,30 @@
 /** What a chat adds to its session: the new messages, and the answer or what there is of it. */
-import { type EndedTask, type Message, messageIdOf, type SessionChange, turnIdOf } from '../../session.ts';
+import {
+  type EndedTask,
+  type Message,
+  messageIdOf,
+  type SessionChange,
+  type Speech,
+  storedContent,
+  turnIdOf,
+} from '../../session.ts';
+import type { Message as Said } from './message.ts';
 
-type Content = string | ({ type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } })[];
-type Said = { role: Message['role']; content: Content };
-type Answer = { content: string; model: string; provider: string; metadata?: Record<string, string> | undefined };
+type Answer = {
+  content: string;
+  tool_calls?: Speech['tool_calls'];
+  model: string;
+  provider: string;
+  metadata?: Record<string, string> | undefined;
+};
 
-const textOf = (content: Content) =>
+const textOf = (content: Speech['content']) =>
   typeof content === 'string'
     ? content
     : content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
+
+/** Who gives instructions of a call, which are not part of the conversation. */
+const INSTRUCTS: readonly Said['role'][] = ['system', 'developer'];
 
 /**
  * Null when nothing was said: no attempt ever began. System messages are instructions of their own call and are not part
@@ -18,11 +34,11 @@ export function chatTurn(sessionId: string, said: Said[], task: EndedTask<Answer
   const { id, turnOf, startedAt, createdAt, endedAt, output, usage } = task;
   if (startedAt === null) return null;
   const turn = turnIdOf(task);
-  const message = (by: string, index: number, { role, content }: Said): Message => ({
+  const message = (by: string, index: number, { role, ...speech }: Said): Message => ({
     id: messageIdOf(by, index),
-    role,
-    content: JSON.stringify(content),
-    text: textOf(content),
+    role: role === 'developer' ? 'system' : role,
+    content: storedContent(speech),
+    text: textOf(speech.content),
     model: null,
     usage: null,
     metadata: '{}',
@@ -30,10 +46,12 @@ export function chatTurn(sessionId: string, said: Said[], task: EndedTask<Answer
     createdAt,
   });
   // A retry asks what was asked: the same messages, which are there already.
-  const messages = said.flatMap((one, index) => (one.role === 'system' ? [] : [message(turnOf ?? turn, index, one)]));
+  const messages = said.flatMap((one, index) =>
+    INSTRUCTS.includes(one.role) ? [] : [message(turnOf ?? turn, index, one)],
+  );
   if (output) {
     messages.push({
-      ...message(turn, said.length, { role: 'assistant', content: output.content }),
+      ...message(turn, said.length, { role: 'assistant', content: output.content, tool_calls: output.tool_calls }),
       model: `${output.provider}/${output.model}`,
       usage,
       metadata: JSON.stringify(output.metadata ?? {}),

@@ -9,9 +9,10 @@ import { contents, usages } from './testing/content-cases.ts';
 import { failures, forbidden } from './testing/failure-cases.ts';
 import { dresses, endings } from './testing/form-cases.ts';
 import { parameters, refusals } from './testing/refusal-cases.ts';
+import { called } from './testing/tool-call-cases.ts';
 
 const handed: AnswerCase[] = JSON.parse(await readFile(new URL('testing/model-servers.json', import.meta.url), 'utf8'));
-const own = [contents, usages, dresses, endings, failures, forbidden, refusals, parameters];
+const own = [contents, usages, dresses, endings, failures, forbidden, refusals, parameters, called];
 const cases = [...handed, ...own.flat()];
 
 let system: InProcess;

@@ -5,7 +5,15 @@ import { costOf, cutMessage, MESSAGE_TOKENS } from '../../models/message-tokens.
 import { countTokens } from '../../models/tokens.ts';
 import type { OwnerLines } from '../../owners/lines.ts';
 import type { ChatMessage } from '../../provider.ts';
-import { type Message, type Session, type Spoken, type Summary, turnOfMessage, type Window } from '../../session.ts';
+import {
+  type Message,
+  type Session,
+  type Spoken,
+  type Summary,
+  speechOf,
+  turnOfMessage,
+  type Window,
+} from '../../session.ts';
 import type { Store } from '../../store.ts';
 import { type Preferences, readPreferences } from '../preferences.ts';
 import { type FoundMessage, findMessages } from './find-messages.ts';
@@ -144,7 +152,7 @@ async function fit(window: Window, preferences: Preferences, budget: number): Pr
     }
   }
   for (const { role, content } of window.messages.toReversed()) {
-    const message: ChatMessage = { role, content: JSON.parse(content), earlier };
+    const message: ChatMessage = { role, ...speechOf(content), earlier };
     const cost = await costOf(message, left);
     if (cost > left) {
       const cut = await cutMessage(message, left);

@@ -11,11 +11,12 @@ import { contents, usages } from '../../models/providers/testing/content-cases.t
 import { failures, forbidden } from '../../models/providers/testing/failure-cases.ts';
 import { dresses, endings } from '../../models/providers/testing/form-cases.ts';
 import { parameters, refusals } from '../../models/providers/testing/refusal-cases.ts';
+import { called } from '../../models/providers/testing/tool-call-cases.ts';
 import { assertForm, choices } from '../../models/testing/conversations.ts';
 
 const FILE = new URL('../../models/providers/testing/model-servers.json', import.meta.url);
 const handed: AnswerCase[] = JSON.parse(await readFile(FILE, 'utf8'));
-const all = { handed, contents, usages, dresses, endings, failures, forbidden, refusals, parameters };
+const all = { handed, contents, usages, dresses, endings, failures, forbidden, refusals, parameters, called };
 const cases = Object.values(all).flat();
 
 let system: InProcess;
@@ -29,9 +30,11 @@ after(async () => {
   upstream.stop();
 });
 
-async function say(session_id: string, model: string, content: unknown = `ask ${model}`) {
-  const messages = [{ role: 'user', content }];
-  const id = await submit(system.url, { session_id, model: `openai/${model}`, messages });
+const tool = { type: 'function', function: { name: 'weather' } };
+
+async function say(session_id: string, model: string, content: unknown = `ask ${model}`, before: unknown[] = []) {
+  const messages = [...before, { role: 'user', content }];
+  const id = await submit(system.url, { session_id, model: `openai/${model}`, messages, tools: [tool] });
   await followToEnd(system.url, id);
   return (await getTask(system.url, id)).json;
 }
@@ -62,13 +65,21 @@ describe('a session goes on after a history made at random', { concurrency: true
       const { next, pick } = choices(seed);
       const client = sessionClient(system.url);
       const session = await client.create();
+      const callOf = () => ({
+        ...{ id: pick(['a', 'b', 'call_0']), type: 'function' },
+        function: { name: pick(['f', 'ㄱ b']), arguments: pick(['{}', '{"a', '']) },
+      });
+      const toolMessage = () =>
+        next() < 0.5
+          ? { role: 'assistant', content: null, tool_calls: [callOf(), callOf()].slice(Math.floor(next() * 2)) }
+          : { role: 'tool', content: pick(CONTENTS), tool_call_id: pick(['a', 'b', 'call_0', 'D681PevKs']) };
       for (let turn = 0; turn < 15; turn++) {
         const content = pick(CONTENTS);
         if (next() < 0.5) {
-          const said = { role: pick(['system', 'user', 'assistant']), content };
+          const said = next() < 0.5 ? toolMessage() : { role: pick(['system', 'user', 'assistant']), content };
           const { status, text } = await client.call('POST', `/api/chat/sessions/${session}/messages`, said);
           assert.ok(status === 201 || status === 400, text);
-        } else await say(session, pick(cases).name, content);
+        } else await say(session, pick(cases).name, content, next() < 0.5 ? [toolMessage(), toolMessage()] : []);
         if (next() < 0.3) await goesOn(session, String(turn));
       }
       await goesOn(session, 'all');

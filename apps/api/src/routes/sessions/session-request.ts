@@ -1,7 +1,8 @@
 /** What clients say of sessions and messages, checked, with every bad field named. */
 import type { FieldError } from '@beanline/shared/errors.ts';
-import { MessageFields, OutputFields } from '@beanline/shared/jobs/chat/chat-request.ts';
-import { isMessageId } from '@beanline/shared/session.ts';
+import { OutputFields } from '@beanline/shared/jobs/chat/chat-output.ts';
+import { MessageFields, messageOf, saidBy } from '@beanline/shared/jobs/chat/message.ts';
+import { isMessageId, storedContent } from '@beanline/shared/session.ts';
 import type { NewMessage } from '@beanline/shared/sessions/post-message.ts';
 import type { SessionSearch } from '@beanline/shared/sessions/search-sessions.ts';
 import { FeatureMode } from '@beanline/shared/sessions/view.ts';
@@ -83,23 +84,25 @@ const MessageUsage = z
   )
   .meta({ id: 'MessageUsage', description: 'Tokens it used; they count for the session' });
 
-export const MessageBody = z
-  .strictObject({
+export const MessageBody = messageOf(
+  z.strictObject({
     ...MessageFields.shape,
     ...OutputFields,
     model: textOf(1, 200).optional().meta({ description: 'The model that said it' }),
     usage: MessageUsage.optional(),
     metadata: Metadata.meta({ description: 'Pairs of your own, which the message bears and nothing reads' }),
-  })
-  .meta({ id: 'MessageBody', examples: [{ role: 'user', content: 'What is a queue?' }] });
+  }),
+).meta({ id: 'MessageBody', examples: [{ role: 'user', content: 'What is a queue?' }] });
 
 /** The message as the store takes it. */
-export function newMessage({ role, content, model, usage, metadata }: z.output<typeof MessageBody>): NewMessage {
+export function newMessage({ model, usage, metadata, ...body }: z.output<typeof MessageBody>): NewMessage {
+  const { role, ...speech } = saidBy(body);
+  const { content } = speech;
   const texts =
     typeof content === 'string' ? [content] : content.flatMap((part) => (part.type === 'text' ? part.text : []));
   return {
-    role,
-    content: JSON.stringify(content),
+    role: role === 'developer' ? 'system' : role,
+    content: storedContent(speech),
     text: texts.join('\n'),
     model: model ?? null,
     usage: usage ? { inputTokens: usage.input_tokens, outputTokens: usage.output_tokens, estimated: false } : null,

@@ -1,5 +1,5 @@
 /** `POST /tasks/<id>/messages`: a message to a task that runs, waits for its turn, or waits for a person. */
-import { ContentPart } from '@beanline/shared/jobs/chat/chat-request.ts';
+import { ContentPart } from '@beanline/shared/jobs/chat/message.ts';
 import { sendMessage } from '@beanline/shared/tasks/send-message.ts';
 import { textOf } from '@beanline/shared/text.ts';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
 /** Calls of functions, byte for byte as model servers stream them, and what is to come of each. */
-import { type AnswerCase, sse } from './answer-case.ts';
+import { type AnswerCase, answer, completes, sse } from './answer-case.ts';
 
 /** `calls`: name and arguments. `id`: that of the server's, in the order of calls; null where it gives none. */
 export type ToolCallCase = {
@@ -239,6 +239,11 @@ export const openaiToolCalls: ToolCallCase[] = [
     finish: 'length',
   },
 ];
+
+/** The same as answers that tasks get. */
+export const called: AnswerCase[] = openaiToolCalls.map(({ name, body, text = '', finish = 'tool_calls' }) =>
+  completes(name, answer(body), { content: text, output: { finish_reason: finish } }),
+);
 
 const line = (message: object, more: object = {}) =>
   `${JSON.stringify({ model: 'm-1', message: { role: 'assistant', content: '', ...message }, done: false, ...more })}\n`;
