@@ -15,6 +15,7 @@ const EXAMPLES = [
   JOB_TYPE,
   { page: 'docs/internals/routes.md', list: 'apps/api/src/routes/catalog.ts' },
   { page: 'docs/internals/parts.md', list: 'shared/src/parts.ts' },
+  { page: 'docs/internals/tools.md', list: 'shared/src/agents/tools/catalog.ts' },
 ];
 
 /** Writes the example of a page into the file it names, and enters what it exports into a list. */
@@ -48,7 +49,7 @@ test('a job type that is added as the README says passes the checks and the test
   await promisify(execFile)('npm', ['test', '--', ...OF_ALL_JOB_TYPES], { cwd: clone, env });
 });
 
-test('a job type, a route and a part that are added as their pages say pass the checks, work, and are in the document', async (t) => {
+test('a job type, a route, a part and a tool that are added as their pages say pass the checks, work, and are in the document', async (t) => {
   const clone = await cloneTree(t);
   for (const example of EXAMPLES) await add(clone, example);
   for (const script of ['format', 'check']) await promisify(execFile)('npm', ['run', script], { cwd: clone });
@@ -67,6 +68,9 @@ test('a job type, a route and a part that are added as their pages say pass the 
   assert.deepEqual([shouted.status, shouted.json.detail], [400, 'Please do not shout.']);
   const time = await fetch(`${beanline.url}/time`);
   assert.deepEqual([time.status, Object.keys((await time.json()) as object)], [200, ['now']]);
+  const dice = await fetch(`${beanline.url}/api/chat/tools/dice`);
+  const { name, input_schema } = (await dice.json()) as { name: string; input_schema: object };
+  assert.deepEqual([name, Object.keys(input_schema)], ['dice', ['type', 'properties', 'additionalProperties']]);
   const document = (await (await fetch(`${beanline.url}/openapi.json`)).json()) as { paths: Record<string, unknown> };
   for (const path of ['/api/haiku', '/time']) assert.ok(document.paths[path], path);
 });

@@ -44,7 +44,7 @@ test('the example of the page is submitted at its route and at /tasks, streams, 
   await beanline.start();
   assert.match(
     beanline.output(),
-    /jobs +letter\.send \(POST \/api\/letters\), reply\.draft \(POST \/api\/reply\), of /,
+    /jobs +letter\.send \(POST \/api\/letters\), reply\.draft \(POST \/api\/reply\), shop\.hours, of /,
   );
   const { url } = beanline;
 
@@ -63,6 +63,11 @@ test('the example of the page is submitted at its route and at /tasks, streams, 
     [refused.status, refused.json.errors.map(({ path }: { path: string }) => path)],
     [400, ['letter', 'tone', 'lettre']],
   );
+
+  const hours = (await (await fetch(`${url}/api/chat/tools/shop_hours`)).json()) as {
+    input_schema: { required: string[] };
+  };
+  assert.deepEqual(hours.input_schema.required, ['day']);
 
   // biome-ignore lint/suspicious/noExplicitAny: the test looks into whatever the document holds
   const document: any = await (await fetch(`${url}/openapi.json`)).json();

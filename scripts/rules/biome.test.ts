@@ -25,11 +25,14 @@ const files: [file: string, text: string, rule?: string][] = [
   ['shared/src/queue/file.ts', `${lines(251)}\n`, 'noExcessiveLinesPerFile'],
   ['shared/src/store/contract/file.ts', `${lines(251)}\n`],
   ['shared/src/queue/any.ts', 'export const what = (value: any) => value;\n', 'noExplicitAny'],
+  ['shared/src/agents/tools/page.ts', `export const page = (url: string) => fetch(url);\n`, 'noRestrictedGlobals'],
+  ['shared/src/agents/tools/given.ts', `export const page = (fetch: (url: string) => string) => fetch('a');\n`],
+  ['shared/src/agents/tools/page.test.ts', `export const page = (url: string) => fetch(url);\n`],
   ['shared/src/queue/default.ts', 'export default 1;\n', 'noDefaultExport'],
   ['shared/src/queue/barrel.ts', `export * from './long.ts';\n`, 'noReExportAll'],
 ];
 
-test('biome finds long functions and files, and who else reads the environment', (t) => {
+test('biome finds long functions and files, and who else reads the environment or fetches', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'beanline-rules-'));
   t.after(() => rmSync(dir, { recursive: true }));
   copyFileSync(join(root, 'biome.json'), join(dir, 'biome.json'));

@@ -101,6 +101,8 @@ const violations: [problem: string, file: string, text: string][] = [
   [':1 library → ioredis', 'apps/api/src/new.ts', `import type { Redis } from 'ioredis';`],
   [':1 library → mongodb', 'shared/src/store/new.ts', `import { MongoClient } from 'mongodb';`],
   [':1 library → node:module', 'shared/src/new.ts', `import { createRequire } from 'node:module';`],
+  [':1 library → node:http', 'shared/src/agents/tools/new.ts', `import { get } from 'node:http';`],
+  [':1 library → node:https', 'shared/src/agents/tools/new.ts', `import { get } from 'node:https';`],
   [':1 library → node:process', 'shared/src/new.ts', `import { env } from 'node:process';`],
   [':1 library → node:sqlite', 'shared/src/store/new.ts', `import { DatabaseSync } from 'node:sqlite';`],
   [':1 library → ollama', 'shared/src/models/providers/ollama.ts', `import { Ollama } from 'ollama';`],

@@ -34,6 +34,9 @@ const libraries: Record<string, string[]> = {
   jsep: ['shared/src/agents/tools/arithmetic.ts'],
   mongodb: ['shared/src/store/mongo/'],
   'node:module': ['shared/src/store/mongo/connection.ts', 'shared/src/jobs/catalog/'],
+  'node:http': ['apps/api/'],
+  'node:http2': [],
+  'node:https': [],
   'node:process': [],
   'node:sqlite': ['shared/src/store/sqlite/'],
   // The entry for browsers: the other one opens files that an image names.

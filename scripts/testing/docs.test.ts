@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
+import { toolsOf } from '@beanline/shared/agents/registry/directory.ts';
+import type { Need } from '@beanline/shared/agents/tool.ts';
 import { errorTable } from '@beanline/shared/errors.ts';
 import { eventData } from '@beanline/shared/event-data.ts';
 import { catalog } from '@beanline/shared/jobs/catalog.ts';
@@ -111,6 +113,23 @@ test('the page of events names every event there is, and the page of submits eve
   // The example of the README, where somebody has added it, is told of there.
   const isExample = (name: string) => readPage('README.md').includes(`  name: '${name}'`);
   for (const name of catalog.keys()) assert.ok(submit.includes(`| \`${name}\``) || isExample(name), name);
+});
+
+test('the page of tools lists every tool there is, with the intents it serves and what it needs', () => {
+  const listed = rowsOf(readPage('docs/api/agents-tools.md')).flatMap(([, cell = '', rest = '']) => {
+    const name = /^`(\w+)`$/.exec(cell)?.[1];
+    const [, serves = '', needs = ''] = rest.split('|').map((text) => text.trim());
+    return name === undefined || serves === '' ? [] : [`${name} | ${serves} | ${needs.replace(' and ', ', ')}`];
+  });
+  // The example of its page, where somebody has added it, is told of there.
+  const isExample = (name: string) => readPage('docs/internals/tools.md').includes(`  name: '${name}'`);
+  const rows = toolsOf(catalog.values()).rows.filter(({ name }) => !isExample(name));
+  const needsOf = (needs: readonly Need[]) =>
+    needs.map((need) => `\`${'key' in need ? need.key : need.part}\``).join(', ');
+  assert.deepEqual(
+    listed,
+    rows.map(({ name, intents, needs }) => `${name} | ${intents.join(', ')} | ${needsOf(needs)}`),
+  );
 });
 
 describe('what a page shows is compared with what its command prints', () => {

@@ -14,7 +14,7 @@ export const textOf = (min: number, max: number) =>
       message: `must have ${min} to ${max} characters`,
     })
     .meta({
-      override({ jsonSchema }) {
+      override({ jsonSchema }: { jsonSchema: object }) {
         Object.assign(jsonSchema, { minLength: min, maxLength: max });
       },
     });

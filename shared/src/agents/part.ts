@@ -4,15 +4,15 @@ import type { Catalog } from '../job-type.ts';
 import type { Part } from '../part.ts';
 import type { Clock } from '../redis/clock.ts';
 import type { ToolDirectory } from './registry/directory.ts';
-import type { Tool, ToolServices } from './tool.ts';
+import type { RunnerServices } from './registry/services.ts';
+import type { Tool } from './tool.ts';
 
 declare module '../context.ts' {
   interface Context {
     tools: {
       /** What this runner can run, by name. */
       offered: ReadonlyMap<string, Tool>;
-      /** What every tool is given, but for what the handler has itself. */
-      services: Omit<ToolServices, 'searchMessages'>;
+      services: RunnerServices;
     };
   }
 }

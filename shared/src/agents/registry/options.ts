@@ -27,11 +27,3 @@ export function optionsOf({ options: schema }: Tool, given: Options): Options {
   const own = Object.entries(given).filter(([key]) => Object.hasOwn(schema.shape, key));
   return schema.parse(Object.fromEntries(own));
 }
-
-/** The options there are, each with the tools that take it. */
-export function knownOptions(rows: readonly ToolRow[]): Map<string, string[]> {
-  const known = new Map<string, string[]>();
-  for (const { name, options } of rows)
-    for (const key of Object.keys(options.shape)) known.set(key, [...(known.get(key) ?? []), name]);
-  return known;
-}

@@ -1,7 +1,7 @@
 /** What a runner gives every tool beside the call itself. */
 import type { Context, StepRun } from '../../context.ts';
 import type { GuardedFetch } from '../../fetch/guarded-fetch.ts';
-import type { ToolContext } from '../tool.ts';
+import type { ToolContext, ToolServices } from '../tool.ts';
 
 declare module '../tool.ts' {
   interface ToolServices {
@@ -14,6 +14,9 @@ declare module '../tool.ts' {
     searchMessages: Context['session']['search'];
   }
 }
+
+/** What the runner has for its tools; the rest is of the handler that calls them. */
+export type RunnerServices = Omit<ToolServices, 'searchMessages'>;
 
 /** What is said of one call of a tool. `key`: its place in the task. */
 export type ToolCallContext = Pick<ToolContext, 'query' | 'messages' | 'results' | 'model' | 'text' | 'progress'> & {
