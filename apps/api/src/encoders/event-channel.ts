@@ -1,7 +1,7 @@
 /** Where the frames of a stream come from: the live hub of the task, or the store. */
 import { type ArchivedEvents, archivedFrames } from '@beanline/shared/tasks/read-archived-events.ts';
 import type { Api } from '../http/context.ts';
-import { type ByteBudget, COUNTED_BYTES } from '../http/memory/byte-budget.ts';
+import { type ByteBudget, COUNTED_BYTES, SOCKET_BYTES } from '../http/memory/byte-budget.ts';
 
 export type Followed = { id: string; owner: string; archived: boolean };
 
@@ -10,7 +10,7 @@ export type Channel = Pick<Awaited<ReturnType<Api['deps']['live']['follow']>>, '
 /** A log that the store does not have, or for which there is no room: its reader comes back, and is told then. */
 const NOTHING: Channel = { pull: () => null, unwait: () => undefined, close: () => undefined };
 
-/** An archived task says nothing more, so nothing is subscribed to. Its log counts as its owner's while it is open. */
+/** An archived task says nothing more, so nothing is subscribed to. Its log, and what the system takes of it, count as its owner's while it is open. */
 export async function openArchive(
   archive: ArchivedEvents,
   answers: ByteBudget,
@@ -19,11 +19,13 @@ export async function openArchive(
   const opened = await archive.open(owner, id);
   if (!opened) return NOTHING;
   const { log } = opened;
-  if (log.bytes > COUNTED_BYTES && !answers.isShared(log) && answers.passes(owner, log.bytes) !== null) {
+  const taken = Math.min(log.bytes, SOCKET_BYTES);
+  const bytes = taken + (answers.isShared(log) ? 0 : log.bytes);
+  if (log.bytes > COUNTED_BYTES && answers.passes(owner, bytes) !== null) {
     opened.close();
     return NOTHING;
   }
-  const release = answers.share(owner, log, log.bytes);
+  const giveBack = [answers.share(owner, log, log.bytes), answers.hold(owner, taken).release];
   return {
     pull(cursor) {
       const frames = archivedFrames(log, id, cursor);
@@ -31,7 +33,7 @@ export async function openArchive(
     },
     unwait: () => undefined,
     close() {
-      release();
+      for (const release of giveBack) release();
       opened.close();
     },
   };

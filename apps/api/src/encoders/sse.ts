@@ -2,8 +2,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Frame } from '@beanline/shared/event.ts';
 import type { ApiContext } from '../http/context.ts';
-import { type ByteBudget, SLICE_BYTES } from '../http/memory/byte-budget.ts';
+import { type ByteBudget, COUNTED_BYTES, type Held, SLICE_BYTES, SOCKET_BYTES } from '../http/memory/byte-budget.ts';
 import { reply } from '../http/reply.ts';
+import type { Turns } from '../http/turns/turns.ts';
 
 export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream',
@@ -62,19 +63,25 @@ function writerOf(outgoing: ServerResponse, frames: readonly Frame[]) {
   return { to: outgoing, parts: isSmall ? [Buffer.concat(parts)] : parts };
 }
 
+const isBulk = (frames: readonly Frame[]) => frames.reduce((sum, { bytes }) => sum + bytes.length, 0) > COUNTED_BYTES;
+
+type Reader = { heartbeatMs: number; owner: string; answers: ByteBudget; turns: Turns };
+
 /**
  * Begins the stream of one reader and keeps it alive. A reader that has not taken what was written is late: the caller
- * writes nothing more until `goOn` is called. What it holds until then is counted as its owner's.
+ * writes nothing more until `goOn` is called. What it holds until then is counted as its owner's. Bulk is written in turns
+ * with that of others, and what the system takes of it counts until the reader has caught up.
  */
 export function openReader(
   outgoing: ServerResponse,
   headers: Record<string, string>,
-  { heartbeatMs, owner, answers }: { heartbeatMs: number; owner: string; answers: ByteBudget },
+  { heartbeatMs, owner, answers, turns }: Reader,
   goOn: () => void,
 ) {
   outgoing.writeHead(200, headers);
   outgoing.write('retry: 1000\n\n');
   let held: (() => void)[] | undefined;
+  let taken: Held | undefined;
   let stopped = false;
   const heartbeat = setInterval(() => {
     if (!held) outgoing.write(': keep-alive\n\n');
@@ -85,6 +92,11 @@ export function openReader(
     held = undefined;
   }
 
+  function giveBack() {
+    taken?.release();
+    taken = undefined;
+  }
+
   return {
     isLate: () => held !== undefined,
     /** Bytes for which there is no room, should this reader not take them; 0 when there is. Small frames always have it. */
@@ -93,38 +105,54 @@ export function openReader(
       for (const { bytes } of frames) {
         if (bytes.length > SLICE_BYTES && !answers.isShared(bytes)) sum += bytes.length;
       }
-      return sum > 0 && answers.passes(owner, sum) !== null ? sum : 0;
+      const more = sum + (isBulk(frames) && !taken ? SOCKET_BYTES : 0);
+      if (more === 0 || answers.passes(owner, more, taken?.bytes()) === null) return 0;
+      // Two that wait must not wait for what the other one holds.
+      giveBack();
+      return sum + SOCKET_BYTES;
     },
-    write(frames: readonly Frame[]): void {
+    /** `counted`: what the system takes of it is counted elsewhere. */
+    write(frames: readonly Frame[], counted: boolean): void {
       const { to, parts } = writerOf(outgoing, frames);
+      const bulk = isBulk(frames);
       let part = 0;
       let at = 0;
-      const write = () => {
+      const inTurn = () => turns(owner, write);
+      const hold = () => {
+        held ??= parts
+          .slice(part)
+          .filter((rest) => rest !== CRLF)
+          .map((rest) => answers.share(owner, rest, rest.length));
+      };
+      function write() {
         if (stopped) return;
         for (; part < parts.length; part++, at = 0) {
           const bytes = parts[part] as Buffer;
           while (at < bytes.length) {
             const slice = at === 0 && bytes.length <= SLICE_BYTES ? bytes : bytes.subarray(at, at + SLICE_BYTES);
             at += SLICE_BYTES;
-            if (to.write(slice)) continue;
-            held ??= parts
-              .slice(part)
-              .filter((rest) => rest !== CRLF)
-              .map((rest) => answers.share(owner, rest, rest.length));
-            return void to.once('drain', write);
+            const isTaken = to.write(slice);
+            if (isTaken && (!bulk || slice.length < COUNTED_BYTES)) continue;
+            hold();
+            if (isTaken) return inTurn();
+            return void to.once('drain', bulk ? inTurn : write);
           }
         }
         if (!held) return;
         release();
         goOn();
-      };
+      }
+      if (bulk && !counted) taken ??= answers.hold(owner, SOCKET_BYTES);
       write();
     },
+    /** There is nothing more for now. */
+    caughtUp: giveBack,
     /** Ends the heartbeat, and gives back what it holds. */
     stop(): void {
       stopped = true;
       clearInterval(heartbeat);
       release();
+      giveBack();
     },
   };
 }

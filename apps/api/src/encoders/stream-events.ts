@@ -40,14 +40,15 @@ export function streamEvents(
  * `retry:` that spreads the reconnects too.
  */
 function stream(
-  { deps, config, drain, answers, room, archive }: Api,
+  { deps, config, drain, answers, room, turns, archive }: Api,
   { outgoing, place: { revoked }, headers }: Stream,
   task: Followed,
   after: string,
 ): Promise<void> {
   const ended = Promise.withResolvers<void>();
   const { owner } = task;
-  const reader = openReader(outgoing, headers, { heartbeatMs: config.HEARTBEAT_MS, owner, answers }, pump);
+  const { HEARTBEAT_MS: heartbeatMs } = config;
+  const reader = openReader(outgoing, headers, { heartbeatMs, owner, answers, turns }, pump);
   let channel: Channel | undefined;
   let inStore = task.archived;
   let cursor = after;
@@ -99,12 +100,14 @@ function stream(
       const frames = channel.pull(cursor, pump);
       if (frames instanceof Promise) return void frames.then(took, broke);
       if (frames === null) return vanish();
-      if (frames.length === 0 || !write(frames)) return;
+      if (frames.length === 0) return reader.caughtUp();
+      if (!write(frames)) return;
     }
   }
   function took(frames: Pulled) {
     if (over) return;
     if (frames === null) return vanish();
+    if (frames.length === 0) reader.caughtUp();
     // Without frames the channel wakes it later, unless it has to leave.
     if (frames.length > 0 ? write(frames) : leaving) pump();
   }
@@ -119,7 +122,7 @@ function stream(
     const last = frames.at(-1);
     if (last) cursor = last.id;
     done = last?.type === 'done';
-    reader.write(frames);
+    reader.write(frames, inStore);
     return true;
   }
 

@@ -8,6 +8,7 @@ import { type ByteBudget, createByteBudget } from './memory/byte-budget.ts';
 import { createRoomQueue, type RoomQueue } from './memory/room-queue.ts';
 import { createSharedBodies, type SharedBodies } from './memory/shared-bodies.ts';
 import { createStreams, type Streams } from './streams.ts';
+import { createTurns, type Turns } from './turns/turns.ts';
 import type { ApiEnvironment } from './variables.ts';
 
 export type Api = {
@@ -23,6 +24,8 @@ export type Api = {
   answers: ByteBudget;
   /** Where answers under way wait for room among them. */
   room: RoomQueue;
+  /** Of the pieces of large bodies and answers. */
+  turns: Turns;
   sharedBodies: SharedBodies;
   /** Logs of tasks that only the store has. */
   archive: ArchivedEvents;
@@ -40,6 +43,7 @@ export function createApi(deps: Deps, config: ApiEnvironment, drain: AbortSignal
     bodies: createByteBudget({ owner: config.MAX_OWNER_BODY_BYTES, all: config.MAX_BODIES_BYTES }),
     answers,
     room: createRoomQueue(answers),
+    turns: createTurns(),
     sharedBodies: createSharedBodies(),
     archive: createArchivedEvents(deps),
   };

@@ -42,7 +42,7 @@ export const HttpVariables = z
     }),
     MAX_OWNER_ANSWER_BYTES: bytes(1024, 8 * 1024 * MiB, 64 * MiB).meta({
       description:
-        'answers to one owner that wait in one API process for their readers to take them → 503 for new ones',
+        'answers to one owner that wait in one API process for their readers to take them, and 256 KiB more for each large one → 503 for new ones',
     }),
     MAX_ANSWER_BYTES: bytes(1024, 64 * 1024 * MiB, 256 * MiB).meta({ description: 'the same of all owners → 503' }),
     REQUEST_TIMEOUT_MS: milliseconds(100, 10 * MINUTE, 10_000).meta({ description: 'slow headers or body → 408' }),

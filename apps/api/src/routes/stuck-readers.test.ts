@@ -12,6 +12,7 @@ import {
   rawConnection,
 } from '../../../../scripts/testing/raw.ts';
 import { startUpstream, type Upstream, type UpstreamCall } from '../../../../scripts/testing/upstream.ts';
+import { SOCKET_BYTES } from '../http/memory/byte-budget.ts';
 
 const READER_TIMEOUT_MS = 3_000;
 /** More than the buffers of two sockets take. */
@@ -58,8 +59,8 @@ const get = (path: string, headers: Record<string, string> = {}) => ask(`${syste
  * Asks for a path and never reads the answer. Resolves when that has begun: whoever asks meanwhile might take its place, and it
  * would be refused.
  */
-async function stuckOn(path: string): Promise<RawConnection> {
-  const connection = rawConnection(system.apis[0]?.port ?? 0);
+async function stuckOn(path: string, port = system.apis[0]?.port ?? 0): Promise<RawConnection> {
+  const connection = rawConnection(port);
   connection.send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   await eventually(
     async () => connection.socket.readableLength,
@@ -100,16 +101,20 @@ test('a reader that never reads a task is cut after READER_TIMEOUT_MS; until the
   assert.ok(length > OUTPUT_BYTES && text.length < length, `${text.length} of ${length} came`);
 });
 
-test('twenty stuck readers of one task hold it once: who else asks for it gets it whole, and small answers go on', async () => {
-  const stuck = await Promise.all(Array.from({ length: 20 }, () => stuckOn(`/tasks/${tasks.one}`)));
-  await untilFull();
-  const same = await get(`/tasks/${tasks.one}`);
-  assert.equal(same.status, 200);
+test('stuck readers of one task hold it once, and each what the system took: beyond the room for that who else asks is 503, within it gets it whole; small answers go on', async () => {
+  const room = 12;
+  const api = await system.startApi({
+    MAX_OWNER_ANSWER_BYTES: String(OUTPUT_BYTES + room * SOCKET_BYTES + SOCKET_BYTES / 2),
+  });
+  const whole = () => ask(`${api.url}/tasks/${tasks.one}`);
+  const stuck = await Promise.all(Array.from({ length: room }, () => stuckOn(`/tasks/${tasks.one}`, api.port)));
+  assertProblem(await whole(), 503, 'unavailable');
+  assert.equal((await ask(`${api.url}/tasks?limit=1`)).status, 200);
+  stuck.pop()?.close();
+  const same = await eventually(whole, ({ status }) => status === 200);
   assert.equal(same.json.output.content.length, OUTPUT_BYTES);
   assert.equal(same.headers.get('etag'), `"${same.json.last_event_id}"`);
-  assert.equal((await get('/tasks?limit=1')).status, 200);
   for (const connection of stuck) connection.close();
-  await untilFree();
 });
 
 test('while stuck readers hold all there is, a new stream is 503, an EventSource is asked to come back, and a running stream goes on to its end', async () => {

@@ -10,6 +10,12 @@ export const COUNTED_BYTES = 16 * 1024;
 /** Written at once: what a reader has taken is known by whole ones. */
 export const SLICE_BYTES = 64 * 1024;
 
+/**
+ * Counted for each large answer besides its bytes, which others may share: the system takes some of it from us before its
+ * reader does. How much, nobody tells us: some 100 kB over a network, up to 2.6 MB within a machine.
+ */
+export const SOCKET_BYTES = 256 * 1024;
+
 const RETRY_AFTER_MS = 2_000;
 
 /** A part of the budget that grows and is given back once. */

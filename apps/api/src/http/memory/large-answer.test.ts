@@ -16,6 +16,7 @@ import { createApi } from '../context.ts';
 import { replyJson } from '../reply.ts';
 import { type App, route } from '../route.ts';
 import { HttpVariables } from '../variables.ts';
+import { SOCKET_BYTES } from './byte-budget.ts';
 
 /** More than the buffers of two sockets take. */
 const LARGE_BYTES = 24 * 1024 * 1024;
@@ -73,8 +74,9 @@ async function serve(t: TestContext, env: Record<string, string> = {}) {
 
 test('beyond the bound of an owner, and of all, a large answer is 503; small ones and other owners’ go on', async (t) => {
   const env = {
-    MAX_OWNER_ANSWER_BYTES: String(LARGE_BYTES + 100_000),
-    MAX_ANSWER_BYTES: String(LARGE_BYTES + 200_000),
+    // A smaller answer takes as much of the system again.
+    MAX_OWNER_ANSWER_BYTES: String(LARGE_BYTES + SOCKET_BYTES + 200_000),
+    MAX_ANSWER_BYTES: String(LARGE_BYTES + SOCKET_BYTES + 400_000),
   };
   const { api, port, get, request } = await serve(t, env);
   const stuck = rawConnection(port);

@@ -32,3 +32,22 @@ test('answers that wait for room go on in order, each when there is room for it,
   await ended.promise;
   assert.deepEqual(wentOn, ['of ben', 'first', 'second']);
 });
+
+test('of the answers of an owner as many go on at a time as there is room for together', async () => {
+  const budget = createByteBudget({ owner: 100, all: 1_000 });
+  const room = createRoomQueue(budget);
+  const stuck = budget.hold('anna', 90);
+  const wentOn: number[] = [];
+  const third = Promise.withResolvers<void>();
+  for (const bytes of [40, 60, 50]) {
+    room.wait('anna', bytes, () => {
+      wentOn.push(bytes);
+      // They take nothing yet, and go on together for that.
+      if (bytes === 50) third.resolve();
+      else queueMicrotask(() => assert.deepEqual(wentOn, [40, 60]));
+    });
+  }
+  stuck.release();
+  await third.promise;
+  assert.deepEqual(wentOn, [40, 60, 50]);
+});

@@ -1,6 +1,6 @@
 /**
- * Answers under way that have to wait for room in the budget, in order. One of an owner goes on at a time: each reads anew what
- * it could not write, and what it takes counts from then on.
+ * Answers under way that have to wait for room in the budget, in order. Of an owner's as many go on at a time as there is room
+ * for together: each reads anew what it could not write, and what it takes counts from then on.
  */
 import type { ByteBudget } from './byte-budget.ts';
 
@@ -25,10 +25,15 @@ export function createRoomQueue(answers: ByteBudget) {
 
   function look() {
     for (const [owner, line] of [...waiting]) {
-      const [first] = line;
-      if (!first || answers.passes(owner, first.bytes) !== null) continue;
-      leave(owner, first);
-      first.goOn();
+      let bytes = 0;
+      for (const waiter of [...line]) {
+        // Behind the first nobody is alone, who has room for anything.
+        const own = bytes === 0 ? 0 : -1;
+        bytes += waiter.bytes;
+        if (answers.passes(owner, bytes, own) !== null) break;
+        leave(owner, waiter);
+        waiter.goOn();
+      }
     }
   }
 
