@@ -9,6 +9,7 @@ import { TaskError } from '@beanline/shared/errors.ts';
 import { eventData } from '@beanline/shared/event-data.ts';
 import { type Catalog, defineJobType } from '@beanline/shared/job-type.ts';
 import { catalog } from '@beanline/shared/jobs/catalog.ts';
+import { SessionId } from '@beanline/shared/session.ts';
 import { z } from 'zod';
 
 const Nothing = z.strictObject({});
@@ -24,12 +25,14 @@ const testApproval = defineJobType({
     /** Of each question; the last one also of those that follow. */
     expires_in_ms: z.union([z.int(), z.array(z.int()).min(1)]).default(60_000),
     on_expiry: z.enum(['expire', 'resume']).default('expire'),
+    session_id: SessionId.optional(),
   }),
   output: z.object({ answers: z.array(z.string()) }),
   answerProblems: (_, { results = [] }) =>
     results.flatMap(({ id }, index) =>
       id === '' || id.startsWith('call') ? [] : [{ path: `results[${index}].id`, message: 'names no call' }],
     ),
+  sessionOf: ({ session_id }) => session_id,
   async run(input, { approve, emit }) {
     const answers: string[] = [];
     const expiries = [input.expires_in_ms].flat();

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { ToolVariables } from './agents/variables.ts';
 import { FetchVariables } from './fetch/variables.ts';
 import { JobVariables } from './jobs/catalog/variables.ts';
+import { LineVariables } from './lines/variables.ts';
 import { modelSlices } from './models/variables.ts';
 import { OutboxVariables } from './outbox/variables.ts';
 import { OwnerVariables } from './owners/variables.ts';
@@ -31,6 +32,7 @@ export const slices = [
   RecordVariables,
   OutboxVariables,
   SessionVariables,
+  LineVariables,
   FetchVariables,
   ToolVariables,
 ] as const;

@@ -2,6 +2,7 @@
 import type { ToolDirectory } from './agents/registry/directory.ts';
 import type { GuardedFetch } from './fetch/guarded-fetch.ts';
 import type { Catalog } from './job-type.ts';
+import type { Lines } from './lines/lines.ts';
 import type { Live } from './live/live.ts';
 import type { Log } from './log.ts';
 import type { Providers } from './models/llm.ts';
@@ -36,6 +37,7 @@ export type Deps = Sessions & {
   queueState: QueueStates;
   presence: Presence;
   live: Live;
+  lines: Lines;
   outbox: Outbox;
   lease: Lease;
   deferred: Deferred;

@@ -8,11 +8,30 @@ import type { JobType } from './job-type.ts';
 import type { ArchivedTask } from './store.ts';
 import type { Marks, TaskRecord } from './task.ts';
 
-/** A checked submit before its task is created. `inputPath` leads to the input in the request's body, for error messages. */
-export type Admission = { owner: string; type: JobType; input: unknown; inputPath: string[] };
+/** Options of a submit that parts take. A part declares its own by augmenting this interface. */
+// biome-ignore lint/suspicious/noEmptyInterface: parts augment it
+export interface PartOptions {}
 
-/** A queued task that a runner has just taken, before anything was read of it. */
-export type TakenTask = { id: string; type: JobType };
+/**
+ * A checked submit before its task is created, under the id that the task will have. `inputPath` leads to the input in the
+ * request's body, for error messages.
+ */
+export type Admission = {
+  id: string;
+  owner: string;
+  type: JobType;
+  input: unknown;
+  inputPath: string[];
+  options: PartOptions;
+  /** It may not start yet. */
+  isScheduled: boolean;
+};
+
+/**
+ * A queued task that a runner has just taken, before anything was read of it. `fence` names the execution that may follow.
+ * `marks` reads those of the task, once for all parts.
+ */
+export type TakenTask = { id: string; type: JobType; fence: string; marks(): Promise<Marks> };
 
 /**
  * Not yet: the task sleeps until then (ms, Redis TIME). With a reason (a word of the `waiting` event) its record and its
@@ -20,8 +39,16 @@ export type TakenTask = { id: string; type: JobType };
  */
 export type Wait = { until: number; reason?: string };
 
-/** One execution of a task. */
-export type Attempt = { id: string; attempt: number; owner: string; type: JobType; marks: Marks; signal: AbortSignal };
+/** One execution of a task. `fence` is its own. */
+export type Attempt = {
+  id: string;
+  attempt: number;
+  fence: string;
+  owner: string;
+  type: JobType;
+  marks: Marks;
+  signal: AbortSignal;
+};
 
 /** How an attempt ended. */
 export type Outcome =
@@ -40,6 +67,11 @@ export type Part = {
    * refusal does not count when the request's Idempotency-Key has made its task already. `retryOf` is the task that is retried.
    */
   admit?(request: Admission, retryOf: TaskRecord | undefined): Promise<Marks>;
+  /**
+   * In the API, after `admit`: whether the task was created. False where it was not, or was made by an earlier request with its
+   * Idempotency-Key. Not called where nobody knows, nor where the API has died.
+   */
+  submitted?(request: Admission, marks: Marks, created: boolean): Promise<void>;
   /**
    * In a runner, before the attempt is counted: null lets it begin. Holding it back makes no attempt and discards nothing. When
    * it throws, or takes longer than five seconds, it is asked again later.

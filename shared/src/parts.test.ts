@@ -15,6 +15,7 @@ import type { Part } from './part.ts';
 import { withParts } from './parts.ts';
 import { runTask } from './tasks/run-task.ts';
 import { type SubmitRequest, submitTask } from './tasks/submit-task.ts';
+import { wakeTask } from './tasks/wake-task.ts';
 
 const setupRelay = taskRelay();
 
@@ -119,6 +120,51 @@ test('what a part refuses makes no task, unless its Idempotency-Key has one', as
   await assert.rejects(submit('hi', { idempotencyKey: 'two' }), { code: 'forbidden' });
   assert.deepEqual(await submit('hi', { idempotencyKey: 'one' }), { id, replayed: true });
   assert.equal(await redis.zcard(keys.owner(0, 'anna')), 1);
+});
+
+test('a part that has admitted a submit is told whether its task was created', async (t) => {
+  const told: [id: string, mark: string | undefined, created: boolean][] = [];
+  let open = true;
+  const { submit, redis, keys } = await setup(t, {
+    async admit({ id, isScheduled }) {
+      if (!open) throw new TaskError('forbidden', 'closed');
+      return { of: `${id} ${isScheduled}` };
+    },
+    async submitted({ id }, marks, created) {
+      told.push([id, marks.of, created]);
+      throw new Error('nobody may be harmed by this');
+    },
+  });
+  const once = { idempotencyKey: 'one' };
+  const { id } = await submit('hi', once);
+  assert.deepEqual(told, [[id, `${id} false`, true]]);
+  assert.deepEqual(await submit('hi', once), { id, replayed: true });
+  const [, [other, mark, created] = []] = told;
+  assert.deepEqual([mark, created], [`${other} false`, false]);
+  assert.notEqual(other, id);
+  open = false;
+  await assert.rejects(submit('hi'), { code: 'forbidden' });
+  assert.equal(told.length, 2);
+  assert.equal(await redis.zcard(keys.owner(0, 'anna')), 1);
+});
+
+test('what a part holds back by the marks of the task it wakes again', async (t) => {
+  let isClosed = true;
+  const { submit, run, read, deps } = await setup(t, {
+    admit: async () => ({ of: 'this' }),
+    async hold({ marks }) {
+      const isMine = (await marks()).of === 'this';
+      return isMine && isClosed ? { until: deps.clock.now() + 60_000, reason: 'paused' } : null;
+    },
+  });
+  const { id } = await submit('hi');
+  await run(id);
+  isClosed = false;
+  assert.ok((await run(id)).until);
+  assert.equal((await read(id)).attempt, 0);
+  await wakeTask(deps, id, 'paused');
+  await run(id);
+  assert.equal((await read(id)).status, 'completed');
 });
 
 test('a task that a part holds back makes no attempt, tells why, and runs when nothing holds it any more', async (t) => {

@@ -110,9 +110,10 @@ export function taskUrls(id: string) {
   return { self, events: `${self}/events`, cancel: `${self}/cancel` };
 }
 
-/** The status a client sees: `queued` before its time and its first attempt is `scheduled`. */
-export function statusAt(record: Pick<TaskRecord, 'status' | 'attempt' | 'dueAt'>, now: number): Status {
-  return record.status === 'queued' && record.attempt === 0 && record.dueAt > now ? 'scheduled' : record.status;
+/** The status a client sees: `queued` before its time and its first attempt is `scheduled`, unless it is held back. */
+export function statusAt(record: Pick<TaskRecord, 'status' | 'attempt' | 'dueAt' | 'waiting'>, now: number): Status {
+  const isAhead = record.attempt === 0 && record.dueAt > now && record.waiting === null;
+  return record.status === 'queued' && isAhead ? 'scheduled' : record.status;
 }
 
 /** The usage object of the contract. Zero is a value; null means that no model was called. */

@@ -190,11 +190,15 @@ test('a task is scheduled before its time and its first attempt, and its wait co
   assert.equal(json(await read(redis, id)).status, 'queued');
 });
 
-test('statusAt is scheduled for nothing but a queued task before its first attempt', () => {
+test('statusAt is scheduled for nothing but a queued task before its first attempt that is not held back', () => {
   for (const status of storedStatuses) {
-    assert.equal(statusAt({ status, attempt: 0, dueAt: 2 }, 1), status === 'queued' ? 'scheduled' : status);
-    assert.equal(statusAt({ status, attempt: 1, dueAt: 2 }, 1), status);
-    assert.equal(statusAt({ status, attempt: 0, dueAt: 2 }, 2), status);
+    assert.equal(
+      statusAt({ status, attempt: 0, dueAt: 2, waiting: null }, 1),
+      status === 'queued' ? 'scheduled' : status,
+    );
+    assert.equal(statusAt({ status, attempt: 1, dueAt: 2, waiting: null }, 1), status);
+    assert.equal(statusAt({ status, attempt: 0, dueAt: 2, waiting: null }, 2), status);
+    assert.equal(statusAt({ status, attempt: 0, dueAt: 2, waiting: 'paused' }, 1), status);
   }
 });
 

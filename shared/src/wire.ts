@@ -6,6 +6,7 @@ import type { Deps } from './deps.ts';
 import { createGuardedFetch } from './fetch/guarded-fetch.ts';
 import type { Catalog } from './job-type.ts';
 import { catalog as builtinCatalog } from './jobs/catalog.ts';
+import { createLines } from './lines/lines.ts';
 import { createLive } from './live/live.ts';
 import type { Log } from './log.ts';
 import { createDeferred } from './outbox/deferred.ts';
@@ -64,6 +65,7 @@ export function wire(
     queueState: createQueueState(redis.tasks, keys.prefix),
     presence,
     live,
+    lines: createLines(redis.tasks, keys.prefix, config),
     outbox: createOutbox(redis.tasks, keys),
     lease: createLease(redis.tasks, keys),
     deferred: createDeferred(redis.tasks, keys),

@@ -12,6 +12,7 @@ const ON_A_TASK = [
   'cancel',
   'answer',
   'adjust',
+  'wake',
   'step',
   'message',
   'inbox',

@@ -55,6 +55,12 @@ export function createTaskScripts(
       return verdict as 'answered' | 'conflict' | 'unknown';
     },
 
+    /** Lets a queued task that is held back for this reason be asked again now. Gives its job type; null when it is not queued. */
+    async wake(id: string, reason: string): Promise<string | null> {
+      const [type] = await run('wake', taskKeys(id).common, [id, reason]);
+      return type === undefined ? null : String(type);
+    },
+
     /** Holds a queued task back: it may not start before a time. One that may start later anyway keeps its time. */
     async adjust(id: string, { nonce, dueAt, rank, reason }: AdjustOptions): Promise<AdjustVerdict> {
       const event = json({ reason, until: new Date(dueAt).toISOString() });

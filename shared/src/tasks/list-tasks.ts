@@ -44,7 +44,7 @@ type Found = { tasks: TaskRecord[]; down: string | null };
 type ListDeps = { tasks: Tasks; clock: Clock; store: Store; listLines: OwnerLines };
 
 /** What of a task a filter looks at. */
-type Seen = Pick<TaskRecord, 'id' | 'type' | 'status' | 'attempt' | 'dueAt' | 'createdAt' | 'metadata'>;
+type Seen = Pick<TaskRecord, 'id' | 'type' | 'status' | 'attempt' | 'dueAt' | 'waiting' | 'createdAt' | 'metadata'>;
 
 function passes(filter: TaskFilter, task: Seen, now: number): boolean {
   const { type, status, metadata = {}, createdAfter = 0, createdBefore = Number.POSITIVE_INFINITY } = filter;
@@ -109,7 +109,7 @@ async function inRedis({ tasks, clock }: ListDeps, owner: string, query: ListQue
 
 /** Without a filter nothing is looked at. */
 const asSeen = (id: string): Seen => ({
-  ...{ id, type: '', status: 'queued', attempt: 0, dueAt: 0, createdAt: 0, metadata: {} },
+  ...{ id, type: '', status: 'queued', attempt: 0, dueAt: 0, waiting: null, createdAt: 0, metadata: {} },
 });
 
 /** Null when the store is away. */

@@ -6,6 +6,7 @@ import type { Catalog, JobType } from '../job-type.ts';
 import type { Part, TakenTask, Wait } from '../part.ts';
 import type { After } from '../queue/consumer.ts';
 import type { Clock } from '../redis/clock.ts';
+import type { Marks } from '../task.ts';
 import { type AttemptDeps, runAttempt } from './attempt/run-attempt.ts';
 import { HAND_BACK_MS } from './attempt/settle.ts';
 import { inTime } from './in-time.ts';
@@ -62,11 +63,16 @@ async function askPart({ clock, log }: RunDeps, part: Part, task: TakenTask): Pr
 }
 
 /** The longest wait that a part asks for; undefined when the attempt may begin. */
-async function holdBack(deps: RunDeps, id: string, type: JobType, nonce: string): Promise<After | undefined> {
+async function holdBack(deps: RunDeps, id: string, type: JobType, fence: string): Promise<After | undefined> {
   const { tasks, parts, clock } = deps;
   let wait: Wait | null = null;
+  let read: Promise<Marks> | undefined;
+  const marks = () => {
+    read ??= tasks.marks(id);
+    return read;
+  };
   for (const part of parts.filter(({ hold }) => hold)) {
-    const asked = await askPart(deps, part, { id, type });
+    const asked = await askPart(deps, part, { id, type, fence, marks });
     if (!asked) continue;
     const now = clock.now();
     // What is no time is the shortest one.
@@ -76,7 +82,7 @@ async function holdBack(deps: RunDeps, id: string, type: JobType, nonce: string)
   if (!wait) return undefined;
   const { until, reason } = wait;
   if (reason === undefined) return { until };
-  const adjusted = await tasks.adjust(id, { nonce, dueAt: until, reason });
+  const adjusted = await tasks.adjust(id, { nonce: fence, dueAt: until, reason });
   if (adjusted.verdict === 'adjusted') return { until: adjusted.dueAt, dueAt: adjusted.dueAt };
   // It has ended, or is not queued (its attempt was lost, its approval expired): begin judges that.
   return adjusted.verdict === 'ended' ? {} : undefined;

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { TaskError } from '../errors.ts';
 import type { JobType } from '../job-type.ts';
 import type { Log } from '../log.ts';
-import type { Part } from '../part.ts';
+import type { Admission, Part, PartOptions } from '../part.ts';
 import type { TaskQueue } from '../queue/queue.ts';
 import type { Tasks } from '../record/tasks.ts';
 import type { Clock } from '../redis/clock.ts';
@@ -36,6 +36,8 @@ export type SubmitRequest = {
   /** Where it stands in the request's body. */
   inputPath: string[];
   options: TaskOptions & { runAt: number; delayMs: number; startBy: number | undefined };
+  /** What parts take of the options. */
+  partOptions?: PartOptions;
   /** The options as the client gave them, for the fingerprint: our defaults may change between a request and its replay. */
   given: unknown;
   idempotencyKey: string | undefined;
@@ -67,9 +69,9 @@ async function submit(deps: SubmitDeps, request: SubmitRequest, { isNew }: { isN
     throw new TaskError('unavailable', 'Redis is nearly full. Nothing was accepted.', { retryAfterMs: 5_000 });
   }
   const keyHash = idempotencyKey === undefined ? undefined : sha256(`${owner}\n${idempotencyKey}`);
-  const marks = await admit(deps, request, isNew ? undefined : keyHash);
   const partition = keyHash === undefined ? clock.pickPartition() : partitionOfKey(keyHash, deps.partitions);
   const id = makeTaskId(clock.now(partition), partition);
+  const { marks, tell } = await admit(deps, request, id, isNew ? undefined : keyHash);
   const windowMs = clock.timeoutMs + (CREATE_MS_PER_MB * request.input.length) / 1_000_000;
   let sent = false;
   let refused = false;
@@ -111,6 +113,7 @@ async function submit(deps: SubmitDeps, request: SubmitRequest, { isNew }: { isN
       throw error;
     });
 
+  await tell(created.verdict === 'created');
   switch (created.verdict) {
     case 'created': {
       const entry = { id, type: type.name, rank: created.rank, delayMs: created.dueAt - created.createdAt };
@@ -152,22 +155,38 @@ async function attachToArchived(deps: SubmitDeps, request: SubmitRequest, keyHas
  * as before, whatever a part says now.
  */
 async function admit(
-  { parts, clock, tasks }: SubmitDeps,
-  { owner, type, value, inputPath, retryOf }: SubmitRequest,
+  { parts, clock, tasks, log }: SubmitDeps,
+  { owner, type, value, inputPath, options, partOptions = {}, retryOf }: SubmitRequest,
+  id: string,
   keyHash: string | undefined,
-): Promise<Marks> {
+): Promise<{ marks: Marks; tell: (created: boolean) => Promise<void> }> {
+  const isScheduled = options.delayMs > 0 || options.runAt > clock.now();
+  const request: Admission = { id, owner, type, input: value, inputPath, options: partOptions, isScheduled };
+  const marks: Record<string, string> = {};
+  const admitted: Part[] = [];
+  /** Tells them what became of it. It is done: none of them can change that any more. */
+  const tell = async (created: boolean) => {
+    for (const part of admitted) {
+      await part.submitted?.(request, marks, created).catch((error: unknown) => {
+        log.warn({ error, part: part.name, task_id: id }, 'a part could not be told what became of a submit');
+      });
+    }
+  };
   try {
-    const marks: [string, string][] = [];
     for (const part of parts) {
       if (!part.admit) continue;
-      marks.push(...Object.entries(await part.admit({ owner, type, input: value, inputPath }, retryOf)));
+      Object.assign(marks, await part.admit(request, retryOf));
+      admitted.push(part);
     }
-    const bytes = marks.reduce((sum, [name, mark]) => sum + Buffer.byteLength(name) + Buffer.byteLength(mark), 0);
+    const bytes = Object.entries(marks)
+      .flat()
+      .reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     if (bytes > MAX_MARKS_BYTES) throw new Error(`The parts give a task marks of ${bytes} bytes.`);
-    return Object.fromEntries(marks);
+    return { marks, tell };
   } catch (error) {
-    if (keyHash !== undefined && (await clock.guard(() => tasks.hasIdempotencyKey(keyHash)))) return {};
-    throw error;
+    await tell(false);
+    if (keyHash === undefined || !(await clock.guard(() => tasks.hasIdempotencyKey(keyHash)))) throw error;
+    return { marks: {}, tell: async () => undefined };
   }
 }
 

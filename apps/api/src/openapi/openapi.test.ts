@@ -244,6 +244,7 @@ test('a job type that is added documents itself: its route, its input beside the
     'timeout_ms',
     'max_attempts',
     'patience_ms',
+    'on_busy',
     'metadata',
   ];
   assert.deepEqual(Object.keys(properties), ['about', ...options]);

@@ -19,6 +19,7 @@ export const RESERVED_FIELDS = [
   'timeout_ms',
   'max_attempts',
   'patience_ms',
+  'on_busy',
   'metadata',
   'webhook',
 ];

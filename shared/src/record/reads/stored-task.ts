@@ -41,7 +41,7 @@ export const FIELDS = [
 /** The same without the output, which may be megabytes. */
 export const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');
 /** What a list is filtered by. */
-export const FILTER_FIELDS = ['type', 'status', 'attempt', 'due_at', 'created_at', 'metadata'] as const;
+export const FILTER_FIELDS = ['type', 'status', 'attempt', 'due_at', 'created_at', 'metadata', 'waiting'] as const;
 
 /** What was answered, from the entries as the record has them. */
 export const answersOf = (entries: string | null): Answered[] => JSON.parse(`[${entries ?? ''}]`);

@@ -1,7 +1,7 @@
 /** Reads of task records. Every read for a client takes the owner, and a foreign task reads as none. */
 import type { RedisConnection } from '../../redis/connect.ts';
 import type { Keys } from '../../redis/keys.ts';
-import { type Answered, isEnd, type TaskRecord } from '../../task.ts';
+import { type Answered, isEnd, type Marks, type TaskRecord } from '../../task.ts';
 import { archivedKeyOf, partitionOf, partitionOfKey } from '../../task-id.ts';
 import { createRecordReads } from './read-record.ts';
 import { answersOf, FIELDS, LIST_FIELDS } from './stored-task.ts';
@@ -15,6 +15,12 @@ export function createTaskReads(redis: RedisConnection, keys: Keys, partitions: 
     async read(owner: string, id: string, place: 'whole' | 'listed' = 'whole'): Promise<TaskRecord | null> {
       const found = await record(id, place === 'whole' ? FIELDS : LIST_FIELDS);
       return found?.owner === owner ? found : null;
+    },
+
+    /** What parts have marked a task with; nothing of one that is gone. */
+    async marks(id: string): Promise<Marks> {
+      const p = partition(id);
+      return p === null ? {} : JSON.parse((await redis.hget(keys.task(p, id), 'marks')) || '{}');
     },
 
     /** Whose a task is, or null. */

@@ -66,7 +66,7 @@ export async function runAttempt(
   });
   const { id, attempt: number } = ref;
   const { owner, marks } = begun;
-  const attempt: Attempt = { id, attempt: number, owner, type, marks, signal: stop.signal };
+  const attempt: Attempt = { id, attempt: number, fence: ref.fence, owner, type, marks, signal: stop.signal };
   const own = { ref, keptAttempt: begun.keptAttempt, unread, signal: stop.signal, stop: stop.stop };
   const steps = createSteps(deps, own);
   const inbox = createInbox(deps, { ...own, messages: begun.messages, steps, tell: events.tell });

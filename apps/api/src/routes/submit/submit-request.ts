@@ -1,6 +1,7 @@
 /** What a submit asks for: the options beside the input, and the headers, checked and with every bad field named. */
 import type { FieldError } from '@beanline/shared/errors.ts';
 import type { JobType } from '@beanline/shared/job-type.ts';
+import { OnBusy } from '@beanline/shared/lines/place.ts';
 import type { SubmitRequest } from '@beanline/shared/tasks/submit-task.ts';
 import { z } from 'zod';
 import { collectProblems, invalid, type Problems } from '../../http/bad-fields.ts';
@@ -61,6 +62,7 @@ const Options = z.strictObject({
     description:
       'How long it waits for a model server that is away, in milliseconds, without spending a failure; 0: not at all. Default: PROVIDER_PATIENCE_MS',
   }),
+  on_busy: OnBusy.optional(),
   metadata: z
     .unknown()
     // Before they are looked at one by one.
@@ -152,7 +154,8 @@ export function parseSubmit(
   problems.check(IdempotencyKey.optional(), idempotencyKey, ['Idempotency-Key']);
   if (options) addTimeProblems(problems, options.data, context.now, idempotencyKey !== undefined);
   if (problems.found() || !input || !options) throw problems.refusal();
-  const { delay_ms, run_at, start_by, timeout_ms, max_attempts, patience_ms, priority, metadata } = options.data;
+  const { delay_ms, run_at, start_by, timeout_ms, max_attempts, patience_ms, on_busy, priority, metadata } =
+    options.data;
   return {
     owner: context.owner,
     spread: context.spread,
@@ -170,6 +173,7 @@ export function parseSubmit(
       maxAttempts: max_attempts ?? type.attempts,
       patienceMs: patience_ms,
     },
+    partOptions: { onBusy: on_busy },
     given: options.data,
     idempotencyKey,
     requestId: context.requestId,
