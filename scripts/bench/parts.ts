@@ -1,5 +1,6 @@
 /** The parts of the bench, in the order of their tables. */
 import type { BenchPart } from './bench.ts';
+import { agents } from './parts/agents.ts';
 import { fairness } from './parts/fairness.ts';
 import { firstToken } from './parts/first-token.ts';
 import { floods } from './parts/floods.ts';
@@ -24,4 +25,5 @@ export const parts: BenchPart[] = [
   storeAway,
   sessions,
   floods,
+  agents,
 ];

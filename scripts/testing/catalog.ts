@@ -11,6 +11,7 @@ import { type Catalog, defineJobType } from '@beanline/shared/job-type.ts';
 import { catalog } from '@beanline/shared/jobs/catalog.ts';
 import { SessionId } from '@beanline/shared/session.ts';
 import { z } from 'zod';
+import { agentTools } from './agent-tools.ts';
 
 const Nothing = z.strictObject({});
 
@@ -226,6 +227,7 @@ const testTurns = defineJobType({
 
 export const testCatalog: Catalog = new Map([
   ...catalog,
+  ...agentTools.map((type) => [type.name, type] as const),
   ...[testApproval, testPoison, testOnce, testBadOutput, testVersioned, testSteps, testTool, testTurns].map(
     (type) => [type.name, type] as const,
   ),

@@ -3,7 +3,7 @@
  * augmenting the interface.
  */
 import type { z } from 'zod';
-import type { Context } from './context.ts';
+import type { ApprovalAnswer, Context } from './context.ts';
 import type { FieldError } from './errors.ts';
 import type { ChatOutcome } from './provider.ts';
 import type { Approval } from './task.ts';
@@ -32,10 +32,15 @@ export interface JobType<Input extends z.ZodType = z.ZodType, Output extends z.Z
   background: boolean;
   /** True: clients may send messages to a task while it has not ended; its handler takes them by `inbox`. */
   takesMessages: boolean;
+  /**
+   * Of a body of its route that is no submit: the answer in it to what a task asks a person now. `path` leads to the answer. Null
+   * for a submit. Throws nothing.
+   */
+  attach?(body: unknown): { taskId: string; answer: unknown; path: string[] } | null;
   /** Whether it takes this answer of a person to what it asked: gives every field that it does not. */
   answerProblems?(
     asked: Approval,
-    answer: { action: string; tool?: string | undefined; arguments?: unknown; results?: { id: string }[] | undefined },
+    answer: Pick<ApprovalAnswer, 'action' | 'tool' | 'arguments' | 'results'>,
   ): FieldError[];
   /**
    * What a cancelled or failed task keeps of its output, from the text of its last attempt, and what is kept while a person is

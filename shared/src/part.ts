@@ -2,11 +2,11 @@
  * A part: a feature that adds to a task's life without the kernel knowing it. It has a room of its own and hangs itself on
  * these points; `parts.ts` lists all of them. Hooks are asked one part after the other, in the order of the list.
  */
-import type { AttemptStop, Context } from './context.ts';
-import type { TaskError } from './errors.ts';
+import type { ApprovalAnswer, AttemptStop, Context } from './context.ts';
+import type { FieldError, TaskError } from './errors.ts';
 import type { JobType } from './job-type.ts';
 import type { ArchivedTask } from './store.ts';
-import type { Marks, TaskRecord } from './task.ts';
+import type { Approval, Marks, TaskRecord } from './task.ts';
 
 /** Options of a submit that parts take. A part declares its own by augmenting this interface. */
 // biome-ignore lint/suspicious/noEmptyInterface: parts augment it
@@ -32,6 +32,13 @@ export type Admission = {
  * `marks` reads those of the task, once for all parts.
  */
 export type TakenTask = { id: string; type: JobType; fence: string; marks(): Promise<Marks> };
+
+/** A person's answer to what a task asks, before it counts. */
+export type Answering = {
+  type: JobType;
+  asked: Approval;
+  answer: Pick<ApprovalAnswer, 'action' | 'tool' | 'arguments' | 'results'>;
+};
 
 /**
  * Not yet: the task sleeps until then (ms, Redis TIME). With a reason (a word of the `waiting` event) its record and its
@@ -67,6 +74,8 @@ export type Part = {
    * refusal does not count when the request's Idempotency-Key has made its task already. `retryOf` is the task that is retried.
    */
   admit?(request: Admission, retryOf: TaskRecord | undefined): Promise<Marks>;
+  /** In the API, before an answer counts: gives every field of it that the task would not take. */
+  answering?(answering: Answering): Promise<FieldError[]>;
   /**
    * In the API, after `admit`: whether the task was created. False where it was not, or was made by an earlier request with its
    * Idempotency-Key. Not called where nobody knows, nor where the API has died.

@@ -1,6 +1,7 @@
 /** Time to the first token of a model through beanline, beside the other ways of `streams.ts`. */
 import { type Bench, type BenchPart, each, inTurns } from '../bench.ts';
-import { median, type Row, type Section } from '../report.ts';
+import { added, medians } from '../blocks.ts';
+import type { Row, Section } from '../report.ts';
 import { readTokens, type Target } from '../stream-client.ts';
 import { ABOUT_WAYS, startWays } from '../streams.ts';
 
@@ -12,11 +13,6 @@ const TOKENS = 5;
 const REST_MS = 10;
 /** What a way adds is a difference of medians: of so many requests each. */
 const BLOCK = 40;
-
-/** The medians of the blocks, in order. */
-const medians = (values: number[]) =>
-  Array.from({ length: values.length / BLOCK }, (_, block) => median(values.slice(block * BLOCK, (block + 1) * BLOCK)));
-const minus = (values: number[], less: number[]) => values.map((value, index) => value - (less[index] ?? Number.NaN));
 
 async function measure(bench: Bench): Promise<Section[]> {
   const ways = await startWays(bench);
@@ -31,27 +27,31 @@ async function measure(bench: Bench): Promise<Section[]> {
     },
     { rounds: REQUESTS, warmUps: WARM_UPS, restMs: REST_MS },
   );
-  const added = (values: number[]) => minus(medians(values), medians(direct));
+  const addedTo = (values: number[]) => added(values, direct, BLOCK);
   const rows: Row[] = [
     { name: 'direct: client → upstream', unit: 'ms', values: direct },
     { name: 'proxy: client → Hono + openai → upstream', unit: 'ms', values: proxy },
     { name: 'plain: client → Hono → BullMQ → worker → …', unit: 'ms', values: plain },
     { name: 'beanline: client → API → queue → runner → …', unit: 'ms', values: beanline },
-    { name: 'added by the proxy', unit: 'ms', values: added(proxy) },
-    { name: 'added by plain', unit: 'ms', values: added(plain) },
-    { name: 'added by beanline', unit: 'ms', values: added(beanline) },
+    { name: 'added by the proxy', unit: 'ms', values: addedTo(proxy) },
+    { name: 'added by plain', unit: 'ms', values: addedTo(plain) },
+    { name: 'added by beanline', unit: 'ms', values: addedTo(beanline) },
     {
       name: 'beanline added ÷ plain added',
       unit: '',
-      values: each(added(beanline), added(plain)),
+      values: each(addedTo(beanline), addedTo(plain)),
       goal: { atMost: 1.2 },
     },
-    { name: 'beanline added ÷ proxy added', unit: '', values: each(added(beanline), added(proxy)) },
+    { name: 'beanline added ÷ proxy added', unit: '', values: each(addedTo(beanline), addedTo(proxy)) },
   ];
   if (other) {
     rows.push({ name: 'the other checkout', unit: 'ms', values: other });
-    rows.push({ name: 'beanline ÷ the other checkout', unit: '', values: each(medians(beanline), medians(other)) });
-    rows.push({ name: 'beanline added ÷ the other added', unit: '', values: each(added(beanline), added(other)) });
+    rows.push({
+      name: 'beanline ÷ the other checkout',
+      unit: '',
+      values: each(medians(beanline, BLOCK), medians(other, BLOCK)),
+    });
+    rows.push({ name: 'beanline added ÷ the other added', unit: '', values: each(addedTo(beanline), addedTo(other)) });
   }
   return [
     {

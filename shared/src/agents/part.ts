@@ -3,6 +3,7 @@ import type { GuardedFetch } from '../fetch/guarded-fetch.ts';
 import type { Catalog } from '../job-type.ts';
 import type { Part } from '../part.ts';
 import type { Clock } from '../redis/clock.ts';
+import { answerProblems, requireTools } from './admit.ts';
 import type { ToolDirectory } from './registry/directory.ts';
 import type { RunnerServices } from './registry/services.ts';
 import type { Tool } from './tool.ts';
@@ -23,6 +24,11 @@ export function agentsPart(deps: AgentDeps): Part {
   const { toolDirectory, fetch, clock, catalog } = deps;
   return {
     name: 'agents',
+    async admit({ type, input, inputPath }) {
+      if (type.askedTools) await requireTools(toolDirectory, type.askedTools(input), inputPath);
+      return {};
+    },
+    answering: async (answering) => (answering.type.callsTools ? answerProblems(toolDirectory, answering) : []),
     offers: (types) => (types.some((type) => catalog.get(type)?.callsTools) ? toolDirectory.words() : []),
     context: ({ owner }) => ({
       tools: { offered: toolDirectory.offered, services: { owner, now: () => clock.now(), fetch } },

@@ -71,6 +71,8 @@ export type ToolRow<
   input: Input;
   output: Output;
   options: Options;
+  /** Whether a model that calls tools is offered it: not what a model does by itself. */
+  forModels: boolean;
   /** Whether its text is the model's own, piece by piece. */
   streams: boolean;
 };
@@ -90,11 +92,11 @@ export type Tool<
 };
 
 /** What most tools leave out. */
-type Common = 'needs' | 'approval' | 'options' | 'streams';
+type Common = 'forModels' | 'needs' | 'approval' | 'options' | 'streams';
 type Given<Whole extends ToolRow> = Omit<Whole, Common> & Partial<Pick<Whole, Common>>;
 
 const whole = (row: object) => ({
-  ...{ needs: [], approval: 'never', streams: false, options: z.strictObject({}) },
+  ...{ forModels: true, needs: [], approval: 'never', streams: false, options: z.strictObject({}) },
   ...row,
 });
 

@@ -3,11 +3,12 @@ import type { Catalog, JobType } from '../job-type.ts';
 import { chatClassify } from './agentic/chat-classify.ts';
 import { ownJobTypes } from './catalog/own-job-types.ts';
 import type { JobVariables } from './catalog/variables.ts';
+import { agenticRequest } from './chat/agentic/agentic-request.ts';
 import { chatRequest } from './chat/chat-request.ts';
 import { sessionSummary } from './session/session-summary.ts';
 import { sessionTitle } from './session/session-title.ts';
 
-const all: JobType[] = [chatRequest, chatClassify, sessionTitle, sessionSummary];
+const all: JobType[] = [chatRequest, agenticRequest, chatClassify, sessionTitle, sessionSummary];
 
 const catalogOf = (types: readonly JobType[]): Catalog => new Map(types.map((type) => [type.name, type]));
 

@@ -22,6 +22,9 @@ function estimateTokens(text: string): number {
 
 const callText = ({ function: { name, arguments: given } }: ToolCall) => `${name}${given}`;
 
+/** About the tokens of a message. */
+export const estimateMessage = (message: ChatMessage): number => estimateTokens(messageText(message));
+
 /** What of a message costs tokens. */
 const messageText = ({ content, tool_calls: calls = [] }: ChatMessage) => {
   const text =

@@ -81,6 +81,7 @@ test('submits', async () => {
   const ofSession = chat('x', { session_id: UNKNOWN_SESSION });
   for (const [name, body, more, nowhere] of [
     ['POST /api/chat', chat(), {}, ofSession],
+    ['POST /api/chat/agentic', chat(), {}, ofSession],
     ['POST /api/chat/classify', { query: 'hello' }, {}, undefined],
     ['POST /tasks', { type: 'chat.request', input: chat() }, {}, { type: 'chat.request', input: ofSession }],
   ] as const) {
@@ -314,6 +315,7 @@ test('while Redis is away', async () => {
     const body = chat();
     for (const [name, request] of [
       ['POST /api/chat', { body }],
+      ['POST /api/chat/agentic', { body }],
       ['POST /api/chat/classify', { body: { query: 'hello' } }],
       ['POST /tasks', { body: { type: 'chat.request', input: body } }],
       ['GET /tasks', {}],

@@ -12,6 +12,7 @@ export const chat = defineTool({
   priority: 100,
   effect: 'none',
   streams: true,
+  forModels: false,
   input: z.strictObject({
     query: z
       .string()

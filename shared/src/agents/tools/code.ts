@@ -14,6 +14,7 @@ export const code = defineTool({
   priority: 70,
   effect: 'none',
   streams: true,
+  forModels: false,
   input: z.strictObject({
     task: z
       .string()

@@ -61,9 +61,11 @@ async function approve(
   const approvalId = approvalIdOf(taskId, request);
   const { answer, earlier } = await tasks.readAnswers(taskId, approvalId);
   if (answer !== null) return answer as ApprovalAnswer;
-  const { tool } = request;
+  const { tool, actions } = request;
+  // An answer that lets things run says nothing of a question that asks for something else.
+  const mayRun = actions === undefined || actions.includes('run');
   const wider = earlier.find(
-    (one) => one.action === 'run' && (one.scope === 'all' || (one.scope === 'tool' && one.asked === tool)),
+    (one) => mayRun && one.action === 'run' && (one.scope === 'all' || (one.scope === 'tool' && one.asked === tool)),
   );
   if (!wider) throw new ApprovalPending(request);
   return { approval_id: approvalId, action: wider.action, by: wider.by };

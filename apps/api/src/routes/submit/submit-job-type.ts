@@ -4,6 +4,8 @@ import { readJson } from '../../http/body.ts';
 import type { Api } from '../../http/context.ts';
 import { type App, route } from '../../http/route.ts';
 import { nameOf } from '../../openapi/job-types.ts';
+import { answerTask } from '../tasks/answer-approval.ts';
+import { findTask } from '../tasks/task-path.ts';
 import { accept, submitRequest } from './accept.ts';
 import { bodyOf, exampleOf } from './bodies.ts';
 import { submitOperation } from './submit-operation.ts';
@@ -27,8 +29,13 @@ function submitJobTypeRoute(app: App, api: Api, type: JobType, path: string) {
       problems: type.sessionOf ? ['not_found'] : [],
     }),
     async handler(c) {
-      const parts = splitBody(await readJson(c));
-      return accept(api, c, submitRequest(api, c, type, parts), type.waitSeconds);
+      const body = await readJson(c);
+      const attached = type.attach?.(body);
+      if (attached) {
+        const task = await findTask(api, c, 'listed', attached.taskId);
+        return answerTask(api, c, task, { body: attached.answer, path: attached.path });
+      }
+      return accept(api, c, submitRequest(api, c, type, splitBody(body)), type.waitSeconds);
     },
   });
 }

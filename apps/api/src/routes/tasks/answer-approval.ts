@@ -89,6 +89,14 @@ function problemsOf({ actions }: Approval, answer: Answer): FieldError[] {
   return problems;
 }
 
+/** What the job type and the parts find wrong with it. */
+async function foundBy({ deps }: Api, task: FoundTask, asked: Approval, answer: Answer): Promise<FieldError[]> {
+  const type = deps.catalog.get(task.type);
+  if (!type) return [];
+  const found = await Promise.all(deps.parts.map((part) => part.answering?.({ type, asked, answer }) ?? []));
+  return [...(type.answerProblems?.(asked, answer) ?? []), ...found.flat()];
+}
+
 /** The question that waits. Whatever else it may have been, it is no answer's any more. */
 function waitingApproval(task: FoundTask, approvalId: string): Approval {
   if (task.status !== 'input_required' || task.approval?.approval_id !== approvalId) throw noApproval();
@@ -104,6 +112,45 @@ async function give({ deps }: Api, c: ApiContext, task: FoundTask, approval: App
   if (action !== 'cancel') return answerApproval(deps, task, reply);
   const { verdict } = await cancelTask(deps, task, { approvalId: reply.approvalId, entry: answerEntry(reply) });
   if (verdict !== 'cancelled') throw noApproval();
+}
+
+/**
+ * Answers what the task asks, and replies with the task in the form that the headers ask for. `path` leads to the answer in the
+ * request's body. Without an approval's id it is whatever is asked now.
+ */
+export async function answerTask(
+  api: Api,
+  c: ApiContext,
+  task: FoundTask,
+  given: { approvalId?: string | undefined; body: unknown; path?: string[] },
+): Promise<Response> {
+  const { deps } = api;
+  const { approvalId = task.approval?.approval_id ?? '', body, path: prefix = [] } = given;
+  const answer = parseFields(Answer, body, prefix);
+  const approval = waitingApproval(task, approvalId);
+  const problems = [...problemsOf(approval, answer), ...(await foundBy(api, task, approval, answer))];
+  if (problems.length > 0) {
+    throw invalid(...problems.map(({ path, message }) => ({ path: [...prefix, path].join('.'), message })));
+  }
+  return answerWithTask(api, c, async () => {
+    await give(api, c, task, approval, answer);
+    // A cancel has ended it; after any other answer it waits for a runner.
+    const ended = answer.action === 'cancel' ? await readTask(deps, task.owner, task.id) : undefined;
+    return {
+      id: task.id,
+      from: ended ?? { ...task, status: 'queued' },
+      after: task.lastId,
+      task: ended,
+      headers: {},
+      accepted: (now) => ({
+        task_id: task.id,
+        type: task.type,
+        status: now ? statusAt(now, deps.clock.now()) : 'queued',
+        created_at: new Date(task.createdAt).toISOString(),
+        urls: taskUrls(task.id),
+      }),
+    };
+  });
 }
 
 export function answerApprovalRoute(app: App, api: Api) {
@@ -123,30 +170,7 @@ export function answerApprovalRoute(app: App, api: Api) {
     },
     async handler(c) {
       const task = await findTask(api, c, 'listed');
-      const answer = parseFields(Answer, await readJson(c));
-      const approval = waitingApproval(task, c.req.param('approval') ?? '');
-      const own = deps.catalog.get(task.type)?.answerProblems;
-      const problems = [...problemsOf(approval, answer), ...(own?.(approval, answer) ?? [])];
-      if (problems.length > 0) throw invalid(...problems);
-      return answerWithTask(api, c, async () => {
-        await give(api, c, task, approval, answer);
-        // A cancel has ended it; after any other answer it waits for a runner.
-        const ended = answer.action === 'cancel' ? await readTask(deps, task.owner, task.id) : undefined;
-        return {
-          id: task.id,
-          from: ended ?? { ...task, status: 'queued' },
-          after: task.lastId,
-          task: ended,
-          headers: {},
-          accepted: (now) => ({
-            task_id: task.id,
-            type: task.type,
-            status: now ? statusAt(now, deps.clock.now()) : 'queued',
-            created_at: new Date(task.createdAt).toISOString(),
-            urls: taskUrls(task.id),
-          }),
-        };
-      });
+      return answerTask(api, c, task, { approvalId: c.req.param('approval'), body: await readJson(c) });
     },
   });
 }

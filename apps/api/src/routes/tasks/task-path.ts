@@ -30,11 +30,15 @@ export function taskLinks(id: string): NonNullable<ZodOpenApiResponseObject['lin
 }
 
 /**
- * The task of the path: of this owner, or of any for a key with the scope `admin`. An unknown id and a foreign one answer the
+ * The task of the path, or of an id that stands elsewhere: of this owner, or of any for a key with the scope `admin`. An unknown id and a foreign one answer the
  * same. `listed` leaves out the output.
  */
-export async function findTask({ deps }: Api, c: ApiContext, place: 'whole' | 'listed' = 'whole'): Promise<FoundTask> {
-  const id = c.req.param('id') ?? '';
+export async function findTask(
+  { deps }: Api,
+  c: ApiContext,
+  place: 'whole' | 'listed' = 'whole',
+  id = c.req.param('id') ?? '',
+): Promise<FoundTask> {
   const owner = allows(c.get('caller').scopes, 'admin') ? await taskOwner(deps, id) : null;
   return readTask(deps, owner ?? c.get('owner'), id, place);
 }

@@ -1,0 +1,73 @@
+/** Job types of the tests that are tools of agents, one for each effect. They write what they did into a file. */
+import { appendFile } from 'node:fs/promises';
+import { defineJobType, type JobType } from '@beanline/shared/job-type.ts';
+import { z } from 'zod';
+
+const tool = { concurrency: 1, attempts: 1, timeoutMs: 60_000 };
+const Note = z.strictObject({
+  to: z.string().min(1).meta({ description: 'Who gets it' }),
+  file: z.string().meta({ description: 'Where what was done is written' }),
+});
+const Done = z.object({ done: z.string() });
+const title = (en: string) => ({ title: { en } });
+
+/** Has its effect once. A person is asked before it goes to somebody important. */
+const send = defineJobType({
+  ...tool,
+  name: 'test.send',
+  asTool: {
+    ...title('Send'),
+    name: 'send',
+    description: 'Sends a note.',
+    intents: ['google_gmail'],
+    effect: 'once',
+    approval: (args) => String(args.to).startsWith('vip'),
+  },
+  input: Note,
+  output: Done,
+  async run({ to, file }) {
+    await appendFile(file, `${to}\n`);
+    return { done: `sent to ${to}` };
+  },
+});
+
+/** Has the same effect under the same key. */
+const put = defineJobType({
+  ...tool,
+  name: 'test.put',
+  asTool: { ...title('Put'), name: 'put', description: 'Puts a note.', intents: ['agent'], effect: 'idempotent' },
+  input: Note,
+  output: Done,
+  async run({ to, file }, { emit }) {
+    await emit('progress', { step: 'putting', progress: 0.5 });
+    await appendFile(file, `put ${to}\n`);
+    return { done: `put for ${to}` };
+  },
+});
+
+/** Has none. What it finds is told by the one who calls. */
+const look = defineJobType({
+  ...tool,
+  name: 'test.look',
+  asTool: { ...title('Look'), name: 'look', description: 'Looks something up.', intents: ['rag'], effect: 'none' },
+  input: z.strictObject({ found: z.string() }),
+  output: z.object({ found: z.string() }),
+  async run({ found }, { emit }) {
+    await emit.text('looked ');
+    return { found };
+  },
+});
+
+/** Fails by what nobody expected. */
+const broken = defineJobType({
+  ...tool,
+  name: 'test.broken',
+  asTool: { ...title('Broken'), name: 'broken', description: 'Fails.', intents: ['agent'] },
+  input: z.strictObject({}),
+  output: Done,
+  async run() {
+    throw new Error('a secret of the machine');
+  },
+});
+
+export const agentTools: JobType[] = [send, put, look, broken] as unknown as JobType[];

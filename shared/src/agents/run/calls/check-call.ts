@@ -1,0 +1,31 @@
+/** Whether a call makes sense: a tool there is, and arguments that it takes. What is wrong is said to the model that made it. */
+import type { z } from 'zod';
+import type { Context } from '../../../context.ts';
+import { issueWords } from '../../../text.ts';
+import type { Tool } from '../../tool.ts';
+
+const MAX_PROBLEMS = 5;
+
+/** The tool, or in words that it cannot be used. */
+export const findTool = ({ tools }: Pick<Context, 'tools'>, name: string): Tool | string =>
+  tools.offered.get(name) ?? `There is no tool ${name} that this runner can run.`;
+
+const told = ({ path, message }: z.core.$ZodIssue) => `${path.map(String).join('.') || 'the arguments'}: ${message}`;
+
+/** The arguments as the tool takes them, or what is wrong with them. */
+export function checkArguments(tool: Tool, given: unknown): { args: Record<string, unknown> } | { problem: string } {
+  const checked = tool.input.safeParse(given, { error: issueWords });
+  if (checked.success) return { args: checked.data };
+  const problems = checked.error.issues.slice(0, MAX_PROBLEMS).map(told).join('; ');
+  return { problem: `The arguments of ${tool.name} are not valid: ${problems}.` };
+}
+
+/** What a model has written as arguments: an object, or nothing where none are needed. */
+export function parseArguments(text: string): { given: unknown } | { problem: string } {
+  if (text.trim() === '') return { given: {} };
+  try {
+    return { given: JSON.parse(text) };
+  } catch {
+    return { problem: 'The arguments are not JSON.' };
+  }
+}

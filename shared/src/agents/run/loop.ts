@@ -1,0 +1,46 @@
+/** The loop: the model is given tools, calls them, and is told what they gave, until it answers without a call. */
+import type { ChatMessage } from '../../provider.ts';
+import { functionOf } from '../registry/functions.ts';
+import type { Tool } from '../tool.ts';
+import { type AgentRun, type Answered, isOver, LIMIT, NO_MODEL } from './agent-run.ts';
+import { answerCalls, noRepeats } from './calls/turn-calls.ts';
+import { compacted } from './compaction.ts';
+import { modelTurn, type Turn } from './model-turn.ts';
+import { PROMPT } from './prompt.ts';
+import { propose } from './proposal.ts';
+
+const said = ({ text, calls }: Turn): ChatMessage =>
+  calls.length === 0 ? { role: 'assistant', content: text } : { role: 'assistant', content: text, tool_calls: calls };
+
+export async function runLoop(run: AgentRun, offered: readonly Tool[]): Promise<Answered> {
+  const { context, request } = run;
+  const { emit } = context;
+  const tools = [...offered.map(functionOf), ...request.clientTools];
+  const known = { offered, repeats: noRepeats() };
+  let messages: ChatMessage[] = [{ role: 'system', content: PROMPT }, ...request.messages];
+  let answered: Answered = { content: '', finishReason: LIMIT, model: NO_MODEL, provider: NO_MODEL, steps: 0 };
+  while (answered.steps < request.maxSteps && !isOver(run)) {
+    const number = answered.steps + 1;
+    messages = await compacted(run, number, messages);
+    for (const { content } of await context.inbox(`turn:${number}`)) messages.push({ role: 'user', content });
+    const turn = await modelTurn(run, number, messages, tools);
+    const { text, calls, model, provider } = turn;
+    answered = { content: answered.content + text, finishReason: LIMIT, model, provider, steps: number };
+    messages.push(said(turn));
+    if (calls.length === 0) {
+      // A message that came meanwhile has one more turn.
+      if (turn.finishReason !== LIMIT && !(await context.closeInbox())) continue;
+      answered = { ...answered, finishReason: turn.finishReason };
+      break;
+    }
+    await propose(
+      run,
+      calls.map((call) => call.function.name),
+    );
+    const { messages: told, ended } = await answerCalls(run, number, calls, known);
+    if (ended) break;
+    messages.push(...told);
+  }
+  if (answered.content !== '') await emit('text_done', { total_length: answered.content.length });
+  return answered;
+}

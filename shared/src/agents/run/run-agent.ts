@@ -1,0 +1,69 @@
+/**
+ * A run, from the request to its answer: what is wanted, by which tools, in which mode. It is gone through from its start by every
+ * attempt; each piece of it is a step, so that what is finished is not done again.
+ */
+import type { Context } from '../../context.ts';
+import type { Classification } from '../intent.ts';
+import type { ToolOutcome } from '../tool.ts';
+import { type AgentOutput, type AgentRequest, type AgentRun, type Mode, NO_MODEL } from './agent-run.ts';
+import { runLoop } from './loop.ts';
+import { runPipeline } from './pipeline.ts';
+import { plan } from './plan.ts';
+import { queryOf } from './understand.ts';
+
+/** So much of an attempt's time is left for what is still to be written. */
+const END_MS = 2_000;
+
+/** What is kept of a run that ends before its time. */
+type Kept = { intent: Classification; mode: Mode; results: ToolOutcome[] };
+
+export async function runAgent(context: Context, request: AgentRequest): Promise<AgentOutput> {
+  const { mode, intent, tools, tokens } = await plan(context, request);
+  const results: ToolOutcome[] = [];
+  context.keep({ intent, mode, results } satisfies Kept);
+  const run: AgentRun = {
+    ...{ context, request, intent, results, tokens },
+    query: queryOf(request),
+    noteResults: (outcomes) => void results.push(...outcomes.map(outcomeOf)),
+    told: new Set(),
+    contextTokens: (await context.llm.describe(request.model)).contextTokens ?? request.contextTokens,
+    over: AbortSignal.timeout(Math.max(Math.floor(context.timeLeftMs()) - END_MS, 0)),
+  };
+  const answered = await (mode === 'loop' ? runLoop(run, tools) : runPipeline(run, tools));
+  const { content, finishReason, model, provider, steps } = answered;
+  return {
+    success: results.every(({ status }) => status === 'completed'),
+    ...{ content, tool_count: results.length, results, intent, mode, model, provider, steps },
+    finish_reason: finishReason,
+  };
+}
+
+const outcomeOf = ({ tool, arguments: args, result, status }: ToolOutcome): ToolOutcome => ({
+  tool,
+  arguments: args,
+  result,
+  status,
+});
+
+/** What there is of a run that ended before its time. `text` stands after what stood before a person was asked. */
+export function partialOutput(
+  text: string,
+  by: { model: string; provider: string },
+  more: { kept: unknown; before: unknown },
+): AgentOutput | null {
+  const before = more.before as AgentOutput | null;
+  const kept = more.kept as Kept | undefined;
+  const { intent, mode } = kept ?? before ?? {};
+  if (intent === undefined || mode === undefined) return null;
+  // An attempt finds one by one what earlier ones have finished.
+  const results = [kept?.results ?? [], before?.results ?? []].reduce((a, b) => (b.length > a.length ? b : a));
+  return {
+    success: false,
+    content: (before?.content ?? '') + text,
+    ...{ tool_count: results.length, results, intent, mode },
+    model: by.model || before?.model || NO_MODEL,
+    provider: by.provider || before?.provider || NO_MODEL,
+    finish_reason: 'incomplete',
+    steps: before?.steps ?? 0,
+  };
+}

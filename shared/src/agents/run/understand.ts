@@ -1,0 +1,34 @@
+/** What the request wants. */
+import type { StepRun } from '../../context.ts';
+import type { Classification } from '../intent.ts';
+import { classify } from '../intents/classify.ts';
+import { classifyWithModel } from '../intents/classify-with-model.ts';
+import { extractEntities } from '../intents/entities.ts';
+import type { AgentRequest, Mode } from './agent-run.ts';
+import { textOfMessage } from './text-of.ts';
+
+/** What the user said, latest first. */
+const said = ({ messages }: AgentRequest) =>
+  messages
+    .filter(({ role }) => role === 'user')
+    .map(textOfMessage)
+    .reverse();
+
+/** The text of the user's last message. */
+export const queryOf = (request: AgentRequest): string => said(request)[0] ?? '';
+
+/**
+ * By rules; by a model too where these are not sure and the tools follow from it. In a loop the model chooses them itself, and is
+ * not asked twice.
+ */
+export async function understand(request: AgentRequest, mode: Mode, { llm, signal }: StepRun): Promise<Classification> {
+  const [query = '', before] = said(request);
+  const { forceIntent, pipeline, model } = request;
+  if (forceIntent) {
+    const extracted_entities = extractEntities(query);
+    const reasoning = 'The request says so.';
+    return { primary_intent: forceIntent, confidence: 1, secondary_intents: [], extracted_entities, reasoning };
+  }
+  if (mode === 'loop' || pipeline) return classify(query, { before });
+  return classifyWithModel(query, { before, llm, signal, model });
+}

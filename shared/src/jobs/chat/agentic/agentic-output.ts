@@ -1,0 +1,38 @@
+/** What a run gives. */
+import { z } from 'zod';
+import { Intent } from '../../../agents/intent.ts';
+
+const Count = z.int().min(0);
+
+const ToolOutcome = z.object({
+  tool: z.string().meta({ description: 'The tool' }),
+  arguments: z.unknown().meta({ description: 'What it was called with' }),
+  result: z.unknown().meta({ description: 'What it gave, cut in the middle where it is long; of an error, why' }),
+  status: z.enum(['completed', 'error']).meta({ description: 'Whether it succeeded' }),
+});
+
+export const AgenticOutput = z.object({
+  success: z.boolean().meta({ description: 'False when any tool failed, or the run ended before its time' }),
+  role: z.literal('assistant').meta({ description: 'The speaker, as in a message' }),
+  content: z.string().meta({ description: 'The whole text of the answer' }),
+  tool_count: Count.meta({ description: 'How many calls there were' }),
+  results: z.array(ToolOutcome).meta({ description: 'What the calls came to, in their order' }),
+  intent: z
+    .object({
+      primary_intent: Intent,
+      confidence: z.number().min(0).max(1).meta({ description: 'How likely, from 0 to 1' }),
+      secondary_intents: z.array(Intent).meta({ description: 'What may be wanted besides' }),
+      extracted_entities: z.record(z.string(), z.array(z.string())).meta({ description: 'What the request names' }),
+      reasoning: z.string().meta({ description: 'What spoke for it' }),
+    })
+    .meta({ description: 'What the request was understood as' }),
+  mode: z.enum(['loop', 'pipeline']).meta({ description: 'How the tools were chosen' }),
+  model: z.string().meta({ description: 'The model that answered; `none` when none was called' }),
+  provider: z.string().meta({ description: 'The provider of that model' }),
+  finish_reason: z.string().meta({
+    description:
+      'Why it ended: as the model says (`stop`), `limit` when its steps, tokens or time were over, `incomplete` when it was cancelled or failed',
+  }),
+  steps: Count.meta({ description: 'Turns of the model, or tools of the pipeline' }),
+});
+export type AgenticOutput = z.infer<typeof AgenticOutput>;

@@ -1,0 +1,319 @@
+/** A run in both modes: its events, its output, and what becomes of a model that promises tools and talks nonsense. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { chat, checkEnded, followToEnd, post, submit, visibleText } from '../../../../../scripts/testing/client.ts';
+import { type InProcess, startInProcess } from '../../../../../scripts/testing/in-process.ts';
+import { assertProblem, badPaths } from '../../../../../scripts/testing/raw.ts';
+import { type ScriptedTurn, scriptedTurns, USAGE } from '../../../../../scripts/testing/scripted-turns.ts';
+import { startUpstream, type Upstream } from '../../../../../scripts/testing/upstream.ts';
+
+let upstream: Upstream;
+let system: InProcess;
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'beanline-agents-'));
+  upstream = await startUpstream();
+  system = await startInProcess({ env: upstream.env });
+});
+after(async () => {
+  await system.stop();
+  await upstream.stop();
+  await rm(folder, { recursive: true });
+});
+
+const QUESTION = 'What is 2 + 3, and what is known?';
+let files = 0;
+const newFile = () => join(folder, `notes-${++files}`);
+const lines = (file: string) =>
+  readFile(file, 'utf8').then(
+    (text) => text.split('\n').slice(0, -1),
+    () => [],
+  );
+
+/** A run of these turns, to its end. */
+async function ran(turns: ScriptedTurn[], more: Record<string, unknown> = {}) {
+  upstream.answer = scriptedTurns(turns);
+  const first = upstream.calls.length;
+  const id = await submit(system.url, chat(QUESTION, more), '/api/chat/agentic');
+  const seen = await followToEnd(system.url, id);
+  await checkEnded(system.url, id, seen);
+  const { status, output, error, usage } = seen.at(-1)?.data ?? {};
+  if (status === 'completed') assert.equal(visibleText(seen), output.content);
+  /** What the model was told in its last turn, by role. */
+  const sent = upstream.calls.slice(first).map(({ body }) => body);
+  const told = (sent.at(-1)?.messages ?? [])
+    .filter(({ role }) => role === 'tool')
+    .map(({ content }) => String(content));
+  return {
+    id,
+    seen /** Pieces of one text are one. */,
+    types: seen.map(({ type }) => type).filter((type, index, all) => type !== 'text' || all[index - 1] !== 'text'),
+    status,
+    output,
+    error,
+    usage,
+    sent,
+    told,
+  };
+}
+const call = (name: string, given: unknown) => ({ name, arguments: given });
+const pairs = (results: { tool: string; status: string }[]) => results.map(({ tool, status }) => [tool, status]);
+
+test('the model calls tools, is told what they gave, and answers; every step is an event', async () => {
+  const { types, output, usage, sent, told, seen } = await ran([
+    { text: 'Let me see. ', calls: [call('calculator', { expression: '2+3' })] },
+    { calls: [call('look', { found: 'nothing' })] },
+    { text: 'It is 5.' },
+  ]);
+  assert.deepEqual(types, [
+    ...['queued', 'started', 'intent', 'tool_select', 'text', 'proposal', 'tool_start', 'tool_result'],
+    ...['tool_start', 'text', 'text_done', 'tool_result', 'text', 'text_done', 'done'],
+  ]);
+  assert.equal(output.content, 'Let me see. It is 5.');
+  assert.deepEqual(pairs(output.results), [
+    ['calculator', 'completed'],
+    ['look', 'completed'],
+  ]);
+  assert.deepEqual(output.results[0], {
+    tool: 'calculator',
+    arguments: { expression: '2+3' },
+    result: { value: 5 },
+    status: 'completed',
+  });
+  assert.deepEqual([output.success, output.mode, output.steps, output.tool_count], [true, 'loop', 3, 2]);
+  assert.deepEqual([output.model, output.provider, output.finish_reason], ['test', 'openai', 'stop']);
+  assert.deepEqual([usage.input_tokens, usage.output_tokens], [3 * USAGE.prompt_tokens, 3 * USAGE.completion_tokens]);
+  assert.ok(sent.every(({ tools }) => (tools as unknown[]).length > 3));
+  assert.match(told[0] ?? '', /<outside [0-9a-f]+ source="tool calculator">\n\{"value":5\}/);
+  assert.deepEqual(seen.find(({ type }) => type === 'proposal')?.data.pipeline, ['calculator']);
+});
+
+test('calls that make no sense go back to the model; the second one of a tool is a result too', async () => {
+  const { output, told, types } = await ran([
+    { calls: [call('teleport', {}), call('calculator', 'no JSON'), call('calculator', { expression: 5 })] },
+    { calls: [call('teleport', { to: 'Mars' })] },
+    { text: 'I cannot.' },
+  ]);
+  assert.match(told[0] ?? '', /^Error: There is no tool teleport\. There are: .*calculator/);
+  assert.match(told[1] ?? '', /^Error: The arguments are not JSON/);
+  assert.match(told[2] ?? '', /^Error: The arguments of calculator are not valid: expression: must be/);
+  assert.deepEqual(pairs(output.results), [
+    ['calculator', 'error'],
+    ['teleport', 'error'],
+  ]);
+  assert.deepEqual([output.success, output.content], [false, 'I cannot.']);
+  assert.equal(types.filter((type) => type === 'tool_start').length, 0);
+});
+
+test('text and calls together, twenty at once: sixteen are made, five at a time, each told apart by its index', async () => {
+  const many = Array.from({ length: 20 }, (_, index) => call('look', { found: `thing ${index}` }));
+  const { output, seen, told } = await ran([{ text: 'All of them. ', calls: many }, { text: 'Done.' }], {
+    parallel: true,
+  });
+  assert.equal(output.results.length, 16);
+  assert.deepEqual(
+    output.results.map(({ result }: { result: { found: string } }) => result.found),
+    many.slice(0, 16).map((one) => (one.arguments as { found: string }).found),
+  );
+  const starts = seen.filter(({ type }) => type === 'tool_start').map(({ data }) => data.index);
+  assert.deepEqual(
+    starts,
+    Array.from({ length: 16 }, (_, index) => index),
+  );
+  assert.equal(told.length, 20);
+  assert.match(told[19] ?? '', /at most 16 calls/);
+});
+
+test('the same call again and again is told so, then the run ends with what it has', async () => {
+  const same = { calls: [call('look', { found: 'again' })] };
+  const { output, told } = await ran([{ ...same, text: 'Hm. ' }, same, same, same, same, same]);
+  assert.deepEqual([output.finish_reason, output.tool_count, output.content], ['limit', 2, 'Hm. ']);
+  assert.match(told.at(-1) ?? '', /made twice before/);
+});
+
+test('a run ends at its limits with what it has, and no error', async () => {
+  const turns = Array.from({ length: 9 }, (_, index) => ({
+    text: `${index} `,
+    calls: [call('look', { found: `${index}` })],
+  }));
+  const steps = await ran(turns, { max_steps: 3 });
+  assert.deepEqual([steps.status, steps.output.finish_reason, steps.output.steps], ['completed', 'limit', 3]);
+  assert.deepEqual([steps.output.content, steps.output.tool_count], ['0 1 2 ', 3]);
+  const tokens = await ran(turns, { max_total_tokens: 2 * (USAGE.prompt_tokens + USAGE.completion_tokens) });
+  assert.deepEqual([tokens.output.finish_reason, tokens.output.steps], ['limit', 2]);
+});
+
+test('a tool that fails is told, the run goes on, and nothing of the machine is shown', async () => {
+  const { output, seen, told } = await ran([{ calls: [call('broken', {})] }, { text: 'It failed.' }]);
+  assert.deepEqual([output.success, output.content], [false, 'It failed.']);
+  assert.equal(seen.find(({ type }) => type === 'error')?.data.code, 'internal');
+  assert.doesNotMatch(JSON.stringify(seen) + told.join(), /secret/);
+});
+
+test('an answer without a word ends in a typed error, and no finished step is thrown away', async () => {
+  const { status, error, sent, seen } = await ran([{ calls: [call('look', { found: 'x' })] }, {}], { max_attempts: 2 });
+  assert.deepEqual([status, error.code], ['failed', 'provider_busy']);
+  // The first turn was paid once.
+  assert.equal(sent.filter(({ messages }) => messages.every(({ role }) => role !== 'tool')).length, 1);
+  assert.deepEqual(pairs(seen.at(-1)?.data.output.results), [['look', 'completed']]);
+});
+
+test('a pipeline gives each tool what was found before it, and the last one answers', async () => {
+  const { types, output, sent } = await ran([{ text: 'Five, I found.' }], {
+    mode: 'pipeline',
+    proposal_action: 'custom_spec',
+    proposal_pipeline: ['current_time', 'chat'],
+  });
+  assert.deepEqual([output.mode, output.content, output.steps], ['pipeline', 'Five, I found.', 2]);
+  assert.deepEqual(pairs(output.results), [
+    ['current_time', 'completed'],
+    ['chat', 'completed'],
+  ]);
+  assert.deepEqual(
+    types.filter((type) => !/^tool_progress$/.test(type)),
+    [
+      ...['queued', 'started', 'intent', 'tool_select', 'proposal', 'tool_start', 'tool_result'],
+      ...['tool_start', 'text', 'text_done', 'tool_result', 'done'],
+    ],
+  );
+  assert.match(JSON.stringify(sent[0]?.messages), /What was found/);
+});
+
+test('a model that calls no tools gets a pipeline, and says so where the loop is asked for', async () => {
+  const builtin = await ran([], { model: 'builtin/extract' });
+  assert.equal(builtin.output.mode, 'pipeline');
+  assert.deepEqual(pairs(builtin.output.results), [['chat', 'completed']]);
+  for (const more of [{ mode: 'loop' }, { client_tools: [{ name: 'mine' }] }]) {
+    const { status, error } = await ran([], { model: 'builtin/extract', ...more });
+    assert.deepEqual([status, error.code], ['failed', 'provider_refused']);
+    assert.match(error.message, /calls no tools/);
+  }
+});
+
+test('only the tools that are named are offered; force_intent needs no finding out', async () => {
+  const { sent, output, seen } = await ran([{ text: 'Hello.' }], {
+    tools: ['look', 'calculator'],
+    force_intent: 'code',
+  });
+  const names = ((sent[0]?.tools ?? []) as { function: { name: string } }[]).map((one) => one.function.name);
+  assert.deepEqual(new Set(names), new Set(['look', 'calculator']));
+  assert.deepEqual([output.intent.primary_intent, output.intent.confidence], ['code', 1]);
+  assert.deepEqual(seen.find(({ type }) => type === 'tool_select')?.data.count, 2);
+});
+
+test('what makes no sense in a request is refused by its field', async () => {
+  for (const [body, paths] of [
+    [{ max_steps: 51 }, ['max_steps']],
+    [{ force_intent: 'dance' }, ['force_intent']],
+    [{ proposal_action: 'modified' }, ['proposal_pipeline']],
+    [{ proposal_action: 'modified', proposal_pipeline: Array(7).fill('chat') }, ['proposal_pipeline']],
+    [{ mode: 'pipeline', client_tools: [{ name: 'mine' }] }, ['client_tools']],
+    [{ client_tools: [{ name: 'no spaces' }] }, ['client_tools[0].name']],
+    [{ client_tools: [{ name: 'look' }] }, ['client_tools[0].name']],
+    [{ tools: ['teleport'] }, ['tools[0]']],
+    [{ tool_options: { teleport: 1 } }, ['tool_options.teleport']],
+    [{ require_approval: ['teleport'] }, ['require_approval[0]']],
+    [{ proposal_action: 'modified', proposal_pipeline: ['chat', 'web_search'] }, ['proposal_pipeline[1]']],
+  ] as const) {
+    const refused = await post(system.url, '/api/chat/agentic', chat(QUESTION, body));
+    assertProblem(refused, 400, 'invalid_request');
+    assert.deepEqual(badPaths(refused), paths, JSON.stringify(body));
+  }
+});
+
+test('functions of the client park the run until it says what they gave', async () => {
+  upstream.answer = scriptedTurns([
+    {
+      calls: [
+        call('calculator', { expression: '1+1' }),
+        { ...call('weather', { city: 'Seoul' }), id: 'call_w' },
+        call('weather', 'no JSON'),
+      ],
+    },
+    { text: 'Sunny.' },
+  ]);
+  const body = chat(QUESTION, {
+    client_tools: [{ name: 'weather', description: 'The weather', parameters: { type: 'object' } }],
+  });
+  const parked = await post(system.url, '/api/chat/agentic', body, { Prefer: 'wait=30' });
+  const id = parked.json.task_id;
+  assert.equal(parked.json.status, 'input_required');
+  const { approval } = (await (await fetch(`${system.url}/tasks/${id}`)).json()) as {
+    approval: { approval_id: string; tool: string; arguments: { id: string }[]; actions: string[] };
+  };
+  assert.deepEqual([approval.tool, approval.actions], ['client_tools', ['results', 'cancel']]);
+  const ids = approval.arguments.map((one) => one.id);
+  assert.equal(ids[0], 'call_w');
+  const path = `/tasks/${id}/approvals/${approval.approval_id}`;
+  const results = [
+    { id: 'call_w', content: '21 °C' },
+    { id: ids[1], content: 'no such city', is_error: true },
+  ];
+  const lacking = await post(system.url, path, { action: 'results', results: results.slice(1) });
+  assert.deepEqual(badPaths(lacking), ['results']);
+  const strange = await post(system.url, path, {
+    action: 'results',
+    results: [...results, { id: 'other', content: '' }],
+  });
+  assert.deepEqual(badPaths(strange), ['results[2].id']);
+  const done = await post(system.url, path, { action: 'results', results }, { Prefer: 'wait=30' });
+  assert.deepEqual(pairs(done.json.output.results), [
+    ['calculator', 'completed'],
+    ['weather', 'completed'],
+    ['weather', 'error'],
+  ]);
+  assert.equal(done.json.output.content, 'Sunny.');
+  const told = upstream.calls
+    .at(-1)
+    ?.body.messages.filter(({ role }) => role === 'tool')
+    .map(({ content }) => String(content));
+  assert.match(told?.[1] ?? '', /<outside [0-9a-f]+ source="tool weather">\n21 °C/);
+  assert.match(told?.[2] ?? '', /^Error: no such city/);
+});
+
+test('a conversation that fills the model is summed up, once, and goes on', async () => {
+  const long = 'word '.repeat(3_000);
+  const TURNS = 9;
+  let turns = 0;
+  upstream.answer = (one) => {
+    if (String(one.body.messages[0]?.content).startsWith('Sum up')) {
+      one.text('All was looked up.');
+      return one.finish({ usage: USAGE });
+    }
+    const turn = turns++ < TURNS ? { calls: [call('look', { found: `${turns} ${long}` })] } : { text: 'Done.' };
+    return scriptedTurns([turn])(one);
+  };
+  const id = await submit(system.url, chat(QUESTION), '/api/chat/agentic');
+  const seen = await followToEnd(system.url, id);
+  const { status, output } = seen.at(-1)?.data ?? {};
+  assert.deepEqual([status, output.content, output.tool_count], ['completed', 'Done.', 9]);
+  assert.ok(seen.some(({ type, data }) => type === 'progress' && data.step === 'compacting'));
+  const last = JSON.stringify(upstream.calls.at(-1)?.body.messages);
+  assert.match(last, /All was looked up/);
+  assert.ok(last.includes(QUESTION));
+});
+
+test('an effect comes about once for each call, and a session keeps the turn', async () => {
+  const file = newFile();
+  const created = await post(system.url, '/api/chat/sessions', {});
+  const session_id = created.json.session.id ?? created.json.session.session_id;
+  const { output } = await ran(
+    [{ calls: [call('send', { to: 'ben', file }), call('put', { to: 'ben', file })] }, { text: 'Sent.' }],
+    { session_id },
+  );
+  assert.equal(output.success, true);
+  assert.deepEqual(await lines(file), ['ben', 'put ben']);
+  const messages = await fetch(`${system.url}/api/chat/sessions/${session_id}/messages`).then(
+    (answer) => answer.json() as Promise<{ messages: { role: string; content: string }[] }>,
+  );
+  assert.deepEqual(
+    messages.messages.map(({ role, content }) => [role, content]),
+    [
+      ['user', QUESTION],
+      ['assistant', 'Sent.'],
+    ],
+  );
+});
