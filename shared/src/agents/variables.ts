@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { listed } from '../variable.ts';
 
+/** What a variable that holds a key is called. */
+export const KEY = /_(KEY|TOKEN|SECRET|PASSWORD)$/;
+
 export const ToolVariables = z
   // Loose, because tools name the variables that hold their keys.
   .looseObject({
@@ -12,7 +15,7 @@ export const ToolVariables = z
   .meta({ title: 'Tools' })
   .transform(({ TOOLS_OFF, ...others }) => ({
     TOOLS_OFF,
-    /** The names of all variables that are set: tools say which of them they need. */
-    setVariables: new Set(Object.keys(others)),
+    /** The names of the keys that are set, for tools that need them. */
+    keysSet: new Set(Object.keys(others).filter((name) => KEY.test(name))),
   }));
 export type ToolVariables = z.output<typeof ToolVariables>;

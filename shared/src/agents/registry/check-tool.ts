@@ -5,6 +5,7 @@ import { intents } from '../intent.ts';
 import type { ToolRow } from '../tool.ts';
 import { awaitedTools } from '../tools/awaited.ts';
 import { tools } from '../tools/catalog.ts';
+import { KEY } from '../variables.ts';
 import { schemaOf } from './functions.ts';
 import { jobTool } from './job-tool.ts';
 
@@ -25,13 +26,15 @@ function notSchema(schema: unknown, what: string): string | undefined {
 
 function wrongAlone({ input, asTool }: JobType): string | undefined {
   if (typeof asTool !== 'object' || asTool === null) return 'must be an object';
-  const { name, title, description, intents: served, options } = asTool;
+  const { name, title, description, intents: served, needs, options } = asTool;
   if (typeof name !== 'string' || !NAME.test(name) || name.length > MAX_NAME_LENGTH)
     return 'name must be lower-case words joined by underscores, such as write_haiku';
   if (!isText(title?.en)) return 'title must have a text in English: { en: … }';
   if (!isText(description)) return 'description must say what it does, for the model';
   if (!Array.isArray(served) || served.length === 0 || !served.every((one) => intents.includes(one)))
     return `intents must be some of: ${intents.join(', ')}`;
+  const wrongNeed = needs?.find((need) => !('part' in need) && !KEY.test(need.key));
+  if (wrongNeed) return 'needs: the variable of a key must end in _KEY, _TOKEN, _SECRET or _PASSWORD';
   const wrongInput = notSchema(
     asTool.input ?? input,
     asTool.input ? 'input' : 'without an input of its own, that of the job type',

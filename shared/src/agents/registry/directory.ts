@@ -46,7 +46,7 @@ export function createToolDirectory({ presence, clock, catalog }: DirectoryDeps,
   const { tools, rows } = toolsOf(catalog.values());
   const isOff = (name: string) => config.TOOLS_OFF.includes(name);
   const missingParts = ({ needs }: ToolRow) => partsOf(needs).filter((part) => !catalog.has(part));
-  const hasKeys = ({ needs }: ToolRow) => keysOf(needs).every((key) => config.setVariables.has(key));
+  const hasKeys = ({ needs }: ToolRow) => keysOf(needs).every((key) => config.keysSet.has(key));
   const offered = tools.filter((tool) => !isOff(tool.name) && hasKeys(tool) && missingParts(tool).length === 0);
 
   let cached: { at: number; words: Promise<ReadonlySet<string>[]> } | undefined;
@@ -91,7 +91,7 @@ export function createToolDirectory({ presence, clock, catalog }: DirectoryDeps,
 
     /** What a runner announces. */
     words(): string[] {
-      const keys = new Set(rows.flatMap(({ needs }) => keysOf(needs)).filter((key) => config.setVariables.has(key)));
+      const keys = new Set(rows.flatMap(({ needs }) => keysOf(needs)).filter((key) => config.keysSet.has(key)));
       return [...offered.map(({ name }) => toolWord(name)), ...[...keys].map(keyWord)];
     },
 

@@ -148,6 +148,12 @@ const broken: [string, string, number, RegExp][] = [
   ['tool-title.ts', toolOf({ title: '{} as never' }), lineOf('asTool'), /asTool: title must have a text in English/],
   ['tool-text.js', toolOf({ description: `' '` }), lineOf('asTool'), /asTool: description must say what it does/],
   ['tool-intent.js', toolOf({ intents: `['poetry']` }), lineOf('asTool'), /asTool: intents must be some of: chat, rag/],
+  [
+    'tool-needs.js',
+    toolOf({ needs: `[{ key: 'HOME' }]` }),
+    lineOf('asTool'),
+    /asTool: needs: the variable of a key must end in _KEY/,
+  ],
   ['tool-input.js', toolOf({ input: 'z.string()' }), lineOf('asTool'), /asTool: input must be a z.strictObject/],
   [
     'tool-date.js',
