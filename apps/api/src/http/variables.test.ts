@@ -41,8 +41,7 @@ test('an empty environment is valid, and every variable but the optional ones ha
 
 test('a default that is given as a value means the same', () => {
   const given = variables.filter(({ fallback }) => fallback !== '');
-  const { setVariables: _, ...meant } = read(Object.fromEntries(given.map(({ name, fallback }) => [name, fallback])));
-  assert.deepEqual({ ...meant, setVariables: new Set() }, read({}));
+  assert.deepEqual(read(Object.fromEntries(given.map(({ name, fallback }) => [name, fallback]))), read({}));
 });
 
 test('every problem is told at once, each under its variable', () => {
