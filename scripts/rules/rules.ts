@@ -25,6 +25,7 @@ const tiers: { name: string; place: RegExp }[] = [
 /** Where a library is used, scripts apart: starts of paths. One that is not named is used anywhere. */
 const libraries: Record<string, string[]> = {
   '@hono/node-server': ['apps/api/'],
+  ajv: ['shared/src/models/answer/', 'shared/src/jobs/chat/json-schema.ts'],
   bullmq: ['shared/src/queue/'],
   'eventsource-parser': ['shared/src/models/providers/openai'],
   'gpt-tokenizer': ['shared/src/models/tokens.ts'],
@@ -33,7 +34,11 @@ const libraries: Record<string, string[]> = {
   'ipaddr.js': ['shared/src/fetch/'],
   jsep: ['shared/src/agents/tools/arithmetic.ts'],
   mongodb: ['shared/src/store/mongo/'],
-  'node:module': ['shared/src/store/mongo/connection.ts', 'shared/src/jobs/catalog/'],
+  'node:module': [
+    'shared/src/store/mongo/connection.ts',
+    'shared/src/jobs/catalog/',
+    'shared/src/jobs/chat/json-schema.ts',
+  ],
   'node:http': ['apps/api/'],
   'node:http2': [],
   'node:https': [],

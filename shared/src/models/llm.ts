@@ -1,10 +1,13 @@
 /** Model calls of one attempt: picks the provider, watches for silence, and adds up what the calls used. */
 import type { Llm } from '../context.ts';
 import { TaskError } from '../errors.ts';
-import type { Provider } from '../provider.ts';
+import type { ChatChunk, Provider } from '../provider.ts';
+import { askedAgain, checkAnswer, checkForm, invalidAnswer, type JsonForm, jsonForm } from './answer/json-form.ts';
+import { toldChunks } from './answer/told-chunks.ts';
 import { type CallSoFar, merged, newCall, usageOf } from './call-usage.ts';
 import { conversation, withoutRefused } from './conversation.ts';
 import { addToolCalls } from './tool-calls.ts';
+import { watchSilence } from './watch-silence.ts';
 
 /** Providers by name, the one that serves names without a provider's prefix, and the model of calls that name none. */
 export type Providers = {
@@ -36,32 +39,22 @@ export function chooseModel(providers: Providers, wanted: string): { provider: P
 /** Reasons of an end by which there was no room for more. */
 const FULL = /length|max_?tokens/i;
 
+/** Reasons by which somebody, or the model itself, declined to answer. */
+const DECLINED = /refus|filter|safety/i;
+
+/** The error of an answer that is cut in the middle of what must be whole. */
+const fullError = (provider: string) =>
+  new TaskError(
+    'provider_refused',
+    `The model of ${provider} had no room for the whole answer: allow it more max_tokens.`,
+  );
+
 /** The error of an answer without a word: no task completes with one. */
 function emptyError(end: { provider: string; finish_reason: string }, hasThought: boolean): TaskError {
   if (!FULL.test(end.finish_reason))
     return new TaskError('provider_busy', `The model of ${end.provider} answered without a word.`);
   const why = hasThought ? 'thought until there was no room for an answer' : 'had no room for a word';
   return new TaskError('provider_refused', `The model of ${end.provider} ${why}: allow it more max_tokens.`);
-}
-
-/** Gives a silent model up: `refresh` when it has said something. */
-function watch(idleTimeoutMs: number, ended: AbortController) {
-  let waiting = true;
-  // Counts only the time in which we wait for the model: a slow Redis is not a silent model.
-  const idle = setTimeout(() => {
-    if (!waiting) return;
-    ended.abort(new TaskError('provider_busy', `The model sent nothing for ${idleTimeoutMs} ms.`));
-  }, idleTimeoutMs);
-  return {
-    pause() {
-      waiting = false;
-    },
-    resume() {
-      waiting = true;
-      idle.refresh();
-    },
-    stop: () => clearTimeout(idle),
-  };
 }
 
 export function createLlm(options: { providers: Providers; idleTimeoutMs: number; signal: AbortSignal }) {
@@ -71,41 +64,67 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
   const notes = new Set<string>();
   let last = { model: '', provider: '', finish_reason: 'incomplete', isModel: true };
 
+  function take(call: CallSoFar, chunk: ChatChunk): void {
+    // A call that was refused before its first chunk used nothing.
+    if (!calls.includes(call)) calls.push(call);
+    if (chunk.note) notes.add(chunk.note);
+    if (chunk.model) last.model = chunk.model;
+    if (chunk.finishReason) last.finish_reason = chunk.finishReason;
+    if (chunk.usage) call.reported = merged(call.reported, chunk.usage);
+    call.reasoning += chunk.reasoning ?? '';
+    call.text += chunk.text;
+    addToolCalls(call.calls, chunk.toolCalls);
+  }
+
+  /** The text of an answer that must be JSON, or what is wrong with it. One that calls functions, or was declined, need not be. */
+  async function checkEnd(form: JsonForm, { text, calls: called }: CallSoFar) {
+    if (called.length > 0 || DECLINED.test(last.finish_reason)) return { text };
+    const checked = await checkAnswer(form, text);
+    if ('problem' in checked && FULL.test(last.finish_reason)) throw fullError(last.provider);
+    return checked;
+  }
+
   const llm: Llm = {
     async *chat({ model: name, messages: given, signal: own, ...request }) {
       const ended = new AbortController();
       const stop = AbortSignal.any([signal, ended.signal, ...(own ? [own] : [])]);
-      const idle = watch(idleTimeoutMs, ended);
+      const idle = watchSilence(idleTimeoutMs, ended);
       try {
         const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(stop)));
         if (provider.note) notes.add(provider.note);
-        for (let shown = given, isOver = false; !isOver; ) {
-          const sent = { ...request, messages: conversation(shown) };
-          const call = newCall(sent);
+        const form = jsonForm(request.response_format);
+        if (form) await checkForm(form);
+        let shown = given;
+        for (let asked: 'first' | 'again' | 'enough' = 'first'; asked !== 'enough'; ) {
+          const call = newCall({ ...request, messages: conversation(shown) });
           last = { model, provider: provider.name, finish_reason: 'incomplete', isModel: provider.note === undefined };
           try {
-            for await (const chunk of provider.chat({ ...sent, model, signal: stop })) {
+            const chunks = provider.chat({ ...request, messages: call.sent.messages, model, signal: stop });
+            for await (const chunk of toldChunks(chunks, request)) {
               idle.pause();
-              // A call that was refused before its first chunk used nothing.
-              if (!calls.includes(call)) calls.push(call);
-              if (chunk.note) notes.add(chunk.note);
-              if (chunk.model) last.model = chunk.model;
-              if (chunk.finishReason) last.finish_reason = chunk.finishReason;
-              if (chunk.usage) call.reported = merged(call.reported, chunk.usage);
-              call.reasoning += chunk.reasoning ?? '';
-              call.text += chunk.text;
-              addToolCalls(call.calls, chunk.toolCalls);
-              yield chunk;
+              take(call, chunk);
+              yield form ? { ...chunk, text: '' } : chunk;
               idle.resume();
             }
             if (call.text.trim() === '' && call.calls.length === 0) throw emptyError(last, call.reasoning !== '');
-            isOver = true;
           } catch (error) {
             const hasSpoken = call.text !== '' || call.calls.length > 0;
             const less = stop.aborted || hasSpoken ? undefined : withoutRefused(shown, error);
             if (!less) throw error;
             shown = less.messages;
             notes.add(less.note);
+            continue;
+          }
+          idle.pause();
+          const checked = form ? await checkEnd(form, call) : { text: '' };
+          if ('text' in checked) {
+            if (checked.text !== '') yield { text: checked.text };
+            asked = 'enough';
+          } else if (asked === 'again') throw invalidAnswer(checked.problem);
+          else {
+            shown = askedAgain(call.sent.messages, call.text, checked.problem);
+            asked = 'again';
+            idle.resume();
           }
         }
         signal.throwIfAborted();

@@ -1,5 +1,6 @@
 /** How a model is to answer: settings of one call. */
 import { z } from 'zod';
+import { JsonSchema } from './json-schema.ts';
 
 const MAX_TOOLS = 128;
 const MAX_STOPS = 16;
@@ -9,15 +10,15 @@ const FunctionName = z
   .string()
   .regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must have 1 to 64 characters, each of them a letter of a to z, a digit, _ or -');
 
-const JsonSchema = (of: string) => z.record(z.string(), z.unknown()).meta({ description: `A JSON schema of ${of}` });
-
 const Tool = z.strictObject({
   type: z.literal('function').meta({ description: 'What it is' }),
   function: z
     .strictObject({
       name: FunctionName.meta({ description: 'Its name, by which the model calls it' }),
       description: z.string().optional().meta({ description: 'What it does, and when it is to be called' }),
-      parameters: JsonSchema('its arguments, an object')
+      parameters: z
+        .record(z.string(), z.unknown())
+        .meta({ description: 'A JSON schema of its arguments, an object. The model gets it as it is' })
         .refine(({ type = 'object' }) => type === 'object', { path: ['type'], message: 'must be "object"' })
         .optional(),
       strict: z.boolean().optional().meta({ description: 'Holds the model to the schema, where the provider can' }),

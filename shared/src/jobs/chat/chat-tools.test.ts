@@ -137,6 +137,8 @@ test('equal requests with other functions are not equal; an answer from the cach
 });
 
 describe('what does not fit together is refused by name:', () => {
+  const SCHEMA = 'response_format.json_schema.schema';
+  const form = (schema: object) => ({ type: 'json_schema', json_schema: { name: 'x', schema } });
   const named = (name: string) => ({ ...weather, function: { name } });
   for (const [body, paths] of [
     [{ tools: [named('a b')] }, ['tools[0].function.name']],
@@ -154,6 +156,9 @@ describe('what does not fit together is refused by name:', () => {
     [{ tools: [weather], tool_choice: 'any' }, ['tool_choice']],
     [{ response_format: { type: 'xml' } }, ['response_format.type']],
     [{ response_format: { type: 'json_schema' } }, ['response_format.json_schema']],
+    [{ response_format: form({ properties: { city: { type: 'strin' } } }) }, [`${SCHEMA}.properties.city.type`]],
+    [{ response_format: form({ required: 'city' }) }, [`${SCHEMA}.required`]],
+    [{ response_format: form({ enum: ['x'.repeat(200_000)] }) }, [SCHEMA]],
     [{ extra: { temperature: 1, stream: false, top_k: 1 } }, ['extra.stream', 'extra.temperature']],
     [{ stop: [] }, ['stop']],
     [{ seed: 0.5 }, ['seed']],

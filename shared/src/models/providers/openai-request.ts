@@ -43,6 +43,28 @@ const messageOf = ({ role, content, tool_calls, tool_call_id }: ChatMessage) => 
   ...(tool_call_id === undefined ? {} : { tool_call_id }),
 });
 
+/** What form an answer is to have, in words: for models that take no form, and for OpenAI, which wants JSON to be spoken of. */
+function formInWords({ response_format: form, messages }: ChatCall, isRefused: boolean): string | undefined {
+  if (!form || form.type === 'text') return undefined;
+  if (form.type === 'json_schema')
+    return isRefused
+      ? `Answer with nothing but JSON that this schema describes: ${JSON.stringify(form.json_schema.schema)}`
+      : undefined;
+  return isRefused || !/json/i.test(JSON.stringify(messages)) ? 'Answer with nothing but a JSON object.' : undefined;
+}
+
+/** With further instructions. */
+function instructed(messages: readonly ChatMessage[], more: string | undefined): readonly ChatMessage[] {
+  if (more === undefined) return messages;
+  const [first] = messages;
+  if (first?.role !== 'system') return [{ role: 'system', content: more }, ...messages];
+  const content =
+    typeof first.content === 'string'
+      ? `${first.content}\n\n${more}`
+      : [...first.content, { type: 'text' as const, text: more }];
+  return [{ ...first, content }, ...messages.slice(1)];
+}
+
 /** What a call sets, apart from what says nothing. */
 function given(call: ChatCall): Setting[] {
   const hasTools = call.tools !== undefined && call.tools.length > 0;
@@ -63,13 +85,13 @@ export function requestOf(call: ChatCall, refused: Refused) {
   const extra = Object.entries(call.extra ?? {});
   const sentExtra = extra.filter(([name]) => !refused.has(name));
   const lost = [
-    ...set.filter((name) => isRefused(name) && call[name] !== DEFAULTS[name]),
+    ...set.filter((name) => isRefused(name) && call[name] !== DEFAULTS[name] && name !== 'response_format'),
     ...extra.flatMap(([name]) => (refused.has(name) ? [name] : [])),
   ];
   const body = {
     ...Object.fromEntries(sentExtra),
     model: call.model,
-    messages: call.messages.map(messageOf),
+    messages: instructed(call.messages, formInWords(call, refused.has('response_format'))).map(messageOf),
     ...Object.fromEntries(sent.map((name) => [nameOf(name), call[name]])),
     stream: true,
     ...(refused.has(STREAM_OPTIONS) ? {} : { [STREAM_OPTIONS]: { include_usage: true } }),

@@ -100,7 +100,7 @@ test('OpenAI-like servers are sent functions, calls and results as OpenAI has th
     provider.chat(callOf({ tools, messages: TURN, ...settings, response_format, reasoning_effort: 'low', extra })),
   );
   const [body] = sent();
-  assert.deepEqual(body.messages, [TURN[0], { ...TURN[1], content: null }, TURN[2]]);
+  assert.deepEqual(body.messages.slice(1), [TURN[0], { ...TURN[1], content: null }, TURN[2]]);
   assert.deepEqual(body.tools, tools);
   const { tool_choice, parallel_tool_calls, stop, seed, top_k, chat_template_kwargs, model, stream } = body;
   assert.deepEqual({ tool_choice, parallel_tool_calls, stop, seed }, settings);
@@ -171,6 +171,41 @@ for (const [server, told, status] of NO_TOOLS) {
     );
   });
 }
+
+const schema = { type: 'object', properties: { city: { type: 'string' } } };
+const BY_SCHEMA = { type: 'json_schema', json_schema: { name: 'x', schema } } as const;
+for (const [server, message] of [
+  ['DeepSeek', 'This response_format type is unavailable now'],
+  ['Groq', 'This model does not support response format `json_schema`.'],
+  ['another', "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."],
+] as const) {
+  test(`a model that takes no form of answer, as ${server} says it, is told of it in words`, async (t) => {
+    const refusal = { status: 400, body: JSON.stringify({ error: { message, type: 'invalid_request_error' } }) };
+    const { provider, sent } = await answering(t, openaiDialect, [
+      refusal,
+      openaiDialect.text('{}') + openaiDialect.end(),
+    ]);
+    const messages: ChatMessage[] = [{ role: 'system', content: 'x' }, ...TURN.slice(0, 1)];
+    const { all } = await collect(provider.chat(callOf({ messages, response_format: BY_SCHEMA })));
+    assert.equal(all[0]?.note, undefined, 'the answer is checked: nothing is missed');
+    const [first, second] = sent();
+    assert.deepEqual([first.response_format, first.messages[0].content], [BY_SCHEMA, 'x']);
+    assert.equal(second.response_format, undefined);
+    assert.ok(second.messages[0].content.startsWith('x\n\nAnswer with nothing but JSON'));
+    assert.ok(second.messages[0].content.includes(JSON.stringify(schema)));
+  });
+}
+
+test('JSON is spoken of where an object is asked for, once', async (t) => {
+  const { provider, sent } = await answering(t, openaiDialect, [openaiDialect.text('{}') + openaiDialect.end()]);
+  const response_format = { type: 'json_object' } as const;
+  await collect(provider.chat(callOf({ response_format })));
+  await collect(provider.chat(callOf({ response_format, messages: [{ role: 'user', content: 'As json.' }] })));
+  assert.deepEqual(
+    sent().map(({ messages }) => messages.map(({ role }: ChatMessage) => role)),
+    [['system', 'user'], ['user']],
+  );
+});
 
 test('a parameter of their own that a server refuses is left out and told, whatever its name', async (t) => {
   const refusal = { status: 400, body: JSON.stringify({ error: { message: 'Unknown parameter: a(b', param: 'a(b' } }) };
