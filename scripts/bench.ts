@@ -3,7 +3,7 @@
  * minutes. Every program is a process of its own.
  *
  * `-- <part> …`: only these parts; `-- help` names them
- * `-- sessions`: only when named or with --write, because it first writes a million messages
+ * `-- sessions`, `-- floods`: only when named or with --write, because they take long
  * `-- --write`: rewrites docs/benchmarks.md, when every part was measured
  * `-- --strict`: a goal that is missed makes the exit code 1, as a part that could not be measured always does
  * `-- --against <dir> <part> …`: the programs of another checkout take turns with ours

@@ -1,107 +1,106 @@
-/** What the floods of one owner do to the requests of another, side by side with an idle API. */
-import { mkdtempSync, rmSync } from 'node:fs';
+/**
+ * What the floods of one owner do to the requests of another, side by side with an idle API, and the memory that each takes.
+ * A flood begins with what is measured beside it.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ownerClient } from '../../testing/owners.ts';
 import { testRedis } from '../../testing/test-redis.ts';
-import { type Bench, type BenchPart, each, inTurns } from '../bench.ts';
-import { httpLatencies } from '../http-load.ts';
-import { startApi } from '../program.ts';
-import { median, type Row, type Section } from '../report.ts';
+import { type Bench, type BenchPart, each } from '../bench.ts';
+import { bodies } from '../floods/bodies.ts';
+import { API_KEYS, type Flood, type Place } from '../floods/flood.ts';
+import { lists } from '../floods/lists.ts';
+import { type QuietRound, quietOwner } from '../floods/quiet-owner.ts';
+import { answerReaders, logReaders } from '../floods/stuck-readers.ts';
+import { writer } from '../floods/writer.ts';
+import { NO_LIMITS, startApi, startBenchProgram } from '../program.ts';
+import type { Row, Section } from '../report.ts';
 
-const FLOOD_KEY = 'flood-key-0123456789';
-const QUIET_KEY = 'quiet-key-0123456789';
-const ROUNDS = 7;
-const ROUND_MS = 1_500;
-/** A flood begins so much earlier and ends so much later than what is measured beside it. */
-const MARGIN_MS = 400;
-const CLIENTS = 10;
-const NOISE_LETTERS = 75_000;
-const NOISES = 50;
+const ROUNDS = 5;
+const WARM_UPS = 1;
+const REST_MS = 500;
 /** Another owner's requests may take so many times as long beside a flood. */
 const GOAL = 3;
+const MEMORY_GOAL_MB = 200;
 
-/** Printable letters of which no three come twice, as far as there are: for an index the worst that a text can be. */
-const noise = (length: number) =>
-  Array.from({ length }, () => String.fromCharCode(0x23 + Math.floor(Math.random() * 0x38))).join('');
+/** In the order in which they are prepared: first what needs the store. */
+const FLOODS = [logReaders, answerReaders, lists, bodies, writer];
 
-type Api = { url: string; port: number };
+/** The most memory that a process has had since it was forgotten, in bytes. Linux only. */
+const peakMemory = {
+  forget: (pid: number) => writeFileSync(`/proc/${pid}/clear_refs`, '5'),
+  read: (pid: number) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024,
+};
 
-function postRequest({ port }: Api, key: string, path: string, body: unknown): string {
-  const json = JSON.stringify(body);
-  const head = [
-    `POST ${path} HTTP/1.1`,
-    `Host: 127.0.0.1:${port}`,
-    `Authorization: Bearer ${key}`,
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(json)}`,
-  ];
-  return [...head, '', json].join('\r\n');
-}
-
-/** The path of a new session's messages. */
-async function newSession({ url }: Api, key: string): Promise<string> {
-  const { status, json, text } = await ownerClient(url, key).post('/api/chat/sessions', { title: 'flood' });
-  if (status !== 201) throw new Error(`no session was made: ${text}`);
-  return `/api/chat/sessions/${json.session.session_id}/messages`;
-}
-
-/** The median time of a write to a session of the quiet owner, in ms. */
-async function sessionWrites(api: Api) {
-  const path = await newSession(api, QUIET_KEY);
-  const request = () => postRequest(api, QUIET_KEY, path, { role: 'user', content: 'What is a queue?' });
-  return async () =>
-    median(await httpLatencies({ port: api.port, request, status: 201, forMs: ROUND_MS, inFlight: 1 }));
-}
-
-/** Clients that post noise to one session, one message after the other. */
-async function noiseToSession(api: Api): Promise<(forMs: number) => Promise<unknown>> {
-  const path = await newSession(api, FLOOD_KEY);
-  const requests = Array.from({ length: NOISES }, () =>
-    postRequest(api, FLOOD_KEY, path, { role: 'user', content: noise(NOISE_LETTERS) }),
-  );
-  let next = 0;
-  const request = () => requests[next++ % NOISES] ?? '';
-  return (forMs) => httpLatencies({ port: api.port, request, status: 201, forMs, inFlight: CLIENTS });
-}
-
-/** What is measured, while it is idle and while a flood runs. */
-function beside(measure: () => Promise<number>, flood: (forMs: number) => Promise<unknown>) {
-  return async () => {
-    const flooding = flood(ROUND_MS + 2 * MARGIN_MS);
-    await delay(MARGIN_MS);
-    const value = await measure();
-    await flooding;
-    return value;
-  };
-}
-
-function rowsOf(name: string, { idle, flooded }: { idle: number[]; flooded: number[] }): Row[] {
+function rowsOf(idle: QuietRound[], flooded: QuietRound[], megabytes: number[]): Row[] {
+  const rows = (['submit', 'write to a session'] as const).flatMap((request): Row[] => {
+    const of = (rounds: QuietRound[], what: 'median' | 'longest') => rounds.map(({ times }) => times[request][what]);
+    const [before, beside] = [of(idle, 'median'), of(flooded, 'median')];
+    return [
+      { name: `${request}, idle`, unit: 'ms', values: before },
+      { name: `${request}, beside it`, unit: 'ms', values: beside },
+      { name: `${request}, beside it, the longest`, unit: 'ms', values: of(flooded, 'longest') },
+      { name: `${request}, beside it ÷ idle`, unit: '', values: each(beside, before), goal: { atMost: GOAL } },
+    ];
+  });
+  const refused = flooded.map((round) => round.refused);
   return [
-    { name: `${name}: idle`, unit: 'ms', values: idle },
-    { name: `${name}: beside the flood`, unit: 'ms', values: flooded },
-    { name: `${name}: beside ÷ idle`, unit: '', values: each(flooded, idle), goal: { atMost: GOAL } },
-  ];
-}
-
-async function measure({ open, how }: Bench): Promise<Section[]> {
-  const redis = await open(testRedis());
-  const dataDir = mkdtempSync(join(tmpdir(), 'beanline-bench-'));
-  await open({ stop: () => rmSync(dataDir, { recursive: true, force: true }) });
-  const API_KEYS = `flood:${FLOOD_KEY},quiet:${QUIET_KEY}`;
-  const env = { REDIS_URL: redis.url, DATA_DIR: dataDir, DRAIN_MS: '0', RATE_LIMIT: '0', API_KEYS };
-  const api = await open(startApi(env, how));
-  const idle = await sessionWrites(api);
-  const flooded = beside(idle, await noiseToSession(api));
-  const writes = await inTurns({ idle, flooded }, { rounds: ROUNDS, warmUps: 1, restMs: 1_000 });
-  return [
+    ...rows,
+    { name: 'requests of the other owner refused', unit: '', values: refused, goal: { atMost: 0 } },
     {
-      title: 'Median time of a request beside a flood of another owner',
-      about: `One API over SQLite. The flood: ${CLIENTS} clients, each posting messages of ${NOISE_LETTERS / 1_000} kB of noise to a session.`,
-      rows: rowsOf('write to a session', writes),
+      name: 'memory of the API above rest, at its highest',
+      unit: 'MB',
+      values: megabytes,
+      goal: { atMost: MEMORY_GOAL_MB },
     },
   ];
 }
 
-export const floods: BenchPart = { name: 'floods', measure };
+async function beside(
+  place: Place,
+  { name, about, prepare }: Flood,
+  quiet: () => Promise<QuietRound>,
+): Promise<Section> {
+  const { flooder, api } = place;
+  const asked = await prepare(place);
+  const idle: QuietRound[] = [];
+  const flooded: QuietRound[] = [];
+  const megabytes: number[] = [];
+  for (let round = -WARM_UPS; round < ROUNDS; round++) {
+    const before = await quiet();
+    const rest = await api.settle();
+    peakMemory.forget(api.pid);
+    await flooder.ask({ flood: { ...asked, port: api.port } });
+    const during = await quiet();
+    await flooder.ask({ stop: true });
+    if (round >= 0) {
+      idle.push(before);
+      flooded.push(during);
+      megabytes.push((peakMemory.read(api.pid) - rest.rss) / 1e6);
+    }
+    await delay(REST_MS);
+  }
+  return {
+    title: `Requests of an owner beside a flood of another: ${name}`,
+    about,
+    rows: rowsOf(idle, flooded, megabytes),
+  };
+}
+
+async function measure(bench: Bench): Promise<Section[]> {
+  const { open, how } = bench;
+  const redis = await open(testRedis());
+  const dataDir = await mkdtemp(join(tmpdir(), 'beanline-bench-'));
+  await open({ stop: () => rm(dataDir, { recursive: true, force: true }) });
+  const env = { REDIS_URL: redis.url, DATA_DIR: dataDir, DRAIN_MS: '0', RATE_LIMIT: '0', API_KEYS, ...NO_LIMITS };
+  const api = await open(startApi(env, { ...how, settles: true }));
+  const flooder = await open(startBenchProgram('flooder', [], how));
+  const quiet = await quietOwner(api);
+  const sections: Section[] = [];
+  for (const flood of FLOODS) sections.push(await beside({ bench, api, redis, env, flooder }, flood, quiet));
+  return sections;
+}
+
+export const floods: BenchPart = { name: 'floods', long: true, measure };

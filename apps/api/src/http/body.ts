@@ -5,7 +5,10 @@ import { TaskError } from '@beanline/shared/errors.ts';
 import { invalid } from './bad-fields.ts';
 import type { ApiContext } from './context.ts';
 import { parseJson } from './json.ts';
-import { COUNTED_BYTES, type Held } from './memory/byte-budget.ts';
+import { COUNTED_BYTES, type Held, SLICE_BYTES } from './memory/byte-budget.ts';
+
+/** Between two pieces of a body that is refused. */
+const DROP_MS = 50;
 
 function tooLarge(maxBytes: number) {
   return new TaskError('payload_too_large', `The body is larger than ${maxBytes} bytes (MAX_BODY_BYTES).`);
@@ -29,10 +32,15 @@ export async function readJson(c: ApiContext): Promise<unknown> {
   }
   const declared = Number(incoming.headers['content-length'] ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
-  const body = await readBytes(incoming, maxBytes, takeRoom(c, declared));
-  if (body.length === 0) throw invalid({ path: '', message: 'the body is empty' });
-  if (!isUtf8(body)) throw invalid({ path: '', message: 'the body is not valid UTF-8' });
-  return parseJson(body, limits);
+  const { turns, heavy } = c.get('api');
+  const owner = c.get('owner');
+  const body = await readBytes(incoming, maxBytes, takeRoom(c, declared), (goOn) => turns(owner, goOn));
+  const parse = () => {
+    if (body.length === 0) throw invalid({ path: '', message: 'the body is empty' });
+    if (!isUtf8(body)) throw invalid({ path: '', message: 'the body is not valid UTF-8' });
+    return parseJson(body, limits);
+  };
+  return body.length <= SLICE_BYTES ? parse() : heavy.run(owner, parse);
 }
 
 /** The same, or undefined when there is no body at all. */
@@ -77,22 +85,37 @@ function noRoom(passed: 'owner' | 'process'): TaskError {
     : new TaskError('unavailable', 'There are too many large request bodies under way at once.', retry);
 }
 
-function readBytes(incoming: IncomingMessage, maxBytes: number, takeRoom: (bytes: number) => void): Promise<Buffer> {
+/** Of a large body one piece is read in a turn. */
+function readBytes(
+  incoming: IncomingMessage,
+  maxBytes: number,
+  takeRoom: (bytes: number) => void,
+  turn: (goOn: () => void) => void,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     // The client left, or was too slow and is being told so: nobody reads this answer.
     const broke = (cause?: Error) =>
       reject(new TaskError('request_timeout', 'The connection ended before the body did.', { cause }));
+    const goOn = () => incoming.resume();
+    const drop = () => {
+      incoming.pause();
+      setTimeout(goOn, DROP_MS).unref();
+    };
     const take = (chunk: Buffer) => {
       bytes += chunk.length;
+      if (bytes > COUNTED_BYTES && !incoming.complete) {
+        incoming.pause();
+        turn(goOn);
+      }
       try {
         if (bytes > maxBytes) throw tooLarge(maxBytes);
         takeRoom(bytes);
         chunks.push(chunk);
       } catch (error) {
-        // The rest is read and dropped.
-        incoming.off('data', take);
+        // The rest is read and dropped, in no hurry: the adapter cuts the connection when that takes long.
+        incoming.off('data', take).on('data', drop);
         chunks.length = 0;
         reject(error);
       }

@@ -8,6 +8,7 @@ import { type ByteBudget, createByteBudget } from './memory/byte-budget.ts';
 import { createRoomQueue, type RoomQueue } from './memory/room-queue.ts';
 import { createSharedBodies, type SharedBodies } from './memory/shared-bodies.ts';
 import { createStreams, type Streams } from './streams.ts';
+import { createHeavyWork, type HeavyWork } from './turns/heavy-work.ts';
 import { createTurns, type Turns } from './turns/turns.ts';
 import type { ApiEnvironment } from './variables.ts';
 
@@ -26,6 +27,8 @@ export type Api = {
   room: RoomQueue;
   /** Of the pieces of large bodies and answers. */
   turns: Turns;
+  /** Large bodies that are made sense of. */
+  heavy: HeavyWork;
   sharedBodies: SharedBodies;
   /** Logs of tasks that only the store has. */
   archive: ArchivedEvents;
@@ -44,6 +47,7 @@ export function createApi(deps: Deps, config: ApiEnvironment, drain: AbortSignal
     answers,
     room: createRoomQueue(answers),
     turns: createTurns(),
+    heavy: createHeavyWork(),
     sharedBodies: createSharedBodies(),
     archive: createArchivedEvents(deps),
   };

@@ -12,10 +12,13 @@ export type BodyLimits = Pick<HttpVariables, 'MAX_BODY_BYTES' | 'MAX_BODY_DEPTH'
 const MAX_FIELDS = 10_000;
 /** A number of so few bytes, without an exponent, is held as it is. */
 const SAFE_BYTES = 15;
+/** Looked at after an escaped quote. */
+const NEAR_BYTES = 256;
 /** More digits than any number has. */
 const MAX_DIGITS = 100;
 
 const BYTE = {
+  space: 32,
   quote: 34,
   plus: 43,
   comma: 44,
@@ -37,14 +40,24 @@ const isExponent = (byte: number) => (byte | 32) === 101;
 const isInNumber = (byte: number) =>
   isDigit(byte) || byte === BYTE.dot || byte === BYTE.minus || byte === BYTE.plus || isExponent(byte);
 
-/** Where the text that begins at a quote ends, at its other quote. */
+/**
+ * Where the text that begins at a quote ends, at its other quote. Quotes are searched for; where one is escaped there may be
+ * many, and the next bytes are looked at one by one: a search for each would take five times as long.
+ */
 function endOfText(json: Buffer, start: number): number {
-  for (let at = json.indexOf(BYTE.quote, start + 1); at !== -1; at = json.indexOf(BYTE.quote, at + 1)) {
+  let from = start + 1;
+  for (;;) {
+    const at = json.indexOf(BYTE.quote, from);
+    if (at === -1) return json.length;
     let first = at;
-    while (json[first - 1] === BYTE.backslash) first--;
+    while (first > from && json[first - 1] === BYTE.backslash) first--;
     if ((at - first) % 2 === 0) return at;
+    const end = Math.min(json.length, at + 1 + NEAR_BYTES);
+    for (from = at + 1; from < end; from++) {
+      if (json[from] === BYTE.backslash) from++;
+      else if (json[from] === BYTE.quote) return from;
+    }
   }
-  return json.length;
 }
 
 /** The digits of a number, without its sign, its point, its exponent, and the zeros at its ends. */
@@ -97,6 +110,7 @@ function lookAt(json: Buffer, { MAX_BODY_DEPTH, MAX_BODY_VALUES }: BodyLimits, p
       if (isInNumber(byte)) continue;
       endNumber(i);
     }
+    if (byte <= BYTE.space) continue;
     const level = open.at(-1);
     if (byte === BYTE.quote) {
       const end = endOfText(json, i);

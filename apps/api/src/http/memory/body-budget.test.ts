@@ -39,6 +39,7 @@ async function serve(t: TestContext) {
   const head = (key: string | undefined, how: string, path = '/api/chat') =>
     `POST ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\n${how}\r\n\r\n`;
   return {
+    api,
     port,
     bytes: api.bodies.bytes,
     /** Declares a body and sends none of it. */
@@ -133,4 +134,16 @@ test('a request that streams or waits holds nothing of its body meanwhile', asyn
     await isFree();
     connection.close();
   }
+});
+
+test('a large body is made sense of when its owner has rested from the one before', async (t) => {
+  const { api, post } = await serve(t);
+  const WORK_MS = 50;
+  const ended = await api.heavy.run('anna', () => {
+    for (const until = performance.now() + WORK_MS; performance.now() < until; );
+    return performance.now();
+  });
+  assert.equal((await post(ANNA, large(100_000))).status, 202);
+  const after = performance.now() - ended;
+  assert.ok(after >= 4 * WORK_MS - 1, `${after} ms`);
 });

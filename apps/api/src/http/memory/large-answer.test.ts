@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { readConfig } from '@beanline/shared/config.ts';
 import { createAdaptorServer } from '@hono/node-server';
@@ -16,7 +16,7 @@ import { createApi } from '../context.ts';
 import { replyJson } from '../reply.ts';
 import { type App, route } from '../route.ts';
 import { HttpVariables } from '../variables.ts';
-import { SOCKET_BYTES } from './byte-budget.ts';
+import { SLICE_BYTES, SOCKET_BYTES } from './byte-budget.ts';
 
 /** More than the buffers of two sockets take. */
 const LARGE_BYTES = 24 * 1024 * 1024;
@@ -55,10 +55,14 @@ async function serve(t: TestContext, env: Record<string, string> = {}) {
     server.close();
     (server as Server).closeAllConnections();
   });
+  const sockets: Socket[] = [];
+  server.on('connection', (socket: Socket) => sockets.push(socket));
   const { port } = server.address() as AddressInfo;
   return {
     api,
     port,
+    /** What was written to all connections, in bytes. */
+    written: () => sockets.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0),
     asked,
     get: (count: number, key = ANNA) => ask(`http://127.0.0.1:${port}/letters/${count}`, { headers: bearer(key) }),
     /** Answers wait until the function it gives is called. */
@@ -161,6 +165,29 @@ test('large answers asked for ahead on one connection come whole, one after the 
   );
   await until(async () => api.answers.bytes() === 0);
   connection.close();
+});
+
+test('of all large answers together one piece is written in a turn of the event loop', async (t) => {
+  const { api, port, asked, written, holdBack, request } = await serve(t);
+  const letGo = holdBack();
+  const connections = [ANNA, ANNA, BEN].map((key) => {
+    const connection = rawConnection(port);
+    connection.read();
+    connection.send(request(1_000_000, key));
+    return connection;
+  });
+  await until(async () => asked.length === 3);
+  letGo();
+  const HEADS_BYTES = 3_000;
+  let before = written();
+  for (let turns = 0; turns === 0 || api.answers.bytes() > 0; turns++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const now = written();
+    assert.ok(now - before <= SLICE_BYTES + HEADS_BYTES, `${now - before} bytes in turn ${turns}`);
+    before = now;
+  }
+  assert.ok(before > 3_000_000);
+  for (const connection of connections) connection.close();
 });
 
 test('HEAD of a large answer counts nothing', async (t) => {
