@@ -201,7 +201,9 @@ const testTurns = defineJobType({
   attempts: 3,
   timeoutMs: 60_000,
   takesMessages: true,
-  input: z.strictObject({ until: z.string().default('end') }),
+  input: z.strictObject({ until: z.string().default('end'), session_id: SessionId.optional() }),
+  sessionOf: ({ session_id }) => session_id,
+  messageOf: ({ until }) => until,
   output: z.object({ turns: z.array(z.object({ heard: z.array(z.string()), knew: z.number() })) }),
   async run({ until }, { step, inbox, closeInbox, emit }) {
     const turns: { heard: string[]; knew: number }[] = [];

@@ -53,6 +53,14 @@ export function createLines(redis: RedisConnection, prefix: string, config: { MA
       return aheadOf(rest);
     },
 
+    /** Those whose turn it is, and those that wait for nobody, by when they were accepted. */
+    async turns(session: string): Promise<Ahead[]> {
+      const found = await redis.hgetall(keysOf(session)[1] ?? '');
+      return Object.entries(found)
+        .map(([id, turn]) => toAhead(id, turn))
+        .sort((one, other) => (one.accepted ?? 0) - (other.accepted ?? 0));
+    },
+
     /** Gives its place back, and its turn if it has it under this fence. Gives who is next; null while it is another one's turn. */
     async leave(session: string, { id, fence }: Pick<Ahead, 'id' | 'fence'>): Promise<string | null> {
       const [next] = await run('leave', keysOf(session), [id, fence]);

@@ -8,6 +8,7 @@ import { TaskError } from '../errors.ts';
 import type { Live } from '../live/live.ts';
 import type { Log } from '../log.ts';
 import type { Admission, Part } from '../part.ts';
+import type { ContentPart } from '../provider.ts';
 import type { TaskQueue } from '../queue/queue.ts';
 import type { Tasks } from '../record/tasks.ts';
 import { orUnavailable } from '../redis/away.ts';
@@ -29,6 +30,8 @@ declare module '../job-type.ts' {
   interface JobType<Input extends z.ZodType, Output extends z.ZodType> {
     /** What a submit asks for, where it does not say, while another task of its session is to be done; without it `parallel`. */
     onBusy?: OnBusy;
+    /** What of an input is said to the task that is under way, where the submit would steer it; without it nothing can be. */
+    messageOf?(input: z.output<Input>): string | ContentPart[];
   }
 }
 
@@ -46,6 +49,7 @@ const HOW: Record<OnBusy, How> = {
   queue: 'last',
   reject: 'alone',
   interrupt: 'first',
+  steer: 'last',
 };
 
 type LineDeps = { lines: Lines; tasks: Tasks; queue: TaskQueue; live: Live; clock: Clock; log: Log };
@@ -60,7 +64,7 @@ function lineOf({ type, input, options, isScheduled }: Admission): string | unde
   const session = type.background ? undefined : type.sessionOf?.(input);
   if (onBusy === undefined) return session;
   if (session === undefined) throw invalidOption('is for a request with session_id');
-  if (isScheduled && ['reject', 'interrupt'].includes(onBusy)) {
+  if (isScheduled && ['reject', 'interrupt', 'steer'].includes(onBusy)) {
     throw invalidOption('must be parallel or queue with delay_ms or run_at');
   }
   return session;

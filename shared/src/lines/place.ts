@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import type { Marks } from '../task.ts';
 
-export const OnBusy = z.enum(['parallel', 'queue', 'reject', 'interrupt']).meta({
+export const OnBusy = z.enum(['parallel', 'queue', 'reject', 'interrupt', 'steer']).meta({
   id: 'OnBusy',
   description:
-    'While another task of the session is to be done. `parallel`: both run. `queue`: this one waits for its turn. `reject`: 409. `interrupt`: the other one is cancelled, and this one is next.',
+    'While another task of the session is to be done. `parallel`: both run. `queue`: this one waits for its turn. `reject`: 409. `interrupt`: the other one is cancelled, and this one is next. `steer`: the other one gets this as a message, if it takes any; else as `queue`.',
 });
 export type OnBusy = z.infer<typeof OnBusy>;
 

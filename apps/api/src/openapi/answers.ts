@@ -24,6 +24,9 @@ export const Accepted = z
     type: z.string().meta({ description: 'Its job type' }),
     status: Status,
     created_at: z.iso.datetime().meta({ description: 'When it was accepted' }),
+    message_id: z.string().optional().meta({
+      description: 'With `on_busy: steer`, where no task was made: the message that this task was sent',
+    }),
     urls: TaskUrls,
   })
   .meta({ id: 'Accepted' });

@@ -306,6 +306,76 @@ describe('interrupt', () => {
   });
 });
 
+describe('steer', () => {
+  /** Goes on until it hears `until`; what it says to another one is its own. */
+  const turns = (until: string, options: object, headers: Record<string, string> = {}) =>
+    post(system.url, '/tasks', { type: 'test.turns', input: { until, session_id: session }, ...options }, headers);
+  const outputOf = async (id: string) =>
+    (await getTask(system.url, id)).json.output.turns.flatMap((turn: { heard: string[] }) => turn.heard);
+
+  test('says it to the task that is under way, which is the answer; no task is made', async () => {
+    const running = (await turns('stop', { on_busy: 'queue' })).json.task_id;
+    await until(running, 'started');
+    const first = await turns('more', { on_busy: 'steer' });
+    assert.deepEqual(
+      [first.status, first.json.task_id, first.headers.get('location')],
+      [202, running, `/tasks/${running}`],
+    );
+    assert.match(first.json.message_id, /^msg_/);
+    const last = await turns('stop', { on_busy: 'steer' }, { Prefer: 'wait=60' });
+    assert.deepEqual([last.status, last.json.status], [200, 'completed']);
+    assert.deepEqual(await outputOf(running), ['more', 'stop']);
+    assert.equal((await turns('late', { on_busy: 'reject' })).status, 202);
+  });
+
+  test('is a task of its own in a session that is free, and waits for one that takes no messages', async () => {
+    model.holds = true;
+    const deaf = await accepted('deaf', { on_busy: 'queue' });
+    const call = await model.call('deaf');
+    const { status, json } = await turns('stop', { on_busy: 'steer' });
+    assert.deepEqual([status, json.message_id], [202, undefined]);
+    assert.notEqual(json.task_id, deaf);
+    assert.equal((await until(json.task_id, 'waiting')).data.reason, 'session');
+    call.finish();
+    await until(json.task_id, 'started');
+    await turns('stop', { on_busy: 'steer' });
+    assert.equal(await ended(json.task_id), 'completed');
+  });
+
+  test('under an Idempotency-Key it is said once, also when the task has ended since', async () => {
+    const running = (await turns('stop', { on_busy: 'queue' })).json.task_id;
+    await until(running, 'started');
+    const once = { 'Idempotency-Key': `steer-${session}` };
+    const first = await turns('stop', { on_busy: 'steer' }, once);
+    assert.equal(await ended(running), 'completed');
+    const again = await turns('stop', { on_busy: 'steer' }, once);
+    assert.deepEqual([again.status, again.json.task_id, again.json.message_id], [202, running, first.json.message_id]);
+    assert.equal(again.headers.get('idempotency-replayed'), 'true');
+    assert.deepEqual(await outputOf(running), ['stop']);
+  });
+
+  test('a repeat of the one that became a task does not steer that task', async () => {
+    const once = { 'Idempotency-Key': `task-${session}` };
+    const { json } = await turns('stop', { on_busy: 'steer' }, once);
+    await until(json.task_id, 'started');
+    const again = await turns('stop', { on_busy: 'steer' }, once);
+    assert.deepEqual([again.status, again.json.task_id, again.json.message_id], [202, json.task_id, undefined]);
+    await turns('stop', { on_busy: 'steer' });
+    assert.equal(await ended(json.task_id), 'completed');
+    assert.deepEqual(await outputOf(json.task_id), ['stop']);
+  });
+
+  test('another message under the key of one is 422', async () => {
+    const running = (await turns('stop', { on_busy: 'queue' })).json.task_id;
+    await until(running, 'started');
+    const once = { 'Idempotency-Key': `other-${session}` };
+    await turns('one', { on_busy: 'steer' }, once);
+    assert.equal((await turns('two', { on_busy: 'steer' }, once)).status, 422);
+    await turns('stop', { on_busy: 'steer' });
+    assert.equal(await ended(running), 'completed');
+  });
+});
+
 describe('what there is no line for is refused, and the field is named', () => {
   const bad: [what: string, body: () => object, message: RegExp][] = [
     ['no session', () => chat('x', { on_busy: 'queue' }), /session_id/],

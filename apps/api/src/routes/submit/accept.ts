@@ -16,7 +16,9 @@ import { hasRoom } from '../../http/memory/large-answer.ts';
 import { replyJson } from '../../http/reply.ts';
 import { waitForEvent } from '../../http/wait.ts';
 import type { Accepted } from '../../openapi/answers.ts';
+import type { Attached } from './attached.ts';
 import { preferredWait, wantsEvents } from './prefer.ts';
+import { steer } from './steer.ts';
 import { type BodyParts, parseSubmit } from './submit-request.ts';
 
 // Straight from Node's parser: the Web headers of a request are built only when they are asked for.
@@ -47,6 +49,8 @@ export function submitRequest({ deps, config }: Api, c: ApiContext, type: JobTyp
  */
 export function accept(api: Api, c: ApiContext, request: SubmitRequest, waitSeconds = 0): Promise<Response> {
   const work = async () => {
+    const steered = await steer(api, request);
+    if (steered) return steered;
     const { submitted, found } = await submitOrAttach(api, request);
     const { id, replayed } = submitted;
     return {
@@ -60,19 +64,6 @@ export function accept(api: Api, c: ApiContext, request: SubmitRequest, waitSeco
   };
   return answerWithTask(api, c, work, waitSeconds);
 }
-
-/** A task that a request has brought on its way, and how it is answered with. */
-export type Attached = {
-  id: string;
-  /** The task as far as it is known, to wait from. */
-  from: { id: string; owner: string; lastId: string; status: StoredStatus };
-  /** The event after which its events are told. */
-  after: string;
-  task?: FoundTask | undefined;
-  headers: Record<string, string>;
-  /** The body of 202. */
-  accepted(task: FoundTask | undefined): Accepted;
-};
 
 /**
  * Does what brings the task on its way, then answers in the form that the headers ask for: its events, the finished task, or
