@@ -6,7 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { post } from '../testing/client.ts';
+import { pipelineOf, post } from '../testing/client.ts';
 import { cloneTree } from '../testing/clone.ts';
 import { blocksOf, readPage } from '../testing/docs.ts';
 
@@ -68,9 +68,10 @@ test('a job type, a route, a part and a tool that are added as their pages say p
   assert.deepEqual([shouted.status, shouted.json.detail], [400, 'Please do not shout.']);
   const time = await fetch(`${beanline.url}/time`);
   assert.deepEqual([time.status, Object.keys((await time.json()) as object)], [200, ['now']]);
-  const dice = await fetch(`${beanline.url}/api/chat/tools/dice`);
-  const { name, input_schema } = (await dice.json()) as { name: string; input_schema: object };
-  assert.deepEqual([name, Object.keys(input_schema)], ['dice', ['type', 'properties', 'additionalProperties']]);
+  const thrown = await post(beanline.url, '/api/chat/agentic', pipelineOf('dice'), { Prefer: 'wait=30' });
+  assert.equal(thrown.json.status, 'completed', thrown.text);
+  const [{ tool, result }] = thrown.json.output.results;
+  assert.ok(tool === 'dice' && result.shown >= 1 && result.shown <= 6, thrown.text);
   const document = (await (await fetch(`${beanline.url}/openapi.json`)).json()) as { paths: Record<string, unknown> };
   for (const path of ['/api/haiku', '/time']) assert.ok(document.paths[path], path);
 });

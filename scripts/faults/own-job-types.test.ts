@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { followToEnd, getTask, post, visibleText } from '../testing/client.ts';
+import { followToEnd, getTask, pipelineOf, post, visibleText } from '../testing/client.ts';
 import { blocksOf, ROOT, readPage } from '../testing/docs.ts';
 import { npmStart } from '../testing/npm-start.ts';
 import { INHERITED } from '../testing/system.ts';
@@ -64,10 +64,8 @@ test('the example of the page is submitted at its route and at /tasks, streams, 
     [400, ['letter', 'tone', 'lettre']],
   );
 
-  const hours = (await (await fetch(`${url}/api/chat/tools/shop_hours`)).json()) as {
-    input_schema: { required: string[] };
-  };
-  assert.deepEqual(hours.input_schema.required, ['day']);
+  const agent = await post(url, '/api/chat/agentic', pipelineOf('shop_hours'), { Prefer: 'wait=30' });
+  assert.deepEqual(agent.json.output?.results[0].result, { hours: 'closed' }, agent.text);
 
   // biome-ignore lint/suspicious/noExplicitAny: the test looks into whatever the document holds
   const document: any = await (await fetch(`${url}/openapi.json`)).json();

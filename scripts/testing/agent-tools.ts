@@ -58,6 +58,25 @@ const look = defineJobType({
   },
 });
 
+/** Asks a person in the midst of it. */
+const asks = defineJobType({
+  ...tool,
+  name: 'test.asks',
+  asTool: { ...title('Asks'), name: 'asks', description: 'Asks a person.', intents: ['agent'] },
+  input: z.strictObject({ what: z.string() }),
+  output: z.object({ answer: z.string() }),
+  async run({ what }, { approve, step, emit }) {
+    await step('said', {
+      effect: 'none',
+      async run() {
+        await emit.text(`may I ${what}? `);
+      },
+    });
+    const { action } = await approve({ key: 'may I', tool: 'do_it', arguments: { what }, expiresInMs: 60_000 });
+    return { answer: `${action} ${what}` };
+  },
+});
+
 /** Fails by what nobody expected. */
 const broken = defineJobType({
   ...tool,
@@ -70,4 +89,4 @@ const broken = defineJobType({
   },
 });
 
-export const agentTools: JobType[] = [send, put, look, broken] as unknown as JobType[];
+export const agentTools: JobType[] = [send, put, look, asks, broken];

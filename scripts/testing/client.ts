@@ -19,6 +19,10 @@ export const chat = (content = 'hello', more: Record<string, unknown> = {}) => (
   ...more,
 });
 
+/** A request to an agent that runs these tools, one after the other. */
+export const pipelineOf = (...tools: string[]) =>
+  chat('What is it on Monday?', { proposal_action: 'custom_spec', proposal_pipeline: tools });
+
 export async function post(url: string, path: string, body: unknown, headers: Record<string, string> = {}) {
   const response = await fetch(`${url}${path}`, {
     method: 'POST',

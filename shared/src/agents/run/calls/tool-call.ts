@@ -2,7 +2,7 @@
  * One call of a tool: whether it may run, by whom it is approved, and what came of it. It runs in a step, so that its effect
  * comes about once, and readers who were told to drop its events are shown them again.
  */
-import { type StepRun, StepUnknown } from '../../../context.ts';
+import { ApprovalPending, type StepRun, StepUnknown } from '../../../context.ts';
 import { type ErrorCode, TaskError } from '../../../errors.ts';
 import { optionsOf } from '../../registry/options.ts';
 import { toolContext } from '../../registry/services.ts';
@@ -116,6 +116,7 @@ async function execute(run: AgentRun, call: CheckedCall, given: StepRun): Promis
     came = { result: shownResult(result), status: 'completed' };
   } catch (error) {
     given.signal.throwIfAborted();
+    if (error instanceof ApprovalPending) throw error;
     // One that has its effect once may have had it: what is not known is not tried again.
     if (tool.effect !== 'once' && error instanceof TaskError && comesBack(error) && !run.over.aborted) throw error;
     if (!(error instanceof TaskError)) run.context.log.warn({ error, tool: tool.name }, 'a tool failed');

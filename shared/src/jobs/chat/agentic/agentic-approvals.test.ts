@@ -216,3 +216,21 @@ test('a message that is sent while the run is parked is read by the next turn, o
   for await (const { type, data } of events(system.url, id)) if (type === 'steered') steered.push(data.message_id);
   assert.deepEqual(steered, [sent.json.message_id]);
 });
+
+test('a tool that asks a person in the midst of it parks the run, and goes on with the answer', async () => {
+  const {
+    id,
+    path,
+    tool,
+    arguments: shown,
+  } = await parked([{ calls: [call('asks', { what: 'dance' })] }, { text: 'It is done.' }]);
+  assert.deepEqual([tool, shown], ['do_it', { what: 'dance' }]);
+  const { json } = await answer(path, { action: 'run' });
+  assert.deepEqual([json.status, json.output.results[0].result], ['completed', { answer: 'run dance' }]);
+  const texts = (await followToEnd(system.url, id)).filter(({ type, data }) => type === 'text' && data.tool === 'asks');
+  assert.deepEqual(
+    texts.map(({ data }) => data.content),
+    ['may I dance? '],
+  );
+  assert.match(told()[0] ?? '', /run dance/);
+});
