@@ -11,7 +11,7 @@ export type ScriptedTurn = {
 export const USAGE = { prompt_tokens: 20, completion_tokens: 10 };
 
 /** Which turn a call asks for, from 0. */
-const turnOf = ({ body }: UpstreamCall) => body.messages.filter(({ role }) => role === 'assistant').length;
+export const turnOf = ({ body }: UpstreamCall) => body.messages.filter(({ role }) => role === 'assistant').length;
 
 /** Answers with the turn that comes next; the last one again when there are no more. */
 export const scriptedTurns = (turns: ScriptedTurn[]) => (call: UpstreamCall) => {

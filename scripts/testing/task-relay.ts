@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { readConfig } from '@beanline/shared/config.ts';
 import type { Deps } from '@beanline/shared/deps.ts';
+import type { Catalog } from '@beanline/shared/job-type.ts';
 import type { Part } from '@beanline/shared/part.ts';
 import { withParts } from '@beanline/shared/parts.ts';
 import type { ArchivedTask, PutEnds, TaskStore } from '@beanline/shared/store.ts';
@@ -30,7 +31,7 @@ export function taskRelay() {
     });
     const puts: Put[] = [];
 
-    async function program(name: 'api' | 'relay', env: Record<string, string> = {}) {
+    async function program(name: 'api' | 'relay', env: Record<string, string> = {}, catalog?: Catalog) {
       const config = readConfig({
         ...PATIENT,
         REDIS_URL: at.server.url,
@@ -41,7 +42,7 @@ export function taskRelay() {
         TASK_RETENTION_MS: '1000',
         ...env,
       });
-      const { deps, close } = wire(config, { program: name, log: silentLog });
+      const { deps, close } = wire(config, { program: name, log: silentLog, ...(catalog ? { catalog } : {}) });
       opened.push(close);
       await deps.clock.ready();
       return { deps, config };

@@ -21,6 +21,7 @@ export const agenticRequest = defineJobType({
   attempts: 3,
   timeoutMs: 600_000,
   takesMessages: true,
+  onBusy: 'queue',
   input: AgenticInput,
   output: AgenticOutput,
   sessionOf: ({ session_id }) => session_id,
