@@ -20,6 +20,12 @@ export const UsageView = z
     output_tokens: Count.meta({ description: 'Tokens the model wrote' }),
     total_tokens: Count.meta({ description: 'Both together' }),
     estimated: z.boolean().optional().meta({ description: 'True when the provider did not report them all' }),
+    cached_tokens: Count.optional().meta({
+      description: 'Those among the input that the provider had read before, where it tells',
+    }),
+    reasoning_tokens: Count.optional().meta({
+      description: 'Those among the output that the model thought, where the provider tells',
+    }),
     wasted_tokens: Count.optional().meta({ description: 'Those among them of attempts whose text is void' }),
   })
   .meta({ id: 'Usage', description: 'Tokens of all attempts' });
@@ -119,11 +125,13 @@ export function statusAt(record: Pick<TaskRecord, 'status' | 'attempt' | 'dueAt'
 /** The usage object of the contract. Zero is a value; null means that no model was called. */
 export function usageView(usage: TaskRecord['usage']): UsageView | null {
   if (!usage) return null;
-  const { inputTokens, outputTokens, estimated, wastedTokens } = usage;
+  const { inputTokens, outputTokens, cachedTokens, reasoningTokens, estimated, wastedTokens } = usage;
   return {
     input_tokens: inputTokens,
     output_tokens: outputTokens,
     total_tokens: inputTokens + outputTokens,
+    ...(cachedTokens === undefined ? {} : { cached_tokens: cachedTokens }),
+    ...(reasoningTokens === undefined ? {} : { reasoning_tokens: reasoningTokens }),
     ...(estimated ? { estimated: true } : {}),
     ...(wastedTokens === undefined ? {} : { wasted_tokens: wastedTokens }),
   };

@@ -60,22 +60,28 @@ export function merged(before: Usage | undefined, after: Usage): Usage | undefin
   };
 }
 
-const plus = (name: 'cachedTokens' | 'reasoningTokens', total: Usage, { [name]: tokens }: Usage) =>
-  tokens === undefined ? {} : { [name]: (total[name] ?? 0) + tokens };
+export type Used = Usage & { estimated: boolean };
+
+/** Of counts that backends may not tell: absent when neither has it. */
+const sumOf = (name: 'cachedTokens' | 'reasoningTokens', a: Usage, b: Usage) =>
+  a[name] === undefined && b[name] === undefined ? {} : { [name]: (a[name] ?? 0) + (b[name] ?? 0) };
+
+/** The tokens of both; undefined when there are none. */
+export function addUsed(a: Used | undefined, b: Used | undefined): Used | undefined {
+  if (!a || !b) return a ?? b;
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    ...sumOf('cachedTokens', a, b),
+    ...sumOf('reasoningTokens', a, b),
+    estimated: a.estimated || b.estimated,
+  };
+}
+
+const NOTHING: Used = { inputTokens: 0, outputTokens: 0, estimated: false };
 
 /** Tokens of all calls, those that were cut short included; `estimated` where a backend reported none. */
-export function usageOf(calls: readonly CallSoFar[]): Usage & { estimated: boolean } {
-  let total: Usage & { estimated: boolean } = { inputTokens: 0, outputTokens: 0, estimated: false };
-  for (const call of calls) {
-    const used = call.reported ?? estimate(call);
-    total = {
-      ...total,
-      inputTokens: total.inputTokens + used.inputTokens,
-      outputTokens: total.outputTokens + used.outputTokens,
-      ...plus('cachedTokens', total, used),
-      ...plus('reasoningTokens', total, used),
-      estimated: total.estimated || call.reported === undefined,
-    };
-  }
-  return total;
-}
+export const usageOf = (calls: readonly CallSoFar[]): Used =>
+  calls
+    .map((call) => ({ ...(call.reported ?? estimate(call)), estimated: call.reported === undefined }))
+    .reduce((sum, used) => addUsed(sum, used) ?? sum, NOTHING);

@@ -68,9 +68,9 @@ test('usage is the sum over all attempts, zero is a value, and one estimate make
   const second = await begin(first.ref.id);
   await tasks.release(second.ref, retry(second.lastId));
   const third = await begin(first.ref.id);
-  const more = { inputTokens: 2 ** 40, outputTokens: 5, estimated: true };
+  const more = { inputTokens: 2 ** 40, outputTokens: 5, cachedTokens: 2 ** 39, reasoningTokens: 0, estimated: true };
   await tasks.finish(third.ref, { ...ending(third.lastId), usage: more });
-  const total = { inputTokens: 2 ** 40 + 10, outputTokens: 5, estimated: true, wastedTokens: 10 };
+  const total = { ...more, inputTokens: 2 ** 40 + 10, wastedTokens: 10 };
   assert.deepEqual((await tasks.read('anna', first.ref.id))?.usage, total);
 });
 

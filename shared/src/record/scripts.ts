@@ -28,6 +28,9 @@ export const createRecordScripts = (redis: RedisConnection, patienceMs: number) 
 /** Runs one of them. */
 export type Run = ReturnType<typeof createRecordScripts>;
 
-/** Tokens as the scripts take them: input, output, estimated. */
-export const usageArgs = (usage: AttemptUsage) =>
-  usage ? [usage.inputTokens, usage.outputTokens, usage.estimated ? '1' : '0'] : ['', '', '0'];
+/** Tokens as the scripts take them: input, output, and `estimated|cached|reasoning`, where what is not told is empty. */
+export function usageArgs(usage: AttemptUsage): (string | number)[] {
+  if (!usage) return ['', '', '0||'];
+  const { inputTokens, outputTokens, estimated, cachedTokens = '', reasoningTokens = '' } = usage;
+  return [inputTokens, outputTokens, `${estimated ? 1 : 0}|${cachedTokens}|${reasoningTokens}`];
+}

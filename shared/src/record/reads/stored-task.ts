@@ -32,6 +32,8 @@ export const FIELDS = [
   'input_tokens',
   'output_tokens',
   'usage_estimated',
+  'cached_tokens',
+  'reasoning_tokens',
   'wasted_tokens',
   'retry_of',
   'marks',
@@ -88,6 +90,8 @@ export function toRecord(id: string, names: readonly string[], values: (string |
         : {
             inputTokens,
             outputTokens: number('output_tokens') ?? 0,
+            ...(text('cached_tokens') === null ? {} : { cachedTokens: Number(text('cached_tokens')) }),
+            ...(text('reasoning_tokens') === null ? {} : { reasoningTokens: Number(text('reasoning_tokens')) }),
             estimated: text('usage_estimated') === '1',
             ...(text('wasted_tokens') === null ? {} : { wastedTokens: Number(text('wasted_tokens')) }),
           },

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- finish: ends the task, for the attempt that holds it (ARGV 2 attempt, 3 fence) or for the sweep, which says what it
 -- saw (ARGV 2 attempt, 3 '=' and the status). Whoever does not match any more is `superseded` and changes nothing.
--- ARGV 4 the id it continues from, 5 to status, 6 output, 7 error, 8 input tokens, 9 output tokens, 10 estimated,
+-- ARGV 4 the id it continues from, 5 to status, 6 output, 7 error, 8 input tokens, 9 output tokens, 10 `estimated|cached|reasoning`,
 -- 11 count, then id, type, data …
 local attempt, by = ARGV[2], ARGV[3]
 local status = field('status')

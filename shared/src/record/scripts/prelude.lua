@@ -100,10 +100,14 @@ local function stop_clock(until_ms)
   end
 end
 
-local function add_usage(input_tokens, output_tokens, estimated)
+-- `more` is `estimated|cached|reasoning`; the counts are empty where they were not told.
+local function add_usage(input_tokens, output_tokens, more)
   if input_tokens == '' then return end
+  local estimated, cached, reasoning = string.match(more, '^(%d)|(%d*)|(%d*)$')
   redis.call('HINCRBY', task, 'input_tokens', input_tokens)
   redis.call('HINCRBY', task, 'output_tokens', output_tokens)
+  if cached ~= '' then redis.call('HINCRBY', task, 'cached_tokens', cached) end
+  if reasoning ~= '' then redis.call('HINCRBY', task, 'reasoning_tokens', reasoning) end
   if estimated == '1' then redis.call('HSET', task, 'usage_estimated', '1') end
 end
 

@@ -2,7 +2,7 @@
 -- release: the attempt ends, its task does not. A retry spends a failure; a hand-back and an approval spend nothing.
 -- With the cancel mark set the task ends here instead, keeping the partial output.
 -- ARGV 2 attempt, 3 fence, 4 the id it continues from, 5 to status, 6 failure 0|1, 7 delay ms, 8 event type, 9 event,
--- 10 input tokens, 11 output tokens, 12 estimated, 13 partial output, 14 approval id, 15 approval, 16 expires at,
+-- 10 input tokens, 11 output tokens, 12 `estimated|cached|reasoning`, 13 partial output, 14 approval id, 15 approval, 16 expires at,
 -- 17 on_expiry, 18 first check ms, 19 why it waits ('' otherwise), 20 count, then id, type, data …
 local fence, to = ARGV[3], ARGV[5]
 if field('released_by') == fence then return { 'released', number('due_at') } end

@@ -4,7 +4,7 @@
 -- forgets the failures so far: a task that makes progress may go on. It answers with the number of unread messages that are to
 -- steer the task.
 -- KEYS 7 steps. ARGV 2 attempt, 3 fence, 4 begin|finish, 5 key, 6 effect, 7 result, 8 input tokens, 9 output tokens,
--- 10 estimated, 11 most bytes of all steps, their keys among them.
+-- 10 `estimated|cached|reasoning`, 11 most bytes of all steps, their keys among them.
 local steps, what, key, effect = KEYS[7], ARGV[4], ARGV[5], ARGV[6]
 local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'cancel_requested_at', 'steps_bytes', 'steers')
 local steers = tonumber(record[6]) or 0

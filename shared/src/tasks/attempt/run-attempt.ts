@@ -3,6 +3,7 @@ import { ApprovalPending, AttemptStop, type Context } from '../../context.ts';
 import { TaskError, toTaskError } from '../../errors.ts';
 import type { JobType } from '../../job-type.ts';
 import type { Log } from '../../log.ts';
+import { addUsed } from '../../models/call-usage.ts';
 import type { Attempt, Part } from '../../part.ts';
 import type { After } from '../../queue/consumer.ts';
 import type { AttemptRef } from '../../record/task-verdicts.ts';
@@ -13,7 +14,7 @@ import { type ContextDeps, createAttemptContext } from './context.ts';
 import { createInbox } from './inbox.ts';
 import { createAttemptLog } from './log.ts';
 import { type Ended, type SettleDeps, type Started, settle } from './settle.ts';
-import { addUsage, createSteps } from './steps.ts';
+import { createSteps } from './steps.ts';
 
 export type AttemptDeps = ContextDeps & SettleDeps & { parts: readonly Part[]; log: Log; limits: AttemptLimits };
 
@@ -81,7 +82,7 @@ export async function runAttempt(
     const unflushed = await events.close();
     const unwritten = {
       ...unflushed,
-      usage: addUsage(usage(), steps.usage()),
+      usage: addUsed(usage(), steps.usage()),
       partial: partialOf(type, events.text(), context, { kept: kept(), before: begun.keptOutput, log }),
     };
     const failures = steps.progressed() ? 0 : begun.failures;

@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApprovalPending, AttemptStop, type Step, type StepRun, StepUnknown } from '../../context.ts';
 import { TaskError } from '../../errors.ts';
+import { addUsed } from '../../models/call-usage.ts';
 import { createLlm, type Providers } from '../../models/llm.ts';
 import type { AttemptRef, AttemptUsage, FinishedStep } from '../../record/task-verdicts.ts';
 import type { Tasks } from '../../record/tasks.ts';
@@ -21,16 +22,6 @@ const SETTLE_MS = 5_000;
 const MAX_KEY_LENGTH = 512;
 
 type StepDeps = { tasks: Tasks; providers: Providers; limits: { idleTimeoutMs: number; maxStepBytes: number } };
-
-/** The tokens of both; undefined when no model was called. */
-export function addUsage(a: AttemptUsage, b: AttemptUsage): AttemptUsage {
-  if (!a || !b) return a ?? b;
-  return {
-    inputTokens: a.inputTokens + b.inputTokens,
-    outputTokens: a.outputTokens + b.outputTokens,
-    estimated: a.estimated || b.estimated,
-  };
-}
 
 /** Throws when a key is too long, or Redis would not keep it apart from another: halves of surrogate pairs are one letter to it. */
 export function checkKey(key: string): void {
@@ -76,7 +67,7 @@ export function createSteps(
       progressed = true;
       return JSON.parse(result) as Result;
     } catch (error) {
-      lost = addUsage(lost, usage());
+      lost = addUsed(lost, usage());
       // The next attempt could not tell whether it had its effect before it asked.
       if (error instanceof ApprovalPending && effect === 'once') {
         throw new Error(`The step ${key} has its effect once, and asks a person in the midst of it: ask before it.`);

@@ -58,6 +58,19 @@ const ended = (...usages: unknown[]) =>
   stream(both, end(), ...usages.map((usage) => ({ choices: [], usage })), '[DONE]');
 const COUNTS = { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 };
 export const usages: AnswerCase[] = [
+  completes(
+    'usage_details',
+    ended({
+      ...COUNTS,
+      prompt_tokens_details: { cached_tokens: 4, audio_tokens: 0 },
+      completion_tokens_details: { reasoning_tokens: 2 },
+    }),
+    { usage: { ...COUNTED, cached_tokens: 4, reasoning_tokens: 2 } },
+  ),
+  completes('usage_cache_hit', ended({ ...COUNTS, prompt_cache_hit_tokens: 4, prompt_cache_miss_tokens: 1 }), {
+    usage: { ...COUNTED, cached_tokens: 4 },
+  }),
+  completes('usage_details_null', ended({ ...COUNTS, prompt_tokens_details: null }), { usage: COUNTED }),
   completes('usage_wiped', ended(COUNTS, { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }), {
     usage: COUNTED,
   }),
