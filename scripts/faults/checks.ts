@@ -164,7 +164,7 @@ export async function checkCalls(url: string, { id, calls }: { id: string; calls
 /** What is wrong in Redis when nothing should be open: keys that leaked, tasks without their one end. */
 const LEFTOVERS = `
 local left = {}
-local kept = { 'task', 'log', 'input', 'steps', 'owner', 'idem', 'outbox', 'cursors', 'lease', 'archived' }
+local kept = { 'task', 'log', 'input', 'steps', 'inbox', 'owner', 'idem', 'outbox', 'cursors', 'lease', 'archived' }
 local queue = { 'meta', 'events', 'id', 'pc', 'marker', 'stalled%-check' }
 -- What is cached of sessions, owners and answers; of turns none is left.
 local cached = { 'session', 'window', 'owner', 'lists', 'list', 'context' }
@@ -187,7 +187,7 @@ for _, key in ipairs(redis.call('KEYS', 'bl:*')) do
         if entry[2][2] == 'done' then dones = dones + 1 end
       end
       if dones ~= 1 then left[#left + 1] = key .. ' has ' .. dones .. ' done events' end
-    elseif kind == 'input' or kind == 'log' then
+    elseif kind == 'input' or kind == 'log' or kind == 'inbox' then
       if redis.call('EXISTS', (string.gsub(key, ':' .. kind .. ':', ':task:', 1))) == 0 then left[#left + 1] = key end
     end
   elseif tag and string.find(tag, '^[so]:') then

@@ -8,7 +8,7 @@ import { type TaskRedis, taskRedis } from '../../../scripts/testing/task-redis.t
 import type { AttemptRef, AttemptUsage } from './task-verdicts.ts';
 
 const setup = taskRedis();
-const CALLS = 500;
+const CALLS = 700;
 const MAX_STEPS_BYTES = 900;
 const ENDED = new Set(['completed', 'failed', 'cancelled', 'expired']);
 
@@ -31,6 +31,10 @@ type Known = {
   wasted: number;
   failures: number;
   once: Map<string, string>;
+  /** Messages that were accepted, by their nonces; where each was taken; and whether the inbox was closed. */
+  messages: Map<string, { id: string; mode: 'steer' | 'follow_up' }>;
+  places: Map<string, string[]>;
+  closed: boolean;
 };
 
 function callers(at: TaskRedis, seed: number) {
@@ -50,6 +54,7 @@ function callers(at: TaskRedis, seed: number) {
       redis.hgetall(keys.task(0, id)),
       redis.xlen(keys.log(0, id)),
       redis.hgetall(keys.steps(0, id)),
+      redis.hgetall(keys.inbox(0, id)),
       at.counts(),
     ]);
 
@@ -148,6 +153,37 @@ function callers(at: TaskRedis, seed: number) {
       task.tokens += sum(usage);
       task.failures = 0;
     },
+    async function message(task) {
+      const known = chance(0.2) ? [...task.messages.keys()][0] : undefined;
+      const sent = { nonce: known ?? nonce(), id: `msg_${nonce()}`, mode: pick(['steer', 'follow_up'] as const) };
+      const { id: first, mode } = task.messages.get(sent.nonce) ?? sent;
+      const [status = '', mark] = await redis.hmget(keys.task(0, task.id), 'status', 'cancel_requested_at');
+      const more = { fingerprint: mode, content: '"\\n|"', notAfter: Date.now() + (chance(0.1) ? -60_000 : 60_000) };
+      const reply = await send(task.id, () => tasks.message(task.id, { ...sent, mode, ...more }));
+      if (known !== undefined) assert.deepEqual(reply, { verdict: 'accepted', id: first });
+      if (reply.verdict !== 'accepted' || known !== undefined) return;
+      assert.ok(!task.closed && !ENDED.has(status ?? '') && !mark);
+      task.messages.set(sent.nonce, { id: reply.id, mode });
+    },
+    async function take(task) {
+      const place = pick(['a', 'b|1', 'c\n', `turn ${nonce()}`]);
+      const which = pick(['steer', 'all'] as const);
+      const { holds, answer } = await say(task, (ref) => tasks.takeMessages(ref, place, which));
+      if (!holds || answer.verdict !== 'taken') return;
+      const found = answer.messages.map(({ id }) => id);
+      const known = task.places.get(place);
+      if (known) assert.deepEqual(found, known);
+      else if (found.length > 0) task.places.set(place, found);
+      const taken = new Set([...task.places.values()].flat());
+      const unread = [...task.messages.values()].filter(({ id }) => !taken.has(id));
+      if (!known && which === 'steer') assert.ok(answer.messages.every(({ mode }) => mode === 'steer'));
+      if (!known) assert.ok(unread.every(({ mode }) => which === 'steer' && mode === 'follow_up'));
+    },
+    async function close(task) {
+      if (chance(0.7)) return;
+      const { holds, answer } = await say(task, (ref) => tasks.closeInbox(ref));
+      if (holds && answer === 'closed') task.closed = true;
+    },
     async function adjust({ id }) {
       const wait = { nonce: nonce(), dueAt: chance(0.5) ? 0 : Date.now() + 3, reason: pick(['budget', 'paused']) };
       await send(id, () => tasks.adjust(id, wait));
@@ -178,6 +214,12 @@ async function look(at: TaskRedis, all: Known[], task: Known) {
   assert.equal(number('failures'), task.failures);
   assert.ok(number('steps_bytes') <= MAX_STEPS_BYTES);
   assert.equal('waits' in record, 'away_since' in record);
+  const taken = [...task.places.values()].flat();
+  assert.equal(new Set(taken).size, taken.length);
+  const unread = [...task.messages.values()].filter(({ id }) => !taken.includes(id));
+  assert.deepEqual([number('messages'), number('unread')], [task.messages.size, unread.length]);
+  assert.equal(number('steers'), unread.filter(({ mode }) => mode === 'steer').length);
+  if (task.closed) assert.equal(unread.length, 0);
   if (record.counted) assert.equal(record.status, 'queued');
   const counted = await Promise.all(all.map(({ id }) => at.redis.hexists(at.keys.task(0, id), 'counted')));
   const waiting = counted.reduce((total, one) => total + one, 0);
@@ -187,17 +229,28 @@ async function look(at: TaskRedis, all: Known[], task: Known) {
 async function play(t: TestContext, seed: number) {
   const at = setup(t, { limits: { maxStepsBytes: MAX_STEPS_BYTES } });
   const { chance, pick, calls } = callers(at, seed);
+  const often = calls.filter(({ name }) => ['begin', 'message', 'take'].includes(name));
   const all: Known[] = [];
   let open: Known[] = [];
   for (let n = 0; n < CALLS; n++) {
     if (open.length < 5) {
       const id = await at.create(chance(0.1) ? { startBy: Date.now() - 60_000 } : {});
-      const task = { id, refs: [], tokens: 0, wasted: 0, failures: 0, once: new Map() };
+      const task = {
+        id,
+        refs: [],
+        tokens: 0,
+        wasted: 0,
+        failures: 0,
+        once: new Map(),
+        messages: new Map(),
+        places: new Map(),
+        closed: false,
+      };
       all.push(task);
       open.push(task);
     }
     const task = pick(open);
-    await pick([...calls.slice(0, 1), ...calls])(task);
+    await pick([...calls, ...often])(task);
     await look(at, all, task);
     // Some are called on after their end.
     if (ENDED.has((await at.record(task.id)).status ?? '') && chance(0.3))
@@ -214,6 +267,12 @@ async function play(t: TestContext, seed: number) {
       if (before?.id.split('-')[0] === eventId.split('-')[0]) assert.notEqual(data.reason, before?.data.reason);
     }
   }
+  console.error(
+    all.length,
+    all.reduce((s, x) => s + x.messages.size, 0),
+    all.reduce((s, x) => s + x.places.size, 0),
+    all.filter((x) => x.closed).length,
+  );
   assert.ok(all.length > 10);
 }
 

@@ -106,3 +106,85 @@ test('a handler that ends without closing leaves what is unread for the client t
   assert.equal((await read()).unreadMessages, 1);
   assert.equal((await events(id)).filter(({ type }) => type === 'steered').length, 0);
 });
+
+test('what a turn after the last had taken is heard when that turn is made again', async (t) => {
+  const { run, send, history } = await start(t);
+  await run(
+    talk({
+      async during(turn) {
+        if (turn === 1) await send('more');
+        else throw busy();
+      },
+    }),
+  );
+  await run(talk());
+  assert.deepEqual(await history(), ['turn 1 after 0', 'user more', 'turn 2 after 1']);
+});
+
+test('a finished turn takes nothing more: what comes later is heard by one that can answer it', async (t) => {
+  const { run, send, history } = await start(t);
+  await run(
+    talk({
+      least: 2,
+      async during(turn) {
+        if (turn === 1) return;
+        await send('late');
+        throw busy();
+      },
+    }),
+  );
+  await run(talk({ least: 2 }));
+  assert.deepEqual(await history(), ['turn 1 after 0', 'user late', 'turn 2 after 1']);
+});
+
+test('taking costs no call of Redis while nothing is unread', async (t) => {
+  const { run, deps } = await start(t);
+  const calls: string[] = [];
+  for (const name of ['takeMessages', 'takenMessages', 'closeInbox'] as const) {
+    const real = deps.tasks[name] as (...args: unknown[]) => Promise<never>;
+    deps.tasks[name] = (...args: unknown[]) => {
+      calls.push(name);
+      return real(...args);
+    };
+  }
+  await run(talk({ least: 5 }));
+  assert.deepEqual(calls, ['closeInbox']);
+});
+
+test('what was taken before a person was asked is not told again', async (t) => {
+  const { run, send, steered, events, id, deps } = await start(t);
+  await send('hello');
+  const work = async (context: Context) => {
+    const heard = await context.inbox('one');
+    await context.step('one', { effect: 'none', run: async () => heard.length });
+    await context.approve({ key: 'may I', tool: 'mail', arguments: {}, expiresInMs: 60_000 });
+    return { history: heard.map(({ content }) => content) };
+  };
+  assert.equal((await run(work)).status, 'input_required');
+  assert.equal(await send('while it is parked'), 'accepted');
+  const asked = (await events(id)).find(({ type }) => type === 'human_approval');
+  const reply = { approval_id: asked?.data.approval_id, action: 'run', by: 'anna' };
+  await deps.tasks.answer(id, { approvalId: reply.approval_id, nonce: 'n', answer: reply, resumed: reply });
+  const { status, output, unreadMessages } = await run(work);
+  assert.deepEqual([status, JSON.parse(output ?? ''), unreadMessages], ['completed', { history: ['hello'] }, 1]);
+  assert.deepEqual(await steered(), ['msg_1']);
+});
+
+test('messages are taken once for a step, and not for an attempt that has ended', async (t) => {
+  const { run, send, read } = await start(t);
+  await send('hello');
+  const left: Promise<unknown>[] = [];
+  const ended = Promise.withResolvers<void>();
+  const { status } = await run(async ({ inbox, step }) => {
+    await assert.rejects(inbox('k'.repeat(513)), /512/);
+    await inbox('one');
+    await assert.rejects(inbox('one'), /taken twice/);
+    left.push(ended.promise.then(() => assert.rejects(inbox('two'), /has ended/)));
+    await step('one', { effect: 'none', run: async () => 1 });
+    await send('for nobody');
+    throw new TaskError('provider_refused', 'no');
+  });
+  ended.resolve();
+  await Promise.all(left);
+  assert.deepEqual([status, (await read()).unreadMessages], ['failed', 1]);
+});
