@@ -21,7 +21,7 @@ const ON_A_TASK = [
 export const createRecordScripts = (redis: RedisConnection, patienceMs: number) =>
   createScripts(
     redis,
-    { ...readScripts(DIRECTORY, ['create'] as const), ...readScripts(DIRECTORY, ON_A_TASK, 'prelude') },
+    { ...readScripts(DIRECTORY, ['create', 'fields'] as const), ...readScripts(DIRECTORY, ON_A_TASK, 'prelude') },
     patienceMs,
   );
 

@@ -22,7 +22,7 @@ export function createTasks(redis: RedisConnection, keys: Keys, partitions: numb
     ...createInboxScripts(redis, run, { taskKeys, limits }),
     ...createTaskReads(redis, keys, partitions),
     ...createLogReads(redis, keys, partitions),
-    ...createListReads(redis, keys, partitions),
+    ...createListReads(redis, run, keys, partitions),
   };
 }
 

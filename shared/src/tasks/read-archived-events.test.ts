@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { storeOf, testStore } from '../../../scripts/testing/store.ts';
+import { HANG_MS } from '../../../scripts/testing/until.ts';
 import { type Frame, type LogEntry, START } from '../event.ts';
 import { someOwner, someTask, T0 } from '../store/contract/samples.ts';
 import { type ArchivedLog, archivedFrames, createArchivedEvents } from './read-archived-events.ts';
@@ -29,7 +30,7 @@ async function setup(t: TestContext) {
   const output = JSON.stringify({ content: 'y'.repeat(1_000_000) });
   const task = someTask(owner, { output }, { events });
   await store.tasks.put([task]);
-  return { archive: createArchivedEvents({ store }), owner, id: task.record.id, events };
+  return { archive: createArchivedEvents({ store }, HANG_MS), store, owner, id: task.record.id, events };
 }
 
 async function openLog(archive: ReturnType<typeof createArchivedEvents>, owner: string, id: string) {
@@ -84,5 +85,21 @@ test('readers of one archived task share its log and the frame of its end, and i
   assert.equal(archive.size(), 0);
 
   assert.equal(await archive.open(someOwner(), id), null);
+  assert.equal(archive.size(), 0);
+});
+
+test('two logs of an owner are read at once and twenty wait; one more is refused, and another owner’s is read', async (t) => {
+  const { archive, store, owner } = await setup(t);
+  const [other, ...own] = [someOwner(), ...Array.from({ length: 23 }, () => owner)].map((whose) => someTask(whose));
+  assert.ok(other);
+  await store.tasks.put([other, ...own]);
+  const opening = [...own, other].map(({ record }) => archive.open(record.owner, record.id));
+  const answers = await Promise.allSettled(opening);
+  const refused = answers.flatMap((answer, index) =>
+    answer.status === 'rejected' ? [[index, answer.reason.code]] : [],
+  );
+  assert.deepEqual(refused, [[22, 'rate_limited']]);
+  assert.equal(archive.size(), 23);
+  for (const answer of answers) if (answer.status === 'fulfilled') answer.value?.close();
   assert.equal(archive.size(), 0);
 });

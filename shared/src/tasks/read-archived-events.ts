@@ -3,6 +3,7 @@
  * long as somebody reads it; its frames are made when their reader takes them.
  */
 import { compareIds, encodeFrame, type Frame, gapFrame, type LogEntry } from '../event.ts';
+import { createOwnerLines, IN_LINE } from '../owners/lines.ts';
 import { fromStore } from '../store/answer.ts';
 import type { Store } from '../store.ts';
 import { doneData } from '../task-view.ts';
@@ -11,6 +12,9 @@ import { doneData } from '../task-view.ts';
 const PAGE_BYTES = 64 * 1024;
 /** About what an entry takes beside its data. */
 const ENTRY_BYTES = 200;
+
+/** Logs of one owner that leave the store at once, in one process: each may be megabytes, which others' reads wait for. */
+const READ_AT_ONCE = 2;
 
 const isLarge = (data: string) => data.length > PAGE_BYTES / 2;
 
@@ -25,7 +29,9 @@ export type ArchivedLog = {
 
 export type ArchivedEvents = ReturnType<typeof createArchivedEvents>;
 
-export function createArchivedEvents({ store }: { store: Store }) {
+/** `waitMs`: how long a log may wait for its turn to be read. */
+export function createArchivedEvents({ store }: { store: Store }, waitMs: number) {
+  const lines = createOwnerLines({ atOnce: READ_AT_ONCE, inLine: IN_LINE, waitMs });
   const opened = new Map<string, { log: Promise<ArchivedLog | null>; readers: number }>();
 
   async function load(owner: string, id: string): Promise<ArchivedLog | null> {
@@ -46,10 +52,13 @@ export function createArchivedEvents({ store }: { store: Store }) {
   }
 
   return {
-    /** Opens a task's log for one reader, who closes it; null when the store does not have the task. */
+    /**
+     * Opens a task's log for one reader, who closes it; null when the store does not have the task. Throws `rate_limited` when
+     * too many logs of the owner wait to be read.
+     */
     async open(owner: string, id: string): Promise<{ log: ArchivedLog; close(): void } | null> {
       const name = `${owner} ${id}`;
-      const place = opened.get(name) ?? { log: load(owner, id), readers: 0 };
+      const place = opened.get(name) ?? { log: lines.run(owner, () => load(owner, id)), readers: 0 };
       opened.set(name, place);
       place.readers++;
       let closed = false;

@@ -1,4 +1,5 @@
 /** Where the frames of a stream come from: the live hub of the task, or the store. */
+import { TaskError } from '@beanline/shared/errors.ts';
 import { type ArchivedEvents, archivedFrames } from '@beanline/shared/tasks/read-archived-events.ts';
 import type { Api } from '../http/context.ts';
 import { type ByteBudget, COUNTED_BYTES, SOCKET_BYTES } from '../http/memory/byte-budget.ts';
@@ -7,7 +8,7 @@ export type Followed = { id: string; owner: string; archived: boolean };
 
 export type Channel = Pick<Awaited<ReturnType<Api['deps']['live']['follow']>>, 'pull' | 'unwait' | 'close'>;
 
-/** A log that the store does not have, or for which there is no room: its reader comes back, and is told then. */
+/** A log that the store does not have, or for which there is no room, or no turn: its reader comes back, and is told then. */
 const NOTHING: Channel = { pull: () => null, unwait: () => undefined, close: () => undefined };
 
 /** An archived task says nothing more, so nothing is subscribed to. Its log, and what the system takes of it, count as its owner's while it is open. */
@@ -16,7 +17,10 @@ export async function openArchive(
   answers: ByteBudget,
   { owner, id }: Followed,
 ): Promise<Channel> {
-  const opened = await archive.open(owner, id);
+  const opened = await archive.open(owner, id).catch((error: unknown) => {
+    if (error instanceof TaskError && error.code === 'rate_limited') return null;
+    throw error;
+  });
   if (!opened) return NOTHING;
   const { log } = opened;
   const taken = Math.min(log.bytes, SOCKET_BYTES);

@@ -6,9 +6,7 @@ import { invalid } from './bad-fields.ts';
 import type { ApiContext } from './context.ts';
 import { parseJson } from './json.ts';
 import { COUNTED_BYTES, type Held, SLICE_BYTES } from './memory/byte-budget.ts';
-
-/** Between two pieces of a body that is refused. */
-const DROP_MS = 50;
+import type { Turns } from './turns/turns.ts';
 
 function tooLarge(maxBytes: number) {
   return new TaskError('payload_too_large', `The body is larger than ${maxBytes} bytes (MAX_BODY_BYTES).`);
@@ -32,9 +30,9 @@ export async function readJson(c: ApiContext): Promise<unknown> {
   }
   const declared = Number(incoming.headers['content-length'] ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
-  const { turns, heavy } = c.get('api');
+  const { turns, drops, heavy } = c.get('api');
   const owner = c.get('owner');
-  const body = await readBytes(incoming, maxBytes, takeRoom(c, declared), (goOn) => turns(owner, goOn));
+  const body = await readBytes(incoming, maxBytes, takeRoom(c, declared), { owner, turns, drops });
   const parse = () => {
     if (body.length === 0) throw invalid({ path: '', message: 'the body is empty' });
     if (!isUtf8(body)) throw invalid({ path: '', message: 'the body is not valid UTF-8' });
@@ -90,7 +88,7 @@ function readBytes(
   incoming: IncomingMessage,
   maxBytes: number,
   takeRoom: (bytes: number) => void,
-  turn: (goOn: () => void) => void,
+  { owner, turns, drops }: { owner: string; turns: Turns; drops: Turns },
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -101,13 +99,13 @@ function readBytes(
     const goOn = () => incoming.resume();
     const drop = () => {
       incoming.pause();
-      setTimeout(goOn, DROP_MS).unref();
+      drops(owner, goOn);
     };
     const take = (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes > COUNTED_BYTES && !incoming.complete) {
         incoming.pause();
-        turn(goOn);
+        turns(owner, goOn);
       }
       try {
         if (bytes > maxBytes) throw tooLarge(maxBytes);

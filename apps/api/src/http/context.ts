@@ -12,6 +12,9 @@ import { createHeavyWork, type HeavyWork } from './turns/heavy-work.ts';
 import { createTurns, type Turns } from './turns/turns.ts';
 import type { ApiEnvironment } from './variables.ts';
 
+/** Between two pieces of what is dropped: so a flood of refused bodies costs little to read. */
+const DROP_MS = 5;
+
 export type Api = {
   deps: Deps;
   config: ApiEnvironment;
@@ -27,6 +30,8 @@ export type Api = {
   room: RoomQueue;
   /** Of the pieces of large bodies and answers. */
   turns: Turns;
+  /** Of the pieces of bodies that are refused: they are dropped. */
+  drops: Turns;
   /** Large bodies that are made sense of. */
   heavy: HeavyWork;
   sharedBodies: SharedBodies;
@@ -47,9 +52,10 @@ export function createApi(deps: Deps, config: ApiEnvironment, drain: AbortSignal
     answers,
     room: createRoomQueue(answers),
     turns: createTurns(),
+    drops: createTurns(DROP_MS),
     heavy: createHeavyWork(),
     sharedBodies: createSharedBodies(),
-    archive: createArchivedEvents(deps),
+    archive: createArchivedEvents(deps, config.STORE_TIMEOUT_MS),
   };
 }
 

@@ -2,11 +2,21 @@
 import type { RedisConnection } from '../../redis/connect.ts';
 import type { Keys } from '../../redis/keys.ts';
 import type { TaskRecord } from '../../task.ts';
+import { partitionOf } from '../../task-id.ts';
+import type { Run } from '../scripts.ts';
 import { createRecordReads } from './read-record.ts';
-import { FILTER_FIELDS, LIST_FIELDS } from './stored-task.ts';
+import { FILTER_FIELDS, type Filtered, LIST_FIELDS, toFiltered } from './stored-task.ts';
 
-export function createListReads(redis: RedisConnection, keys: Keys, partitions: number) {
+export function createListReads(redis: RedisConnection, run: Run, keys: Keys, partitions: number) {
   const record = createRecordReads(redis, keys, partitions);
+
+  /** What filters look at of tasks of one partition, by id. */
+  async function filtered(p: number, ids: string[]): Promise<[string, Filtered | null][]> {
+    const records = ids.map((id) => keys.task(p, id));
+    const found = await run<(string | null)[][]>('fields', records, [...FILTER_FIELDS]);
+    return ids.map((id, index) => [id, toFiltered(id, found[index] ?? [])]);
+  }
+
   return {
     /** Ids of an owner's tasks, newest first, also of those whose record is gone; those below `before`. */
     async listIds(owner: string, limit: number, before: string | null): Promise<string[]> {
@@ -20,9 +30,12 @@ export function createListReads(redis: RedisConnection, keys: Keys, partitions: 
     },
 
     /** What filters of lists look at; those whose record is gone are left out. */
-    async listFiltered(ids: string[]): Promise<TaskRecord[]> {
-      const records = await Promise.all(ids.map((id) => record(id, FILTER_FIELDS)));
-      return records.filter((found) => found !== null);
+    async listFiltered(ids: string[]): Promise<Filtered[]> {
+      const byPartition = Map.groupBy(ids, (id) => partitionOf(id, partitions) ?? -1);
+      const found = new Map(
+        (await Promise.all([...byPartition].map(([p, some]) => (p < 0 ? [] : filtered(p, some))))).flat(),
+      );
+      return ids.map((id) => found.get(id) ?? null).filter((task) => task !== null);
     },
 
     /** Tasks without their outputs; those that are gone, and another owner's, are left out. */

@@ -42,8 +42,22 @@ export const FIELDS = [
 ] as const;
 /** The same without the output, which may be megabytes. */
 export const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');
-/** What a list is filtered by. */
+/** What a list is filtered by, and how it stands in Redis. */
+export type Filtered = Pick<
+  TaskRecord,
+  'id' | 'type' | 'status' | 'attempt' | 'dueAt' | 'createdAt' | 'metadata' | 'waiting'
+>;
 export const FILTER_FIELDS = ['type', 'status', 'attempt', 'due_at', 'created_at', 'metadata', 'waiting'] as const;
+
+/** From the values of these fields; null when there is no record. */
+export function toFiltered(id: string, values: (string | null)[]): Filtered | null {
+  const [type, status, attempt, dueAt, createdAt, metadata, waiting = null] = values;
+  if (!status) return null;
+  return {
+    ...{ id, type: type ?? '', status: status as StoredStatus, attempt: Number(attempt ?? 0), waiting },
+    ...{ dueAt: Number(dueAt ?? 0), createdAt: Number(createdAt ?? 0), metadata: JSON.parse(metadata ?? '{}') ?? {} },
+  };
+}
 
 /** What was answered, from the entries as the record has them. */
 export const answersOf = (entries: string | null): Answered[] => JSON.parse(`[${entries ?? ''}]`);

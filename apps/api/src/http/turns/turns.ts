@@ -5,7 +5,8 @@
  */
 export type Turns = ReturnType<typeof createTurns>;
 
-export function createTurns() {
+/** `everyMs`: for what is in no hurry, a piece only so often. */
+export function createTurns(everyMs = 0) {
   const waiting = new Map<string, Set<() => void>>();
   let scheduled = false;
 
@@ -25,7 +26,8 @@ export function createTurns() {
   function schedule() {
     if (scheduled || waiting.size === 0) return;
     scheduled = true;
-    setImmediate(turn);
+    if (everyMs > 0) setTimeout(turn, everyMs).unref();
+    else setImmediate(turn);
   }
 
   /** Calls back, once, when it is the owner's turn. */
