@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { chat, post, submit, visibleText } from '../testing/client.ts';
+import { chat, getTask, post, submit, visibleText } from '../testing/client.ts';
 import { watchMachine } from '../testing/machine.ts';
 import { eventually } from '../testing/raw.ts';
 import { PROMPT, SHORT_LOCK, TEST_ENV } from '../testing/system.ts';
@@ -98,6 +98,24 @@ test('a submit to a frozen Redis that is retried with its Idempotency-Key makes 
     assert.equal(model.calls.length, 1);
     await checkClean(system);
   }
+});
+
+test('messages to a task while Redis is frozen are refused, and none of them arrives when it thaws', async () => {
+  const { url } = system;
+  await ready();
+  const id = await submit(url, { type: 'test.turns', input: {}, delay_ms: 600_000 }, '/tasks');
+  const send = (content: string) => post(url, `/tasks/${id}/messages`, { content });
+  const answers = await freeze(LONG_MS, () => Promise.all(['a', 'b', 'c'].map(send)));
+  for (const { status, json } of answers) assert.deepEqual([status, json.code], [503, 'unavailable']);
+  await ready();
+  // Behind those on the same connection.
+  await eventually(
+    () => send('d'),
+    ({ status }) => status === 202,
+  );
+  assert.equal((await getTask(url, id)).json.unread_messages, 1);
+  await post(url, `/tasks/${id}/cancel`, {});
+  await checkClean(system);
 });
 
 for (const [locks, lock] of [

@@ -48,6 +48,21 @@ test('a full Redis lets running tasks append, park, be answered, be cancelled, b
   for (const id of ids) await events(id);
 });
 
+test('a full Redis takes no message, and lets an attempt take what there is and close the inbox', async (t) => {
+  const { tasks, running, unchanged, fill } = setup(t);
+  const { ref } = await running();
+  const message = (id: string) => {
+    const said = { mode: 'steer', content: '"x"', fingerprint: '' } as const;
+    return tasks.message(ref.id, { nonce: id, id, ...said, notAfter: Number.MAX_SAFE_INTEGER });
+  };
+  await message('msg_1');
+  await fill();
+  await unchanged(() => assert.rejects(message('msg_2'), isOom));
+  const taken = await tasks.takeMessages(ref, 'a', 'all');
+  assert.equal(taken.verdict === 'taken' && taken.messages.length, 1);
+  assert.equal(await tasks.closeInbox(ref), 'closed');
+});
+
 test('a full Redis that forgot its scripts still lets a task end', async (t) => {
   const { tasks, running, ending, redis, fill } = setup(t);
   const { ref, lastId } = await running();
