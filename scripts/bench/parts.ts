@@ -5,6 +5,7 @@ import { fairness } from './parts/fairness.ts';
 import { firstToken } from './parts/first-token.ts';
 import { floods } from './parts/floods.ts';
 import { kept } from './parts/kept.ts';
+import { parked } from './parts/parked.ts';
 import { readers } from './parts/readers.ts';
 import { recovery } from './parts/recovery.ts';
 import { relayed } from './parts/relayed.ts';
@@ -26,4 +27,5 @@ export const parts: BenchPart[] = [
   sessions,
   floods,
   agents,
+  parked,
 ];
