@@ -68,6 +68,8 @@ test('a job type, a route, a part and a tool that are added as their pages say p
   assert.deepEqual([shouted.status, shouted.json.detail], [400, 'Please do not shout.']);
   const time = await fetch(`${beanline.url}/time`);
   assert.deepEqual([time.status, Object.keys((await time.json()) as object)], [200, ['now']]);
+  const haiku = await fetch(`${beanline.url}/api/chat/tools/write_haiku`);
+  assert.equal(((await haiku.json()) as { status: string }).status, 'available');
   const thrown = await post(beanline.url, '/api/chat/agentic', pipelineOf('dice'), { Prefer: 'wait=30' });
   assert.equal(thrown.json.status, 'completed', thrown.text);
   const [{ tool, result }] = thrown.json.output.results;

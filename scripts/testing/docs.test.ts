@@ -121,8 +121,9 @@ test('the page of tools lists every tool there is, with the intents it serves an
     const [, serves = '', needs = ''] = rest.split('|').map((text) => text.trim());
     return name === undefined || serves === '' ? [] : [`${name} | ${serves} | ${needs.replace(' and ', ', ')}`];
   });
-  // The example of its page, where somebody has added it, is told of there.
-  const isExample = (name: string) => readPage('docs/internals/tools.md').includes(`  name: '${name}'`);
+  // The examples of its page and of the README, where somebody has added them, are told of there.
+  const told = readPage('docs/internals/tools.md') + readPage('README.md');
+  const isExample = (name: string) => told.includes(` name: '${name}'`);
   const rows = toolsOf(catalog.values()).rows.filter(({ name }) => !isExample(name));
   const needsOf = (needs: readonly Need[]) =>
     needs.map((need) => `\`${'key' in need ? need.key : need.part}\``).join(', ');
