@@ -9,8 +9,8 @@ import type { Places } from './places.ts';
 import type { Resolve } from './resolve.ts';
 
 /** Also of a name that is not there: whoever asks learns nothing of the names that are private. */
-const notPublic = (host: string, cause?: unknown) =>
-  new FetchError('address', `${host} has no public address that could be fetched from.`, cause);
+const notPublic = (host: string) =>
+  new FetchError('address', `${host} has no public address that could be fetched from.`);
 
 type Target = { host: string; port: number };
 
@@ -41,7 +41,7 @@ export function guardedConnector(
         else if (all) answer(null, open);
         else answer(null, first.address, first.family);
       },
-      (error: unknown) => answer(notPublic(host, error), ''),
+      (error: unknown) => answer(new FetchError('connection', `${host} could not be looked up.`, error), ''),
     );
   };
   // Sessions of TLS are not kept: they are resumed by name.

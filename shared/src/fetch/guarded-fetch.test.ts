@@ -40,9 +40,8 @@ async function canary(t: TestContext) {
 }
 
 const told: Resolve = async (host) => {
-  const addresses = names[host];
-  if (!addresses) throw new Error(`ENOTFOUND ${host}`);
-  return addresses;
+  if (host === 'nobody-answers.example') throw new Error('ETIMEOUT');
+  return names[host] ?? [];
 };
 
 const TEXT = ['text/*', 'application/json'];
@@ -317,13 +316,14 @@ test('no more than so many are under way at once, and those that wait come in th
   assert.ok(most <= 2, `${most} at once`);
 });
 
-test('a server that refuses, resets or answers garbage fails the fetch, which may be tried again', async (t) => {
+test('a server that refuses or resets, or a name that nobody could look up, fails the fetch, which may be tried again', async (t) => {
   const { url, fetch } = await allowed(t, (_, response) => response.socket?.destroy());
   await assert.rejects(fetch(url), { code: 'fetch_failed', problem: 'connection' });
   const gone = await listen(t, '127.0.0.1', () => undefined);
   const port = portOf(gone);
   gone.close();
   await fails(fetcher({ FETCH_ALLOW: `127.0.0.1:${port}` })(`http://127.0.0.1:${port}/`), 'connection');
+  await fails(fetcher({})('http://nobody-answers.example/'), 'connection');
 });
 
 test('no message names more than the host', async (t) => {

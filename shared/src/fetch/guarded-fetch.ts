@@ -8,7 +8,7 @@ import { ENCODINGS, readBody } from './body.ts';
 import { guardedConnector, refuseClosed } from './connect.ts';
 import { FetchError } from './fetch-error.ts';
 import { createPlaces, type Places } from './places.ts';
-import { type Resolve, resolveName } from './resolve.ts';
+import { createResolve, type Resolve } from './resolve.ts';
 import { createTurns } from './turns.ts';
 import type { FetchVariables } from './variables.ts';
 
@@ -143,7 +143,10 @@ async function follow(text: string, bounds: Bounds): Promise<Fetched> {
 }
 
 /** The fetch of a configuration. `resolve`: how names are resolved. */
-export function createGuardedFetch(config: FetchVariables, resolve: Resolve = resolveName): GuardedFetch {
+export function createGuardedFetch(
+  config: FetchVariables,
+  resolve: Resolve = createResolve(config.FETCH_NAME_SERVERS),
+): GuardedFetch {
   const places = createPlaces(config.FETCH_ALLOW, config.FETCH_PORTS);
   const turns = createTurns(config.FETCH_CONCURRENCY);
   return async (url, { signal: given, types, ...asked }) => {

@@ -44,6 +44,10 @@ test('what the operator allows is read as it is meant, and what is not understoo
   for (const address of ['10.2.0.1', '10.9.9.9', 'fe80::1']) assert.equal(places.isOpen(address), false, address);
   for (const FETCH_ALLOW of ['http://a.b', 'a b', '*.example.com', '10.0.0.0/33', 'a:0', 'a:99999', 'a/b', '@'])
     assert.throws(() => readConfig({ FETCH_ALLOW }), /FETCH_ALLOW: .* is no host/, FETCH_ALLOW);
+  for (const FETCH_NAME_SERVERS of ['9.9.9.9', '9.9.9.9:53,[2620:fe::fe]:53', '2620:fe::fe'])
+    assert.deepEqual(readConfig({ FETCH_NAME_SERVERS }).FETCH_NAME_SERVERS, FETCH_NAME_SERVERS.split(','));
+  for (const FETCH_NAME_SERVERS of ['dns.example', '9.9.9.9:x', 'x:53'])
+    assert.throws(() => readConfig({ FETCH_NAME_SERVERS }), /FETCH_NAME_SERVERS: must be addresses/);
   for (const FETCH_PORTS of ['0', '65536', 'x', '80;443', ','])
     assert.throws(() => readConfig({ FETCH_PORTS }), /ports/);
 });

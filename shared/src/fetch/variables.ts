@@ -1,4 +1,5 @@
 /** How far a URL that a client names may lead. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { bytes, count, listed, MiB, milliseconds } from '../variable.ts';
 import { type AllowedPlace, allowedPlace } from './places.ts';
@@ -29,6 +30,17 @@ const places = z
     }),
   );
 
+const nameServers = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const servers = listed(text);
+    if (servers.every((server) => isIP(server.replace(/^\[(.*)\](:\d+)?$|^([^:]*):\d+$/, '$1$3')) !== 0))
+      return servers;
+    context.addIssue({ code: 'custom', message: 'must be addresses with commas between, each with or without a port' });
+    return z.NEVER;
+  });
+
 const about = `
 URLs that clients and models name are fetched past everything that is not public: private, local and special addresses of IPv4
 and IPv6, the addresses of this machine, and metadata services are refused, whatever a name resolves to when it is connected to.
@@ -39,6 +51,9 @@ export const FetchVariables = z
     FETCH_ALLOW: places.meta({
       description:
         'places that are fetched although they are not public: `wiki.internal:8080,10.1.0.0/16`. A host with a port may be reached at this port, one without at those of `FETCH_PORTS`',
+    }),
+    FETCH_NAME_SERVERS: nameServers.meta({
+      description: 'the name servers that are asked, such as `9.9.9.9,149.112.112.112:53`; unset, those of the machine',
     }),
     FETCH_PORTS: ports.meta({ description: 'the ports that are connected to' }),
     FETCH_TIMEOUT_MS: milliseconds(100, 300_000, 20_000).meta({
