@@ -7,6 +7,7 @@ import { newRequestId, problemBody, problemHeaders } from './http/problem.ts';
 import { refuseUnknown } from './http/query.ts';
 import { reply } from './http/reply.ts';
 import { type AddRoute, type App, honoPath, methodsAt } from './http/route.ts';
+import { dropRest } from './http/turns/drop-rest.ts';
 import { routes } from './routes/catalog.ts';
 
 /** The routes as they are declared, before anything is made of them. @internal */
@@ -28,7 +29,8 @@ export function createApp(api: Api, all?: readonly AddRoute[]): Hono<ApiEnv> {
       log.error({ error, request_id: requestId, owner: c.get('owner') }, 'a request failed');
     const headers = { ...problemHeaders(error), 'X-Request-Id': requestId, ...extra };
     // No `Connection: close` for an unread body: the server would cut a client that still sends before it has read this.
-    // Left open, the adapter reads the rest for half a second or 64 MB, and cuts then.
+    // Left open, the rest is read for half a second, and the adapter cuts then.
+    dropRest(c.env.incoming, c.get('owner') ?? '', api.drops);
     return reply(c, error.status, body, headers);
   }
 

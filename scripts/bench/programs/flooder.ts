@@ -3,6 +3,7 @@
  * take no refusal for an answer: whoever is refused, or cut off, asks again at once.
  */
 import { connect, type Socket } from 'node:net';
+import { setPriority } from 'node:os';
 
 export type FloodRequest =
   /** The clients ask for these in turn, until they are told to stop. `reads`: they read the answer, and ask again. */
@@ -10,6 +11,9 @@ export type FloodRequest =
 
 /** What came of a flood: how many answers of each status. */
 export type Flooded = Record<string, number>;
+
+/** The least: these clients would be other machines, and take no processor of the API's. */
+setPriority(19);
 
 let sockets = new Set<Socket>();
 let statuses: Flooded = {};

@@ -73,7 +73,7 @@ export function createOwnerLines(limits: { atOnce: number; inLine: number; waitM
 }
 
 /** Lists of one owner under way at once, in one process: each may look at thousands of tasks. */
-const LISTS_AT_ONCE = 2;
+const LISTS_AT_ONCE = 1;
 
 /** Bounds the lists of tasks of each owner. */
 export const createListLines = (timeoutMs: number) =>

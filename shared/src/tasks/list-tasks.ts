@@ -5,6 +5,7 @@
  * A page ends by the work it costs: a filter that hardly anything passes gives a short page, with a cursor to go on. Of what
  * is only looked at, Redis reads the fields of the filter and nothing else.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { isUnavailable } from '../errors.ts';
 import type { OwnerLines } from '../owners/lines.ts';
 import type { Tasks } from '../record/tasks.ts';
@@ -18,7 +19,9 @@ import { type Status, statusAt } from '../task-view.ts';
 /** Tasks of each place that are looked at for one page of a filtered list. */
 const MAX_SCANNED = 2_000;
 /** Looked at in one step. */
-const STEP = 200;
+const STEP = 100;
+/** After a step a list rests for as long as that took, at most: who lists without end leaves half of the time to others. */
+const MAX_REST_MS = 10;
 /** The time in an id is taken a little before that of the record. */
 const ID_SLACK_MS = 60_000;
 
@@ -81,10 +84,13 @@ async function walk(
   let before = query.before;
   if (highest !== null && (before === null || highest < before)) before = highest;
   for (let scanned = 0; passed.length < query.limit && scanned < MAX_SCANNED; scanned += count) {
+    const startedAt = performance.now();
     const { ids, seen } = await step(before, count);
+    const took = performance.now() - startedAt;
     passed.push(...seen.filter((task) => task.id >= lowest && passes(query, task, now)));
     before = ids.at(-1) ?? null;
     if (before === null || ids.length < count || before < lowest) return { passed, down: null };
+    if (passed.length < query.limit) await delay(Math.min(took, MAX_REST_MS));
   }
   return { passed, down: before };
 }

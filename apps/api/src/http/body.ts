@@ -30,9 +30,9 @@ export async function readJson(c: ApiContext): Promise<unknown> {
   }
   const declared = Number(incoming.headers['content-length'] ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
-  const { turns, drops, heavy } = c.get('api');
+  const { turns, heavy } = c.get('api');
   const owner = c.get('owner');
-  const body = await readBytes(incoming, maxBytes, takeRoom(c, declared), { owner, turns, drops });
+  const body = await readBytes(incoming, maxBytes, takeRoom(c, declared), { owner, turns });
   const parse = () => {
     if (body.length === 0) throw invalid({ path: '', message: 'the body is empty' });
     if (!isUtf8(body)) throw invalid({ path: '', message: 'the body is not valid UTF-8' });
@@ -88,7 +88,7 @@ function readBytes(
   incoming: IncomingMessage,
   maxBytes: number,
   takeRoom: (bytes: number) => void,
-  { owner, turns, drops }: { owner: string; turns: Turns; drops: Turns },
+  { owner, turns }: { owner: string; turns: Turns },
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -97,10 +97,6 @@ function readBytes(
     const broke = (cause?: Error) =>
       reject(new TaskError('request_timeout', 'The connection ended before the body did.', { cause }));
     const goOn = () => incoming.resume();
-    const drop = () => {
-      incoming.pause();
-      drops(owner, goOn);
-    };
     const take = (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes > COUNTED_BYTES && !incoming.complete) {
@@ -112,8 +108,7 @@ function readBytes(
         takeRoom(bytes);
         chunks.push(chunk);
       } catch (error) {
-        // The rest is read and dropped, in no hurry: the adapter cuts the connection when that takes long.
-        incoming.off('data', take).on('data', drop);
+        incoming.off('data', take);
         chunks.length = 0;
         reject(error);
       }
