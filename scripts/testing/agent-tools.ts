@@ -77,6 +77,19 @@ const asks = defineJobType({
   },
 });
 
+/** Needs a key on its runner. */
+const keyed = defineJobType({
+  ...tool,
+  name: 'test.keyed',
+  asTool: {
+    ...title('Keyed'),
+    ...{ name: 'keyed', description: 'Needs a key.', intents: ['agent'], needs: [{ key: 'TEST_TOOL_KEY' }] },
+  },
+  input: z.strictObject({}),
+  output: Done,
+  run: async () => ({ done: 'with the key' }),
+});
+
 /** Fails by what nobody expected. */
 const broken = defineJobType({
   ...tool,
@@ -89,4 +102,4 @@ const broken = defineJobType({
   },
 });
 
-export const agentTools: JobType[] = [send, put, look, asks, broken];
+export const agentTools: JobType[] = [send, put, look, asks, keyed, broken];

@@ -80,7 +80,7 @@ export function wire(
     answers: createAnswerCache(redis.tasks, keys, config, { full: clock.crowded, log }),
     cache,
     catalog,
-    toolDirectory: createToolDirectory({ presence, clock, catalog }, config),
+    toolDirectory: createToolDirectory({ presence, clock, catalog, log }, config),
     fetch: createGuardedFetch(config),
     log,
     limits: attemptLimits(config),

@@ -15,7 +15,7 @@ const notPublic = (host: string) =>
 type Target = { host: string; port: number };
 
 /** `host` of a URL, as an address or a name. */
-export const bareHost = (host: string) => host.replace(/^\[(.*)\]$/, '$1');
+const bareHost = (host: string) => host.replace(/^\[(.*)\]$/, '$1');
 
 /** Throws a FetchError where a URL leads to a port, or by its very spelling to an address, that is not open. */
 export function refuseClosed({ host, port }: Target, places: Places): void {

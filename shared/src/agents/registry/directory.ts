@@ -3,6 +3,7 @@
  * API, which has no keys, lists what living runners announce.
  */
 import type { JobType } from '../../job-type.ts';
+import type { Log } from '../../log.ts';
 import type { Presence } from '../../queue/presence.ts';
 import type { Clock } from '../../redis/clock.ts';
 import type { Need, Tool, ToolRow } from '../tool.ts';
@@ -40,9 +41,10 @@ type DirectoryDeps = {
   presence: Pick<Presence, 'offers'>;
   clock: Pick<Clock, 'guard' | 'now'>;
   catalog: ReadonlyMap<string, JobType>;
+  log: Pick<Log, 'warn'>;
 };
 
-export function createToolDirectory({ presence, clock, catalog }: DirectoryDeps, config: ToolVariables) {
+export function createToolDirectory({ presence, clock, catalog, log }: DirectoryDeps, config: ToolVariables) {
   const { tools, rows } = toolsOf(catalog.values());
   const isOff = (name: string) => config.TOOLS_OFF.includes(name);
   const missingParts = ({ needs }: ToolRow) => partsOf(needs).filter((part) => !catalog.has(part));
@@ -89,8 +91,11 @@ export function createToolDirectory({ presence, clock, catalog }: DirectoryDeps,
     /** By name, what this program can run. */
     offered: new Map<string, Tool>(offered.map((tool) => [tool.name, tool])),
 
-    /** What a runner announces. */
+    /** What a runner announces, once at its start. */
     words(): string[] {
+      for (const name of config.TOOLS_OFF)
+        if (tools.every((tool) => tool.name !== name))
+          log.warn({ tool: name }, 'TOOLS_OFF names a tool that there is not');
       const keys = new Set(rows.flatMap(({ needs }) => keysOf(needs)).filter((key) => config.keysSet.has(key)));
       return [...offered.map(({ name }) => toolWord(name)), ...[...keys].map(keyWord)];
     },
