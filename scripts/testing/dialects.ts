@@ -4,8 +4,8 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { TaskError } from '../../shared/src/errors.ts';
 import { createHttpFetch } from '../../shared/src/models/providers/http-fetch.ts';
-import { type OllamaOptions, ollamaProvider } from '../../shared/src/models/providers/ollama.ts';
-import { type OpenaiOptions, openaiProvider } from '../../shared/src/models/providers/openai.ts';
+import { type OllamaOptions, ollamaProvider } from '../../shared/src/models/providers/ollama/ollama.ts';
+import { type OpenaiOptions, openaiProvider } from '../../shared/src/models/providers/openai/openai.ts';
 import type { ChatCall, ChatChunk, Provider } from '../../shared/src/provider.ts';
 import { bodyOf } from './upstream.ts';
 

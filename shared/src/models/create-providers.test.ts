@@ -15,8 +15,8 @@ import { TaskError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { createProviders } from './create-providers.ts';
 import { builtin } from './providers/builtin.ts';
-import { ollamaAt } from './providers/ollama.ts';
-import { openai } from './providers/openai.ts';
+import { ollamaAt } from './providers/ollama/ollama.ts';
+import { openai } from './providers/openai/openai.ts';
 
 const log = createLog({ level: 'silent', name: 'test' });
 const signal = new AbortController().signal;

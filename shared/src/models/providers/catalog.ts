@@ -1,6 +1,6 @@
 /** All providers, the most preferred first. */
 import { builtin } from './builtin.ts';
-import { ollama } from './ollama.ts';
-import { openai } from './openai.ts';
+import { ollama } from './ollama/ollama.ts';
+import { openai } from './openai/openai.ts';
 
 export const providerCatalog = [openai, ollama, builtin] as const;

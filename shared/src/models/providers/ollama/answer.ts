@@ -1,9 +1,9 @@
 /** What Ollama answers: a line of JSON for each piece. */
-import { TaskError } from '../../errors.ts';
-import type { ChatChunk } from '../../provider.ts';
-import { type AnswerReader, MAX_EVENT_CHARACTERS, type Take } from './http-answer.ts';
-import { asObject, asText, type Json, parseObject } from './json.ts';
-import { reasonWithCalls, toolCallReader } from './tool-calls.ts';
+import { TaskError } from '../../../errors.ts';
+import type { ChatChunk } from '../../../provider.ts';
+import { type AnswerReader, MAX_EVENT_CHARACTERS, type Take } from '../http-answer.ts';
+import { asObject, asText, type Json, parseObject } from '../json.ts';
+import { reasonWithCalls, toolCallReader } from '../tool-calls.ts';
 
 /** Reads the events of one answer as chunks. */
 export function ollamaReader(): AnswerReader {

@@ -13,7 +13,7 @@ import {
   KEY,
   startRaw,
   viaOllama,
-} from '../../../../scripts/testing/dialects.ts';
+} from '../../../../../scripts/testing/dialects.ts';
 
 const { event, text, end } = dialect;
 const signal = new AbortController().signal;

@@ -4,17 +4,17 @@
  */
 import type { OpenAI } from 'openai';
 import { z } from 'zod';
-import { TaskError } from '../../errors.ts';
-import type { ChatCall, ChatChunk, Provider } from '../../provider.ts';
-import { ApiKey, ModelServerUrl } from '../addresses.ts';
-import { defineProvider } from '../provider-definition.ts';
-import { answerError, connectionError } from './answer-error.ts';
-import { streamChat } from './http-answer.ts';
-import type { Answer, HttpFetch } from './http-fetch.ts';
-import { asObject, asText, parseObject, readText } from './json.ts';
-import { errorIn, openaiEvents, openaiReader } from './openai-answer.ts';
-import { requestOf } from './openai-request.ts';
-import { rememberRefused } from './refused.ts';
+import { TaskError } from '../../../errors.ts';
+import type { ChatCall, ChatChunk, Provider } from '../../../provider.ts';
+import { ApiKey, ModelServerUrl } from '../../addresses.ts';
+import { defineProvider } from '../../provider-definition.ts';
+import { answerError, connectionError } from '../answer-error.ts';
+import { streamChat } from '../http-answer.ts';
+import type { Answer, HttpFetch } from '../http-fetch.ts';
+import { asObject, asText, parseObject, readText } from '../json.ts';
+import { rememberRefused } from '../refused.ts';
+import { errorIn, openaiEvents, openaiReader } from './answer.ts';
+import { requestOf } from './request.ts';
 
 /** `apiKey` may be absent for a server of one's own; `baseURL` defaults to OpenAI's. `name` stands in messages and outcomes. */
 export type OpenaiOptions = {

@@ -4,11 +4,11 @@
  * bounds an event.
  */
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
-import { TaskError } from '../../errors.ts';
-import type { ChatChunk, Usage } from '../../provider.ts';
-import { type AnswerReader, MAX_EVENT_CHARACTERS, type Take } from './http-answer.ts';
-import { asObject, asText, type Json, parseJson } from './json.ts';
-import { reasonWithCalls, toolCallReader } from './tool-calls.ts';
+import { TaskError } from '../../../errors.ts';
+import type { ChatChunk, Usage } from '../../../provider.ts';
+import { type AnswerReader, MAX_EVENT_CHARACTERS, type Take } from '../http-answer.ts';
+import { asObject, asText, type Json, parseJson } from '../json.ts';
+import { reasonWithCalls, toolCallReader } from '../tool-calls.ts';
 
 /** What an event is not told apart by: a server that keeps a stream open with events of its own says nothing by them. */
 const KEEP_ALIVE = /^(ping|heartbeat|keep-?alive)$/i;

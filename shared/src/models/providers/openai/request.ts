@@ -2,8 +2,8 @@
  * What servers that speak like OpenAI are sent. What one of their models does not take is left out, or sent under another
  * name, from its first refusal on.
  */
-import type { ChatCall, ChatMessage } from '../../provider.ts';
-import { type Refused, withoutNote } from './refused.ts';
+import type { ChatCall, ChatMessage } from '../../../provider.ts';
+import { type Refused, withoutNote } from '../refused.ts';
 
 /** Parameters that a model may refuse, by their names in a request, and those without which another says nothing. */
 const SETTINGS = [

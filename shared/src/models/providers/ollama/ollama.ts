@@ -6,17 +6,17 @@
  */
 import type { Ollama } from 'ollama/browser';
 import { z } from 'zod';
-import { TaskError } from '../../errors.ts';
-import type { ChatCall, ChatChunk, Provider } from '../../provider.ts';
-import { ApiKey, addressProblem } from '../addresses.ts';
-import { defineProvider } from '../provider-definition.ts';
-import { answerError, connectionError } from './answer-error.ts';
-import { streamChat } from './http-answer.ts';
-import type { Answer, HttpFetch } from './http-fetch.ts';
-import { asObject, asText, parseObject, readText } from './json.ts';
-import { lineEvents, ollamaReader } from './ollama-answer.ts';
-import { requestOf } from './ollama-request.ts';
-import { rememberRefused } from './refused.ts';
+import { TaskError } from '../../../errors.ts';
+import type { ChatCall, ChatChunk, Provider } from '../../../provider.ts';
+import { ApiKey, addressProblem } from '../../addresses.ts';
+import { defineProvider } from '../../provider-definition.ts';
+import { answerError, connectionError } from '../answer-error.ts';
+import { streamChat } from '../http-answer.ts';
+import type { Answer, HttpFetch } from '../http-fetch.ts';
+import { asObject, asText, parseObject, readText } from '../json.ts';
+import { rememberRefused } from '../refused.ts';
+import { lineEvents, ollamaReader } from './answer.ts';
+import { requestOf } from './request.ts';
 
 /** `url` such as `http://127.0.0.1:11434`. `hint` follows the message when nothing answers there. */
 export type OllamaOptions = { name: string; url: string; apiKey?: string | undefined; hint?: string | undefined };

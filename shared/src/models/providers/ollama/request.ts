@@ -1,9 +1,9 @@
 /** What Ollama is sent. */
 import type { ChatRequest, Message } from 'ollama/browser';
-import type { ChatCall, ChatMessage, ChatTool, ToolCall } from '../../provider.ts';
-import { ProviderRefusal } from './answer-error.ts';
-import { parseObject } from './json.ts';
-import { type Refused, withoutNote } from './refused.ts';
+import type { ChatCall, ChatMessage, ChatTool, ToolCall } from '../../../provider.ts';
+import { ProviderRefusal } from '../answer-error.ts';
+import { parseObject } from '../json.ts';
+import { type Refused, withoutNote } from '../refused.ts';
 
 /** Texts, and images apart, as base64. Links are refused: nobody fetches them. */
 function contentOf(name: string, content: ChatMessage['content']) {

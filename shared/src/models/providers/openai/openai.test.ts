@@ -9,9 +9,9 @@ import {
   failureOf,
   startRaw,
   viaOpenai,
-} from '../../../../scripts/testing/dialects.ts';
-import { TaskError } from '../../errors.ts';
-import { errorFields } from '../../log.ts';
+} from '../../../../../scripts/testing/dialects.ts';
+import { TaskError } from '../../../errors.ts';
+import { errorFields } from '../../../log.ts';
 
 const { event, text, end } = dialect;
 
