@@ -53,6 +53,8 @@ export async function startUpstream(answer: (call: UpstreamCall) => void | Promi
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request);
     if (body === undefined) return;
+    // It lists no models.
+    if (request.method === 'GET') return void response.writeHead(404).end();
     let streaming = false;
     const stream = () => {
       if (!streaming && !response.headersSent) response.writeHead(200, { 'Content-Type': 'text/event-stream' });

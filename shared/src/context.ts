@@ -19,6 +19,14 @@ export type Llm = {
   ): AsyncIterable<ChatChunk>;
   /** What a model of this name can do. Where nobody says that it cannot, it calls tools. */
   describe(model: string | undefined): Promise<{ tools: boolean; contextTokens: number | undefined }>;
+  /**
+   * Texts as vectors, in their order and all of one length, by a model that has them; any number of texts. `model` is named as for
+   * `chat`, and must be. Throws `provider_refused` when it has none.
+   */
+  embed(
+    texts: string[],
+    call: { model: string; dimensions?: number | undefined; signal?: AbortSignal | undefined },
+  ): Promise<{ vectors: number[][]; model: string; provider: string }>;
   /** The `provider/model` that a call of this name, or of none, goes to. */
   resolve(model: string | undefined): Promise<string>;
   /** What the calls of this attempt amounted to so far; `finish_reason` is `incomplete` until the model said it was done. */

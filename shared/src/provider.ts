@@ -109,6 +109,21 @@ export type ChatOutcome = {
 };
 
 /**
+ * What a model can do, as far as is known: absent fields are not. `contextTokens`: most tokens of one call, question and answer
+ * together.
+ */
+export type ModelAbilities = { tools?: boolean; vision?: boolean; embedding?: boolean; contextTokens?: number };
+
+/** `name` is what a call's `model` names it by. */
+export type ModelInfo = ModelAbilities & { name: string };
+
+/** `dimensions`: how long the vectors are to be, of models that can choose. */
+export type EmbedCall = { model: string; dimensions?: number | undefined; signal: AbortSignal };
+
+/** A vector for each text, in their order. `usage` is absent where the backend tells none. */
+export type Embedded = { vectors: number[][]; model: string; usage?: Usage };
+
+/**
  * `chat` gives the chunks of one call in order. It throws a TaskError: `provider_busy` (429, 5xx, network; with
  * `retryAfterMs` when the backend said so), `provider_refused` (other 4xx, content filter), `provider_not_configured`.
  * When `signal` aborts it ends or throws; the caller looks at `signal.reason`.
@@ -124,6 +139,10 @@ export type Provider = {
   /** That its answers are no language model's, shown in the output's metadata; a model has none. */
   note?: string;
   chat(call: ChatCall): AsyncIterable<ChatChunk>;
-  /** What a model can do, as far as the backend tells; absent fields are not known. Throws as `chat` does. */
-  describe?(model: string, signal: AbortSignal): Promise<{ tools?: boolean; contextTokens?: number }>;
+  /** One request. Callers ask by `embedTexts`, which bounds it and checks what comes. Throws as `chat` does. */
+  embed?(texts: string[], call: EmbedCall): Promise<Embedded>;
+  /** Every model that it has. Throws as `chat` does. */
+  listModels?(signal: AbortSignal): Promise<ModelInfo[]>;
+  /** What one of them can do. Throws as `chat` does. */
+  describe?(model: string, signal: AbortSignal): Promise<ModelAbilities>;
 };

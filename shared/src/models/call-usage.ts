@@ -15,7 +15,7 @@ export const newCall = (sent: CallSoFar['sent']): CallSoFar => ({
 });
 
 /** About four characters of Latin text, or one of Hangul and Han, make a token. */
-function estimateTokens(text: string): number {
+export function estimateTokens(text: string): number {
   const wide = text.match(/[\u1100-\u11ff\u3040-\u9fff\uac00-\ud7af]/g)?.length ?? 0;
   return Math.ceil(wide + (text.length - wide) / 4);
 }

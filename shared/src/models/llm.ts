@@ -6,6 +6,7 @@ import { askedAgain, checkAnswer, checkForm, invalidAnswer, type JsonForm, jsonF
 import { toldChunks } from './answer/told-chunks.ts';
 import { type CallSoFar, merged, newCall, usageOf } from './call-usage.ts';
 import { conversation, withoutRefused } from './conversation.ts';
+import { createEmbed } from './embed.ts';
 import { addToolCalls } from './tool-calls.ts';
 import { watchSilence } from './watch-silence.ts';
 
@@ -60,6 +61,9 @@ function emptyError(end: { provider: string; finish_reason: string }, hasThought
 export function createLlm(options: { providers: Providers; idleTimeoutMs: number; signal: AbortSignal }) {
   const { providers, idleTimeoutMs, signal } = options;
   const calls: CallSoFar[] = [];
+  /** Calls for vectors, which are no answers. */
+  const embedded: CallSoFar[] = [];
+  const used = () => usageOf([...calls, ...embedded]);
   /** For people, of all calls. */
   const notes = new Set<string>();
   let last = { model: '', provider: '', finish_reason: 'incomplete', isModel: true };
@@ -145,6 +149,8 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
       return { tools: known?.tools ?? true, contextTokens: known?.contextTokens };
     },
 
+    embed: createEmbed({ choose: (name) => chooseModel(providers, name), used: embedded, idleTimeoutMs, signal }),
+
     async resolve(name) {
       const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(signal)));
       return `${provider.name}/${model}`;
@@ -157,8 +163,8 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
         ...(called.length > 0 ? { tool_calls: called } : {}),
         ...(reasoning ? { reasoning } : {}),
       };
-      return { ...last, ...more, ...note, usage: usageOf(calls) };
+      return { ...last, ...more, ...note, usage: used() };
     },
   };
-  return { llm, usage: () => (calls.length > 0 ? usageOf(calls) : undefined) };
+  return { llm, usage: () => (calls.length + embedded.length > 0 ? used() : undefined) };
 }

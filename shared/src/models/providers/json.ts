@@ -21,7 +21,7 @@ export function parseJson(text: string): unknown {
 /** The object that a text is in JSON. */
 export const parseObject = (text: string): Json | undefined => asObject(parseJson(text));
 
-/** The text of a body that is not a stream, as far as `limit` characters. */
+/** The text of a body that is not a stream, as far as about `limit` characters. */
 export async function readText(body: Readable, limit = MAX_LIST_CHARACTERS): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';

@@ -11,7 +11,8 @@ import { eventually } from '../../../../scripts/testing/raw.ts';
 import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { readConfig } from '../../config.ts';
 import { TaskError } from '../../errors.ts';
-import type { Provider } from '../../provider.ts';
+import type { ChatTool, Provider, ToolCall } from '../../provider.ts';
+import { addToolCalls } from '../tool-calls.ts';
 
 const { OLLAMA_HOST: url = 'off' } = readConfig({ OLLAMA_HOST: process.env.OLLAMA_HOST });
 const MODEL = process.env.OLLAMA_TEST_MODEL ?? 'smol';
@@ -27,6 +28,20 @@ async function modelsAt(base: string): Promise<string[] | undefined> {
   const list = (await response?.json()) as { models: { name: string }[] } | undefined;
   return list?.models.map(({ name }) => name.replace(/:latest$/, ''));
 }
+
+/** A model that calls functions, and one that gives vectors, where they are there. */
+const TOOLS_MODEL = process.env.OLLAMA_TEST_TOOLS_MODEL ?? 'smol-tools';
+const VECTOR_MODEL = process.env.OLLAMA_TEST_VECTOR_MODEL ?? 'minilm';
+const without = (model: string) =>
+  skip || (has?.includes(model) === false && `${url} has no ${model}: NOTHING IS PROVED ABOUT IT in this run`);
+const weather: ChatTool = {
+  type: 'function',
+  function: {
+    name: 'get_weather',
+    description: 'The weather of a city',
+    parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+  },
+};
 
 const CALL = { model: MODEL, temperature: 0, max_tokens: 24 };
 const LONG = { ...CALL, max_tokens: 1_500 };
@@ -70,6 +85,52 @@ for (const [client, provider] of clients) {
       const error = await failureOf(collect(provider.chat(callOf({ ...CALL, model: 'no-such-model' }))));
       assert.equal(error.code, 'provider_refused');
       if (client === 'the ollama client') assert.match(error.message, /ollama pull no-such-model$/);
+    });
+
+    test('calls a function, and goes on from its result', { skip: without(TOOLS_MODEL) }, async () => {
+      const question = asked('What is the weather in Paris?');
+      const call = { model: TOOLS_MODEL, temperature: 0, max_tokens: 64, tools: [weather] };
+      const { all } = await collect(provider.chat(callOf({ ...call, messages: question })));
+      const calls: ToolCall[] = [];
+      for (const { toolCalls } of all) addToolCalls(calls, toolCalls);
+      const [made] = calls;
+      assert.equal(made?.function.name, 'get_weather');
+      assert.equal(typeof JSON.parse(made.function.arguments).city, 'string');
+      assert.ok(made.id.length > 0);
+      assert.equal(all.findLast(({ finishReason }) => finishReason)?.finishReason, 'tool_calls');
+      const result = { role: 'tool' as const, content: 'sunny', tool_call_id: made.id };
+      const said = { role: 'assistant' as const, content: '', tool_calls: calls };
+      const { text } = await collect(provider.chat(callOf({ ...call, messages: [...question, said, result] })));
+      assert.ok(text.length > 0);
+    });
+
+    test('has no functions: answers without, and says so', async () => {
+      const { all, text } = await collect(
+        provider.chat(callOf({ ...CALL, tools: [weather], messages: asked('Say hello.') })),
+      );
+      assert.ok(text.length > 0);
+      assert.match(all[0]?.note ?? '', /does not take tools/);
+    });
+
+    test('answers in the form of a schema', async () => {
+      const schema = { type: 'object', properties: { name: { type: 'string', maxLength: 10 } }, required: ['name'] };
+      const response_format = { type: 'json_schema', json_schema: { name: 'person', schema } } as const;
+      const messages = asked('Name a person, as JSON.');
+      const { text } = await collect(provider.chat(callOf({ ...CALL, max_tokens: 200, response_format, messages })));
+      assert.equal(typeof JSON.parse(text).name, 'string');
+    });
+
+    test('gives vectors of one length, for as many texts as there are', { skip: without(VECTOR_MODEL) }, async () => {
+      const { signal } = new AbortController();
+      const embedded = await provider.embed?.(['a bean', 'a queue', '콩'], { model: VECTOR_MODEL, signal });
+      const lengths = new Set(embedded?.vectors.map(({ length }) => length));
+      assert.deepEqual([embedded?.vectors.length, lengths.size], [3, 1]);
+      assert.ok((embedded?.usage?.inputTokens ?? 0) > 0);
+    });
+
+    test('lists its models', async () => {
+      const models = (await provider.listModels?.(new AbortController().signal)) ?? [];
+      assert.ok(models.some(({ name }) => name.replace(/:latest$/, '') === MODEL));
     });
 
     test('is sent what is no image: refused', async () => {
@@ -120,6 +181,13 @@ for (const [client, provider] of clients) {
     });
   });
 }
+
+test('a model of Ollama is described as it is served', { skip: without(TOOLS_MODEL) }, async () => {
+  const provider = viaOllama({ name: 'upstream', url });
+  const { tools, contextTokens = 0 } = (await provider.describe?.(TOOLS_MODEL, new AbortController().signal)) ?? {};
+  assert.equal(tools, true);
+  assert.ok(contextTokens >= 512);
+});
 
 describe('a whole system with a real Ollama', { skip }, () => {
   let system: System;

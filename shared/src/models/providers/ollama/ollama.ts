@@ -1,64 +1,25 @@
-/**
- * A server of Ollama. The official client builds and sends the request; its answer is read here, because the client's own
- * reader prints what is not JSON with the provider's words and skips it, bounds no line, cannot be aborted before the first
- * byte and leaves the connection open when reading stops. Its entry for browsers is used: the other one opens local files
- * that the text of an image happens to name.
- */
+/** A server of Ollama. */
 import type { Ollama } from 'ollama/browser';
 import { z } from 'zod';
 import { TaskError } from '../../../errors.ts';
-import type { ChatCall, ChatChunk, Provider } from '../../../provider.ts';
+import type { ChatCall, ChatChunk, EmbedCall, Embedded, Provider } from '../../../provider.ts';
 import { ApiKey, addressProblem } from '../../addresses.ts';
 import { defineProvider } from '../../provider-definition.ts';
-import { answerError, connectionError } from '../answer-error.ts';
+import { connectionError } from '../answer-error.ts';
 import { streamChat } from '../http-answer.ts';
-import type { Answer, HttpFetch } from '../http-fetch.ts';
-import { asObject, asText, parseObject, readText } from '../json.ts';
+import type { HttpFetch } from '../http-fetch.ts';
+import { asText } from '../json.ts';
 import { rememberRefused } from '../refused.ts';
 import { lineEvents, ollamaReader } from './answer.ts';
+import { ask, askForObject, type Backend, type OllamaOptions } from './ask.ts';
+import { describeModel, latestModel, listModels } from './models.ts';
 import { requestOf } from './request.ts';
-
-/** `url` such as `http://127.0.0.1:11434`. `hint` follows the message when nothing answers there. */
-export type OllamaOptions = { name: string; url: string; apiKey?: string | undefined; hint?: string | undefined };
-
-type Backend = OllamaOptions & { fetch: HttpFetch; untilTaken: ReturnType<typeof rememberRefused> };
 
 /** Where Ollama listens when nobody says otherwise. */
 const DEFAULT_URL = 'http://127.0.0.1:11434';
 
-/** Models that are looked at for one that can chat. */
-const MAX_LOOKED_AT = 20;
-const MODEL_NAME = /^[\w.:/@-]+$/;
-
-/** What is asked, by a method of the client; `names` are the parameters that the model may refuse. */
-type Asked = { model?: string; names?: string[]; signal: AbortSignal; by(client: Ollama): Promise<unknown> };
-
-/** A refusal of Ollama's own says that the model is missing; another 404 comes from something else at that address. */
-async function refusalOf(name: string, answer: Answer, { model, names }: Asked): Promise<TaskError> {
-  const { status, headers } = answer;
-  const error = await answerError(name, answer, names);
-  if (status !== 404 || !model || !/\bjson\b/.test(headers.get('content-type') ?? '')) return error;
-  const command = MODEL_NAME.test(model) ? ` On its machine: ollama pull ${model}` : '';
-  return new TaskError('provider_refused', `${name} does not have the model "${model}" (HTTP ${status}).${command}`);
-}
-
-/** Sends what `by` asks the client for, and gives the answer as it came, or throws the error of its status. */
-async function ask({ name, url, apiKey, fetch }: Backend, asked: Asked): Promise<Answer> {
-  let answer: Answer | undefined;
-  const { Ollama } = await import('ollama/browser');
-  const client = new Ollama({
-    host: url,
-    ...(apiKey ? { headers: { Authorization: `Bearer ${apiKey}` } } : {}),
-    // The client of one request: only its fetch can be given the signal.
-    async fetch(input, init) {
-      answer = await fetch(String(input), { ...init, signal: asked.signal });
-      return Response.json({});
-    },
-  });
-  await asked.by(client);
-  if (answer?.ok) return answer;
-  throw answer ? await refusalOf(name, answer, asked) : new TaskError('provider_busy', `${name} answered nothing.`);
-}
+/** Vectors are long numbers. */
+const MAX_VECTORS_CHARACTERS = 64 * 1024 * 1024;
 
 function chat(backend: Backend, call: ChatCall): AsyncIterable<ChatChunk> {
   const { name, hint } = backend;
@@ -73,32 +34,18 @@ function chat(backend: Backend, call: ChatCall): AsyncIterable<ChatChunk> {
   return streamChat({ name, open, errorIn: (event) => event.error, reader: ollamaReader(), callError }, signal);
 }
 
-/** Whether a model can chat. Servers that do not tell yet have embedding models of BERT's family only. */
-async function canChat(backend: Backend, model: string, signal: AbortSignal): Promise<boolean> {
-  const { body } = await ask(backend, { model, signal, by: (client) => client.show({ model }) });
-  const { capabilities, details } = parseObject(await readText(body)) ?? {};
-  if (Array.isArray(capabilities)) return capabilities.includes('completion');
-  return !/bert/i.test(asText(asObject(details)?.family) ?? '');
-}
-
-/** The model that was pulled or made last and can chat. Those that Ollama only passes on to another machine are left out. */
-async function latestModel(backend: Backend, signal: AbortSignal): Promise<string> {
-  const { name, hint } = backend;
-  try {
-    const { body } = await ask(backend, { signal, by: (client) => client.list() });
-    const models = parseObject(await readText(body))?.models;
-    if (!Array.isArray(models)) throw new TaskError('provider_busy', `${name} did not answer like Ollama.`);
-    const local = models.flatMap((entry) => {
-      const { name: model, remote_host, remote_model } = asObject(entry) ?? {};
-      return typeof model === 'string' && !remote_host && !remote_model ? [model] : [];
-    });
-    for (const model of local.slice(0, MAX_LOOKED_AT)) if (await canChat(backend, model, signal)) return model;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw connectionError(name, error, hint);
-  }
-  const message = `${name} has no model that can chat. On its machine, for example: ollama pull llama3.2`;
-  throw new TaskError('provider_not_configured', message);
+async function embed(backend: Backend, input: string[], { model, dimensions, signal }: EmbedCall): Promise<Embedded> {
+  const request = { model, input, ...(dimensions === undefined ? {} : { dimensions }) };
+  const asked = { model, names: ['dimensions'], signal, by: (client: Ollama) => client.embed(request) };
+  const answer = await askForObject(backend, asked, MAX_VECTORS_CHARACTERS);
+  if (!Array.isArray(answer?.embeddings))
+    throw new TaskError('provider_busy', `${backend.name} did not answer with vectors.`);
+  const inputTokens = answer.prompt_eval_count;
+  return {
+    vectors: answer.embeddings,
+    model: asText(answer.model) || model,
+    ...(typeof inputTokens === 'number' ? { usage: { inputTokens, outputTokens: 0 } } : {}),
+  };
 }
 
 /** A provider over the official `ollama` client. Never retries, never logs. */
@@ -109,6 +56,9 @@ export function ollamaProvider(options: OllamaOptions, fetch: HttpFetch): Provid
     place: `at ${options.url}`,
     defaultModel: (signal) => latestModel(backend, signal),
     chat: (call) => chat(backend, call),
+    embed: (texts, call) => embed(backend, texts, call),
+    listModels: (signal) => listModels(backend, signal),
+    describe: (model, signal) => describeModel(backend, model, signal),
   };
 }
 

@@ -5,15 +5,25 @@
 import type { OpenAI } from 'openai';
 import { z } from 'zod';
 import { TaskError } from '../../../errors.ts';
-import type { ChatCall, ChatChunk, Provider } from '../../../provider.ts';
+import type {
+  ChatCall,
+  ChatChunk,
+  EmbedCall,
+  Embedded,
+  ModelAbilities,
+  ModelInfo,
+  Provider,
+} from '../../../provider.ts';
 import { ApiKey, ModelServerUrl } from '../../addresses.ts';
 import { defineProvider } from '../../provider-definition.ts';
 import { answerError, connectionError } from '../answer-error.ts';
 import { streamChat } from '../http-answer.ts';
 import type { Answer, HttpFetch } from '../http-fetch.ts';
-import { asObject, asText, parseObject, readText } from '../json.ts';
+import { parseJson, parseObject, readText } from '../json.ts';
 import { rememberRefused } from '../refused.ts';
 import { errorIn, openaiEvents, openaiReader } from './answer.ts';
+import { embeddedIn, embedRequest } from './embeddings.ts';
+import { abilitiesOf, canChat, modelsIn } from './models.ts';
 import { requestOf } from './request.ts';
 
 /** `apiKey` may be absent for a server of one's own; `baseURL` defaults to OpenAI's. `name` stands in messages and outcomes. */
@@ -35,10 +45,12 @@ type Backend = {
 
 const OPENAI_URL = 'https://api.openai.com/v1';
 const OPENAI_MODEL = 'gpt-4o-mini';
+/** How long a list of models is waited for when it only helps, and how long it is good. */
+const LIST_MS = 3_000;
+const LIST_GOOD_MS = 5 * 60_000;
+/** Vectors are long numbers. */
+const MAX_VECTORS_CHARACTERS = 64 * 1024 * 1024;
 
-/** Models that are no chat models, by what their makers call them: lists of models do not tell. */
-const NO_CHAT =
-  /embed|rerank|minilm|\b(bge|gte|e5|nomic|clip)\b|whisper|transcribe|\btts\b|speech|moderation|guard|dall-e|image/i;
 /** For servers that list no models: the ones that serve a single one take any name. */
 const ANY_MODEL = 'default';
 
@@ -69,21 +81,51 @@ function chat(backend: Backend, call: ChatCall): AsyncIterable<ChatChunk> {
   return streamChat({ name, open, errorIn, reader: openaiReader(), callError }, call.signal);
 }
 
-/** The first model of a server that is a chat model by its name. */
-async function firstModel(backend: Backend, signal: AbortSignal): Promise<string> {
+/** Every model of a server; none where it lists none. */
+async function listModels(backend: Backend, signal: AbortSignal): Promise<ModelInfo[]> {
   const { name } = backend;
   try {
     const answer = await send(backend, signal, { method: 'get', path: '/models' });
     if (answer.status === 404 || answer.status === 405) {
       answer.body.destroy();
-      return ANY_MODEL;
+      return [];
     }
     if (!answer.ok) throw await answerError(name, answer);
-    const data = parseObject(await readText(answer.body))?.data;
-    const ids = (Array.isArray(data) ? data : []).map((model) => asText(asObject(model)?.id));
-    return ids.find((id) => id && !NO_CHAT.test(id)) ?? ANY_MODEL;
+    return modelsIn(parseJson(await readText(answer.body)));
   } catch (error) {
     signal.throwIfAborted();
+    throw connectionError(name, error);
+  }
+}
+
+/** What a model can do: by its name, else as its server tells. One that does not answer is not waited for. */
+function describer(backend: Backend) {
+  let listed: { at: number; models: Promise<ModelInfo[]> } | undefined;
+  const forget = () => {
+    listed = undefined;
+    return [];
+  };
+  return async (model: string, signal: AbortSignal): Promise<ModelAbilities> => {
+    signal.throwIfAborted();
+    const known = abilitiesOf(model);
+    if (known.contextTokens !== undefined) return known;
+    const now = performance.now();
+    if (!listed || now - listed.at > LIST_GOOD_MS)
+      listed = { at: now, models: listModels(backend, AbortSignal.timeout(LIST_MS)).catch(forget) };
+    const { name: _, ...told } = (await listed.models).find(({ name }) => name === model) ?? { name: model };
+    return { ...known, ...told };
+  };
+}
+
+async function embed(backend: Backend, texts: string[], call: EmbedCall): Promise<Embedded> {
+  const { name } = backend;
+  try {
+    const body = embedRequest(texts, call);
+    const answer = await send(backend, call.signal, { method: 'post', path: '/embeddings', body });
+    if (!answer.ok) throw await answerError(name, answer, ['dimensions', 'encoding_format']);
+    return embeddedIn(name, parseObject(await readText(answer.body, MAX_VECTORS_CHARACTERS)), call.model);
+  } catch (error) {
+    call.signal.throwIfAborted();
     throw connectionError(name, error);
   }
 }
@@ -122,8 +164,14 @@ export function openaiProvider(options: OpenaiOptions, fetch: HttpFetch): Provid
   return {
     name,
     place: placeOf(baseURL),
-    defaultModel: async (signal) => defaultModel ?? firstModel(backend, signal),
+    defaultModel: async (signal) => {
+      if (defaultModel !== undefined) return defaultModel;
+      return (await listModels(backend, signal)).find((model) => canChat(model.name))?.name ?? ANY_MODEL;
+    },
     chat: (call) => chat(backend, call),
+    embed: (texts, call) => embed(backend, texts, call),
+    listModels: (signal) => listModels(backend, signal),
+    describe: describer(backend),
   };
 }
 
