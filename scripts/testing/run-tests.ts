@@ -21,6 +21,7 @@ const LONG = [
   'scripts/faults/on-cluster/crash-points.test.ts',
   'scripts/faults/on-cluster/worker.test.ts',
   'scripts/faults/crash-points.test.ts',
+  'scripts/faults/crash-inbox.test.ts',
   'scripts/faults/cluster.test.ts',
   'scripts/faults/session-kills.test.ts',
   'scripts/faults/redis-restart.test.ts',
