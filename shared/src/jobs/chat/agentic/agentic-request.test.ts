@@ -4,7 +4,15 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { chat, checkEnded, followToEnd, post, submit, visibleText } from '../../../../../scripts/testing/client.ts';
+import {
+  chat,
+  checkEnded,
+  followToEnd,
+  getTask,
+  post,
+  submit,
+  visibleText,
+} from '../../../../../scripts/testing/client.ts';
 import { type InProcess, startInProcess } from '../../../../../scripts/testing/in-process.ts';
 import { assertProblem, badPaths } from '../../../../../scripts/testing/raw.ts';
 import { type ScriptedTurn, scriptedTurns, USAGE } from '../../../../../scripts/testing/scripted-turns.ts';
@@ -316,4 +324,28 @@ test('an effect comes about once for each call, and a session keeps the turn', a
       ['assistant', 'Sent.'],
     ],
   );
+});
+
+test('a run of the same session waits for the one before it, or is said to it', async () => {
+  const created = await post(system.url, '/api/chat/sessions', {});
+  const { session_id } = created.json.session;
+  const mayEnd = Promise.withResolvers<void>();
+  upstream.answer = async (one) => {
+    if (upstream.calls.at(-1) === one) await mayEnd.promise;
+    scriptedTurns([{ text: 'Heard.' }])(one);
+  };
+  const number = upstream.calls.length + 1;
+  const first = await submit(system.url, chat('Begin.', { session_id }), '/api/chat/agentic');
+  await upstream.call(number);
+  const second = await post(system.url, '/api/chat/agentic', chat('In French!', { session_id, on_busy: 'steer' }));
+  assert.deepEqual([second.status, second.json.task_id], [202, first]);
+  const third = await submit(system.url, chat('And then?', { session_id }), '/api/chat/agentic');
+  mayEnd.resolve();
+  const seen = await followToEnd(system.url, first);
+  assert.ok(seen.some(({ type }) => type === 'steered'));
+  const { output } = seen.at(-1)?.data ?? {};
+  assert.equal(output.content, 'Heard.Heard.');
+  await followToEnd(system.url, third);
+  const [before, behind] = await Promise.all([first, third].map((id) => getTask(system.url, id)));
+  assert.ok(Date.parse(behind?.json.started_at) >= Date.parse(before?.json.ended_at));
 });

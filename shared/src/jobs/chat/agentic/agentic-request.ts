@@ -25,6 +25,7 @@ export const agenticRequest = defineJobType({
   input: AgenticInput,
   output: AgenticOutput,
   sessionOf: ({ session_id }) => session_id,
+  messageOf: (input) => attachedMessages(input).findLast(({ role }) => role === 'user')?.content ?? '',
 
   callsTools: true,
   askedTools: (input) => ({
