@@ -37,7 +37,8 @@ async function usable(directory: ToolDirectory) {
 /** Throws `invalid_request` with every field that is wrong. `prefix` leads to the input in the request. */
 export async function requireTools(directory: ToolDirectory, asked: AskedTools, prefix: string[]): Promise<void> {
   const { names, own, options } = asked;
-  const problemOf = await usable(directory);
+  // Who names none need not wait for what is announced.
+  const problemOf = names.length > 0 ? await usable(directory) : () => null;
   const isOurs = (name: string) => directory.rows.some((row) => row.name === name);
   const problems: FieldError[] = [
     ...names.flatMap(({ path, name }) => {

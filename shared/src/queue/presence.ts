@@ -47,6 +47,9 @@ export function createPresence(redis: RedisConnection, keys: Keys) {
       return counts;
     },
 
+    /** Where that is written. */
+    offersKey: keys.offers,
+
     /** What each runner offers, of those that offer anything. */
     async offers(now: number): Promise<ReadonlySet<string>[]> {
       return (await living(keys.offers, now)).map((member) => new Set(member.split(' ').slice(1)));

@@ -38,7 +38,7 @@ const keysOf = (needs: readonly Need[]) => needs.flatMap((need) => ('key' in nee
 const partsOf = (needs: readonly Need[]) => needs.flatMap((need) => ('part' in need ? [need.part] : []));
 
 type DirectoryDeps = {
-  presence: Pick<Presence, 'offers'>;
+  presence: Pick<Presence, 'offers' | 'offersKey'>;
   clock: Pick<Clock, 'guard' | 'now'>;
   catalog: ReadonlyMap<string, JobType>;
   log: Pick<Log, 'warn'>;
@@ -55,7 +55,7 @@ export function createToolDirectory({ presence, clock, catalog, log }: Directory
   /** Of each living runner that runs agents what it announces. Throws `unavailable` while Redis is away. */
   function announced() {
     if (!cached || performance.now() - cached.at > CACHE_MS) {
-      const words = clock.guard(() => presence.offers(clock.now()));
+      const words = clock.guard(() => presence.offers(clock.now()), { key: presence.offersKey });
       cached = { at: performance.now(), words };
       words.catch(() => {
         cached = undefined;
