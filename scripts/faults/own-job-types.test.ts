@@ -44,7 +44,7 @@ test('the example of the page is submitted at its route and at /tasks, streams, 
   await beanline.start();
   assert.match(
     beanline.output(),
-    /jobs +letter\.send \(POST \/api\/letters\), reply\.draft \(POST \/api\/reply\), shop\.hours, of /,
+    /jobs +letter\.send \(POST \/api\/letters\), reply\.draft \(POST \/api\/reply\), shop\.hours, shop\.talk \(POST \/api\/talk\), of /,
   );
   const { url } = beanline;
 
@@ -112,6 +112,24 @@ test('the letter of the page asks a person, is posted once as it was changed, an
   const script = commands?.text.replaceAll('127.0.0.1:3000', new URL(url).host) ?? '';
   const { stdout } = await promisify(execFile)('bash', ['-euc', script]);
   assert.equal(JSON.parse(stdout).output.posted, true);
+});
+
+test('the talk of the page has one more turn for what was said after all else, and none for what it refused', async (t) => {
+  const beanline = await npmStart('talk', { JOBS_DIR: await folderOf(t) });
+  t.after(() => beanline.endAll());
+  await beanline.start();
+  const { url } = beanline;
+  const question = 'The shop is closed on Monday. Is the shop open on Monday?';
+  const { json } = await post(url, '/api/talk', { question, delay_ms: 3_000 });
+  const said = { content: 'The sky is blue. What colour is the sky?', mode: 'follow_up' };
+  const sent = await post(url, `/tasks/${json.task_id}/messages`, said);
+  const seen = await followToEnd(url, json.task_id);
+  const { answers } = (await getTask(url, json.task_id)).json.output;
+  const accepted = sent.status === 202 ? 1 : 0;
+  assert.equal(answers.length, 1 + accepted);
+  assert.match(answers[0], /closed on Monday/);
+  assert.equal(visibleText(seen), answers.join(''));
+  assert.equal(seen.filter(({ type }) => type === 'steered').length, accepted);
 });
 
 test('a broken file stops each program with 78, its name, its line and what is wrong', async (t) => {
