@@ -5,7 +5,7 @@
 import { sha256 } from '../../task-id.ts';
 
 const FENCE = 'outside';
-const LOOKS_LIKE_FENCE = new RegExp(`[<＜﹤‹〈《](?=[\\s\\p{Cf}]*[/／]?[\\s\\p{Cf}]*${FENCE})`, 'giu');
+const LOOKS_LIKE_FENCE = new RegExp(`[<＜﹤‹〈《](?=[\\s\\p{Cf}/／]*${FENCE})`, 'giu');
 const MAX_SOURCE_LENGTH = 200;
 const WORD_LENGTH = 16;
 

@@ -123,6 +123,11 @@ test('no text gets out of its fence, nor forges another one', () => {
   }
 });
 
+test('a fence costs no more than the length of its text', () => {
+  for (const piece of ['<', ' ', '/', '</', '< /', '<\u200b', 'outsid'])
+    assert.ok(fenced('a', `<${piece.repeat(300_000)}`).length > 300_000, piece);
+});
+
 test('the same text has the same fence, and a text that holds the fence of another is no way out', () => {
   const one = fenced('a', 'text');
   assert.equal(fenced('a', 'text'), one);

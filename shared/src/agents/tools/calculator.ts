@@ -3,6 +3,9 @@ import { z } from 'zod';
 import { defineTool } from '../tool.ts';
 import { evaluate, KNOWN, MAX_LENGTH } from './arithmetic.ts';
 
+/** Without words, and with a number. */
+const IS_EXPRESSION = /^(?=.*\d)[\d\s.()+\-*/%^×÷−]+[\s=?]*$/s;
+
 export const calculator = defineTool({
   name: 'calculator',
   title: { en: 'Calculator', ko: '계산기' },
@@ -21,8 +24,6 @@ export const calculator = defineTool({
   }),
   output: z.object({ value: z.number().meta({ description: 'The value' }) }),
   argumentsOf: (query) =>
-    /^[\d\s.,()+\-*/%^×÷−]*\d[\d\s.()+\-*/%^×÷−=?]*$/.test(query)
-      ? { expression: query.replace(/[\s=?]+$/, '') }
-      : undefined,
+    query.length <= MAX_LENGTH && IS_EXPRESSION.test(query) ? { expression: query.replace(/[\s=?]+$/, '') } : undefined,
   run: async ({ expression }) => ({ value: evaluate(expression) }),
 });

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { followToEnd, post, submit } from '../../../../scripts/testing/client.ts';
 import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { startUpstream, type Upstream } from '../../../../scripts/testing/upstream.ts';
+import { tools } from './catalog.ts';
 
 const pages: Record<string, [type: string, body: string]> = {
   '/page': ['text/html; charset=utf-8', '<title>Beans</title><script>no</script><h1>On beans</h1><p>They are green.'],
@@ -123,4 +124,22 @@ test('session_search finds what the owner said in any session, the best first, a
     ['Kafka is a log'],
   );
   assert.deepEqual((await called('session_search', { query: 'zebra' })).result, { messages: [] });
+});
+
+test('where no model writes the arguments, a tool takes them from what was asked, or is not called', () => {
+  const argumentsOf = (name: string, query: string) =>
+    tools.find((tool) => tool.name === name)?.argumentsOf?.(query, []);
+  for (const [name, query, given] of [
+    ['calculator', '2 * (3 + 4) = ?', { expression: '2 * (3 + 4)' }],
+    ['calculator', 'what is 2 + 2', undefined],
+    ['calculator', '()', undefined],
+    ['calculator', '1'.repeat(1_000_000), undefined],
+    ['http_fetch', 'Sum up https://example.com/a?b=(c). Thanks!', { url: 'https://example.com/a?b=(c' }],
+    ['http_fetch', 'Read <http://example.com/>', { url: 'http://example.com/' }],
+    ['http_fetch', 'Read example.com', undefined],
+    ['session_search', 'beans', { query: 'beans' }],
+    ['current_time', 'now?', {}],
+    ['chat', 'hi', {}],
+  ] as const)
+    assert.deepEqual(argumentsOf(name, query), given, query.slice(0, 40));
 });
