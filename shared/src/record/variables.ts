@@ -30,7 +30,7 @@ export const RecordVariables = z
     MAX_TASK_MESSAGES: count(0, 10_000, 200).meta({
       description: 'messages that one task may be sent in all → 429',
     }),
-    MAX_TASK_MESSAGES_BYTES: bytes(1024, 64 * MiB, MiB).meta({
+    MAX_TASK_MESSAGES_BYTES: bytes(1024, 16 * MiB, MiB).meta({
       description: 'what all messages to one task take together → 429',
     }),
     IDEMPOTENCY_RETENTION_MS: milliseconds(1_000, 365 * DAY, DAY).meta({

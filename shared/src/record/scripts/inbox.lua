@@ -16,23 +16,28 @@ end
 local here, unread = {}, {}
 local all = redis.call('HGETALL', inbox)
 for i = 1, #all, 2 do
-  local n, mode, attempt, rest, at_place, content = string.match(all[i + 1], '^(%d+)|([%l_]+)|(%d+)|([^\n]*)\n([^\n]*)\n(.*)$')
-  local message = { nonce = all[i], n = tonumber(n), mode = mode, rest = rest, content = content, value = all[i + 1] }
+  local value = all[i + 1]
+  -- Contents are not copied: only where they begin is looked up.
+  local n, mode, attempt, rest, at_place, content_at = string.match(value, '^(%d+)|([%l_]+)|(%d+)|([^\n]*)\n([^\n]*)\n()')
+  local message = { n = tonumber(n), value = value }
   if attempt ~= '0' then
     if at_place == place then here[#here + 1] = message end
   elseif ARGV[6] == 'all' or mode == 'steer' then
+    message.nonce, message.mode, message.rest, message.content_at = all[i], mode, rest, content_at
     unread[#unread + 1] = message
   end
 end
 
 if #here == 0 then
+  local steers = 0
   for _, message in ipairs(unread) do
     local head = table.concat({ message.n, message.mode, ARGV[2], message.rest }, '|')
-    message.value = head .. '\n' .. place .. '\n' .. message.content
+    message.value = head .. '\n' .. place .. '\n' .. string.sub(message.value, message.content_at)
     redis.call('HSET', inbox, message.nonce, message.value)
-    redis.call('HINCRBY', task, 'unread', -1)
-    if message.mode == 'steer' then redis.call('HINCRBY', task, 'steers', -1) end
+    if message.mode == 'steer' then steers = steers + 1 end
   end
+  if #unread > 0 then redis.call('HINCRBY', task, 'unread', -#unread) end
+  if steers > 0 then redis.call('HINCRBY', task, 'steers', -steers) end
   here = unread
 end
 table.sort(here, function(a, b) return a.n < b.n end)
