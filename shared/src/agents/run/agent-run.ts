@@ -71,6 +71,8 @@ export type AgentRun = {
   tokens: number;
   /** What the model can read, in tokens. */
   contextTokens: number;
+  /** More than may be kept was found: nothing more is begun. */
+  isFull: boolean;
   /** Aborts when the attempt's time is nearly over: what runs then ends with what it has. */
   over: AbortSignal;
 };
@@ -84,5 +86,5 @@ export const LIMIT = 'limit';
 export const tokensOf = ({ inputTokens, outputTokens }: Usage) => inputTokens + outputTokens;
 
 /** Whether the run may begin something more. */
-export const isOver = ({ request, tokens, over }: AgentRun) =>
-  over.aborted || (request.maxTotalTokens !== undefined && tokens >= request.maxTotalTokens);
+export const isOver = ({ request, tokens, isFull, over }: AgentRun) =>
+  isFull || over.aborted || (request.maxTotalTokens !== undefined && tokens >= request.maxTotalTokens);

@@ -7,6 +7,7 @@ import type { ChatMessage } from '../../provider.ts';
 import { cutMiddle } from '../text/cut-middle.ts';
 import { fenced } from '../text/fenced.ts';
 import { type AgentRun, tokensOf } from './agent-run.ts';
+import { runStep } from './run-step.ts';
 import { textOfMessage } from './text-of.ts';
 
 /** The part of what a model can read from which on a conversation is summed up. */
@@ -36,7 +37,7 @@ export async function compacted(run: AgentRun, number: number, messages: ChatMes
   const older = messages.slice(0, tail).filter(({ role }) => role !== 'system');
   if (estimate < FULL * contextTokens || older.length < MIN_MESSAGES) return messages;
   const asked = run.request.messages.findLast(({ role }) => role === 'user');
-  const summary = await context.step(`compact:${number}`, {
+  const summary = await runStep(run, `compact:${number}`, {
     effect: 'none',
     async run({ llm }) {
       await tell();

@@ -8,6 +8,7 @@ import { compacted } from './compaction.ts';
 import { modelTurn, type Turn } from './model-turn.ts';
 import { PROMPT } from './prompt.ts';
 import { propose } from './proposal.ts';
+import { untilFull } from './run-step.ts';
 
 const said = ({ text, calls }: Turn): ChatMessage =>
   calls.length === 0 ? { role: 'assistant', content: text } : { role: 'assistant', content: text, tool_calls: calls };
@@ -19,28 +20,33 @@ export async function runLoop(run: AgentRun, offered: readonly Tool[]): Promise<
   const known = { offered, repeats: noRepeats() };
   let messages: ChatMessage[] = [{ role: 'system', content: PROMPT }, ...request.messages];
   let answered: Answered = { content: '', finishReason: LIMIT, model: NO_MODEL, provider: NO_MODEL, steps: 0 };
-  while (answered.steps < request.maxSteps && !isOver(run)) {
-    const number = answered.steps + 1;
-    messages = await compacted(run, number, messages);
-    for (const { content } of await context.inbox(`turn:${number}`)) messages.push({ role: 'user', content });
-    const turn = await modelTurn(run, number, messages, tools);
-    const { text, calls, model, provider } = turn;
-    answered = { content: answered.content + text, finishReason: LIMIT, model, provider, steps: number };
-    messages.push(said(turn));
-    if (calls.length === 0) {
-      // A message that came meanwhile has one more turn.
-      if (turn.finishReason !== LIMIT && !(await context.closeInbox())) continue;
-      answered = { ...answered, finishReason: turn.finishReason };
-      break;
-    }
-    await propose(
-      run,
-      calls.map((call) => call.function.name),
-    );
-    const { messages: told, ended } = await answerCalls(run, number, calls, known);
-    if (ended) break;
-    messages.push(...told);
-  }
+  await untilFull(turns);
   if (answered.content !== '') await emit('text_done', { total_length: answered.content.length });
   return answered;
+
+  async function turns() {
+    while (answered.steps < request.maxSteps && !isOver(run)) {
+      const number = answered.steps + 1;
+      messages = await compacted(run, number, messages);
+      for (const { content } of await context.inbox(`turn:${number}`)) messages.push({ role: 'user', content });
+      const turn = await modelTurn(run, number, messages, tools);
+      const { text, calls, finishReason, model, provider } = turn;
+      answered = { content: answered.content + text, finishReason: LIMIT, model, provider, steps: number };
+      messages.push(said(turn));
+      if (calls.length === 0) {
+        // A message that came meanwhile has one more turn.
+        if (finishReason !== LIMIT && !(await context.closeInbox())) continue;
+        answered = { ...answered, finishReason };
+        return;
+      }
+      if (isOver(run)) return;
+      await propose(
+        run,
+        calls.map((call) => call.function.name),
+      );
+      const { messages: told, ended } = await answerCalls(run, number, calls, known);
+      if (ended) return;
+      messages.push(...told);
+    }
+  }
 }

@@ -2,6 +2,7 @@
 import { addToolCalls } from '../../models/tool-calls.ts';
 import type { ChatMessage, ChatTool, ToolCall } from '../../provider.ts';
 import { type AgentRun, LIMIT, tokensOf } from './agent-run.ts';
+import { runStep } from './run-step.ts';
 
 export type Turn = {
   text: string;
@@ -23,7 +24,7 @@ export async function modelTurn(
 ): Promise<Turn> {
   const { context, request, over } = run;
   const { emit } = context;
-  const turn = await context.step<Turn>(`turn:${number}`, {
+  const turn = await runStep<Turn>(run, `turn:${number}`, {
     effect: 'none',
     async run({ llm }) {
       const { settings, model } = request;

@@ -6,6 +6,7 @@ import { checkArguments } from './calls/check-call.ts';
 import { performAll } from './calls/perform.ts';
 import { type Called, type CheckedCall, runCall, tellEnded } from './calls/tool-call.ts';
 import { propose } from './proposal.ts';
+import { untilFull } from './run-step.ts';
 
 type Place = Pick<CheckedCall, 'key' | 'index' | 'speaks'>;
 
@@ -32,10 +33,12 @@ export async function runPipeline(run: AgentRun, tools: readonly Tool[]): Promis
     return () => perform(run, tool, place);
   });
   const called: Called[] = [];
-  for (const group of parallel ? [calls] : calls.map((call) => [call])) {
-    if (isOver(run)) break;
-    called.push(...(await performAll(run, group)));
-  }
+  await untilFull(async () => {
+    for (const group of parallel ? [calls] : calls.map((call) => [call])) {
+      if (isOver(run)) return;
+      called.push(...(await performAll(run, group)));
+    }
+  });
   const last = called.length === calls.length ? called.at(-1) : undefined;
   return {
     content: last?.text ?? '',

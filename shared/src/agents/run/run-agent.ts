@@ -26,6 +26,7 @@ export async function runAgent(context: Context, request: AgentRequest): Promise
     query: queryOf(request),
     noteResults: (outcomes) => void results.push(...outcomes.map(outcomeOf)),
     told: new Set(),
+    isFull: false,
     contextTokens: (await context.llm.describe(request.model)).contextTokens ?? request.contextTokens,
     over: AbortSignal.timeout(Math.max(Math.floor(context.timeLeftMs()) - END_MS, 0)),
   };

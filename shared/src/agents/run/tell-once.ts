@@ -1,8 +1,9 @@
 import type { AgentRun } from './agent-run.ts';
+import { runStep } from './run-step.ts';
 
 /** Tells readers something once, and again only where they were told to drop it. */
-export async function tellOnce({ context, told }: AgentRun, key: string, tell: () => Promise<void>): Promise<void> {
-  if (told.has(key)) return;
-  told.add(key);
-  await context.step(key, { effect: 'none', run: tell, show: tell });
+export async function tellOnce(run: AgentRun, key: string, tell: () => Promise<void>): Promise<void> {
+  if (run.told.has(key)) return;
+  run.told.add(key);
+  await runStep(run, key, { effect: 'none', run: tell, show: tell });
 }

@@ -8,6 +8,7 @@ import { optionsOf } from '../../registry/options.ts';
 import { toolContext } from '../../registry/services.ts';
 import type { Tool, ToolContext, ToolOutcome } from '../../tool.ts';
 import { type AgentRun, tokensOf } from '../agent-run.ts';
+import { runStep } from '../run-step.ts';
 import { shownResult, textOfResult } from '../text-of.ts';
 
 /** A call that may run: of this tool, with these arguments, which its schema has taken. */
@@ -157,7 +158,7 @@ const ended = ({ tool, args }: CheckedCall, result: unknown, status: Called['sta
 export async function runCall(run: AgentRun, call: CheckedCall): Promise<Called> {
   const { key, tool } = call;
   try {
-    const called = await run.context.step<Called>(key, {
+    const called = await runStep<Called>(run, key, {
       effect: tool.effect,
       run: (given) => execute(run, call, given),
       reconcile: (given) => reconcile(run, call, given),
@@ -186,6 +187,6 @@ export async function tellEnded(
 ): Promise<Called> {
   const called = { ...ended(call, came.result, 'error'), ...came };
   const tell = () => tellEnd(run, call, called);
-  await run.context.step(key, { effect: 'none', run: tell, show: tell });
+  await runStep(run, key, { effect: 'none', run: tell, show: tell });
   return called;
 }

@@ -349,3 +349,26 @@ test('a run of the same session waits for the one before it, or is said to it', 
   const [before, behind] = await Promise.all([first, third].map((id) => getTask(system.url, id)));
   assert.ok(Date.parse(behind?.json.started_at) >= Date.parse(before?.json.ended_at));
 });
+
+test('what is too much to be kept ends the run with what it has', async (t) => {
+  const small = await startInProcess({ env: { ...upstream.env, MAX_STEP_BYTES: '2000', MAX_STEPS_BYTES: '6000' } });
+  t.after(() => small.stop());
+  const long = 'word '.repeat(500);
+  const large: ScriptedTurn[] = [{ text: long, calls: [call('look', { found: 'x' })] }];
+  const many: ScriptedTurn[] = [1, 2, 3, 4, 5].map((number) => ({
+    text: `${number} `,
+    calls: [call('look', { found: `${number}${'x'.repeat(700)}` })],
+  }));
+  // A turn that is too large, and steps that are together.
+  for (const { turns, content } of [
+    { turns: large, content: long },
+    { turns: many, content: '1 2 3 ' },
+  ]) {
+    upstream.answer = scriptedTurns([...turns, { text: 'Never.' }]);
+    const id = await submit(small.url, chat(QUESTION), '/api/chat/agentic');
+    const seen = await followToEnd(small.url, id);
+    const { status, output } = seen.at(-1)?.data ?? {};
+    assert.deepEqual([status, output.finish_reason, output.content], ['completed', 'limit', content]);
+    assert.equal(visibleText(seen), content);
+  }
+});
