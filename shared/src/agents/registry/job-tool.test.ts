@@ -7,6 +7,7 @@ import type { Context } from '../../context.ts';
 import { TaskError } from '../../errors.ts';
 import { defineJobType } from '../../job-type.ts';
 import { answerApproval } from '../../tasks/answer-approval.ts';
+import type { ToolContext } from '../tool.ts';
 import { jobTool } from './job-tool.ts';
 import { optionsOf } from './options.ts';
 import { toolContext } from './services.ts';
@@ -122,4 +123,28 @@ test('one that is asked a query is asked the user’s where no model writes its 
   });
   assert.deepEqual(jobTool(ask)?.argumentsOf?.('why?', []), { query: 'why?' });
   assert.equal(jobTool(greeting(async () => ({ said: '' })))?.argumentsOf, undefined);
+});
+
+test('an input that is made of a call is checked, and one that is the call itself is taken as it was checked', async () => {
+  const shout = defineJobType({
+    ...{ name: 'shout.it', concurrency: 1, attempts: 1, timeoutMs: 60_000 },
+    input: z.strictObject({ text: z.string().transform((text) => `${text}!`) }),
+    output: z.object({ said: z.string() }),
+    run: async ({ text }) => ({ said: text }),
+    asTool: { name: 'shout', title: { en: 'Shout' }, description: 'Shouts.', intents: ['chat'] },
+  });
+  const none = {} as ToolContext;
+  const whole = jobTool(shout);
+  assert.deepEqual(await whole?.run(whole.input.parse({ text: 'a' }), none, {}), { said: 'a!' });
+  const made = jobTool({
+    ...shout,
+    asTool: {
+      ...shout.asTool,
+      input: z.strictObject({}),
+      inputOf: (_: unknown, { query }: ToolContext) => ({ text: query }),
+    } as never,
+  });
+  const asked = (query: unknown) => made?.run({}, { query } as ToolContext, {});
+  assert.deepEqual(await asked('b'), { said: 'b!' });
+  await assert.rejects(async () => asked(5), { code: 'invalid_request', message: /: text: must be a text$/ });
 });

@@ -1,7 +1,9 @@
 /** A job type that offers itself as a tool: it runs inside the attempt of the agent that calls it, with no task of its own. */
 import type { z } from 'zod';
 import type { Context, Emit } from '../../context.ts';
+import { TaskError } from '../../errors.ts';
 import type { JobType } from '../../job-type.ts';
+import { issueWords } from '../../text.ts';
 import { defineTool, type Tool, type ToolContext, type ToolRow } from '../tool.ts';
 
 /** What the job type says of itself as a tool. Without `input` a call's arguments are the input of the job type. */
@@ -57,6 +59,13 @@ function contextOf(context: ToolContext): Context {
   };
 }
 
+function inputFrom({ input }: JobType, given: unknown): unknown {
+  const parsed = input.safeParse(given, { error: issueWords });
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`);
+  throw new TaskError('invalid_request', `The call makes no input that the tool takes: ${problems.join('; ')}`);
+}
+
 /** The tool that a job type is; undefined when it offers none. */
 export function jobTool(type: JobType): Tool | undefined {
   if (!type.asTool) return undefined;
@@ -73,8 +82,10 @@ export function jobTool(type: JobType): Tool | undefined {
     input,
     output: type.output,
     async run(args, context, options) {
+      // Without a form of its own a call has the job type's input already, and its transforms are not done twice.
+      const isInput = row.input === undefined && inputOf === undefined;
       const given = inputOf ? inputOf(args, context, options) : args;
-      return type.run(type.input.parse(given), contextOf(context));
+      return type.run(isInput ? given : inputFrom(type, given), contextOf(context));
     },
   });
 }
