@@ -42,7 +42,7 @@ export async function runPipeline(run: AgentRun, tools: readonly Tool[]): Promis
   const last = called.length === calls.length ? called.at(-1) : undefined;
   return {
     content: last?.text ?? '',
-    finishReason: last ? (last.by?.finishReason ?? 'stop') : LIMIT,
+    finishReason: last && !run.over.aborted ? (last.by?.finishReason ?? 'stop') : LIMIT,
     model: last?.by?.model ?? NO_MODEL,
     provider: last?.by?.provider ?? NO_MODEL,
     steps: called.length,

@@ -11,8 +11,13 @@ import { runPipeline } from './pipeline.ts';
 import { plan } from './plan.ts';
 import { queryOf } from './understand.ts';
 
-/** So much of an attempt's time is left for what is still to be written. */
+/** So much of an attempt's time is left for what is still to be written: the smaller of the two. */
 const END_MS = 2_000;
+const END_PART = 0.2;
+
+function nearlyOver(leftMs: number): AbortSignal {
+  return AbortSignal.timeout(Math.floor(leftMs - Math.min(END_MS, END_PART * leftMs)));
+}
 
 /** What is kept of a run that ends before its time. */
 type Kept = { intent: Classification; mode: Mode; results: ToolOutcome[] };
@@ -28,7 +33,7 @@ export async function runAgent(context: Context, request: AgentRequest): Promise
     told: new Set(),
     isFull: false,
     contextTokens: (await context.llm.describe(request.model)).contextTokens ?? request.contextTokens,
-    over: AbortSignal.timeout(Math.max(Math.floor(context.timeLeftMs()) - END_MS, 0)),
+    over: nearlyOver(context.timeLeftMs()),
   };
   const answered = await (mode === 'loop' ? runLoop(run, tools) : runPipeline(run, tools));
   const { content, finishReason, model, provider, steps } = answered;

@@ -2,7 +2,7 @@
  * One call of a tool: whether it may run, by whom it is approved, and what came of it. It runs in a step, so that its effect
  * comes about once, and readers who were told to drop its events are shown them again.
  */
-import { ApprovalPending, type StepRun, StepUnknown } from '../../../context.ts';
+import { ApprovalPending, type Llm, type StepRun, StepUnknown } from '../../../context.ts';
 import { type ErrorCode, TaskError } from '../../../errors.ts';
 import { optionsOf } from '../../registry/options.ts';
 import { toolContext } from '../../registry/services.ts';
@@ -10,6 +10,7 @@ import type { Tool, ToolContext, ToolOutcome } from '../../tool.ts';
 import { type AgentRun, tokensOf } from '../agent-run.ts';
 import { runStep } from '../run-step.ts';
 import { shownResult, textOfResult } from '../text-of.ts';
+import { untilAborted } from '../until-aborted.ts';
 
 /** A call that may run: of this tool, with these arguments, which its schema has taken. */
 export type CheckedCall = {
@@ -84,11 +85,11 @@ function contextOf(
   const { context, request, query, results, over } = run;
   const { key, tool } = call;
   const { messages, model } = request;
-  const { signal, ...step } = given;
-  const until = AbortSignal.any([signal, over]);
+  const signal = AbortSignal.any([given.signal, over]);
+  const llm: Llm = { ...given.llm, chat: (asked) => given.llm.chat({ signal, ...asked }) };
   return toolContext(
     context,
-    { ...step, signal: until },
+    { ...given, signal, llm },
     {
       ...{ key, query, messages, results: [...results], model, text: said },
       async progress(step, message, done) {
@@ -99,11 +100,26 @@ function contextOf(
   );
 }
 
+/** What a tool's error comes to. Throws it when the attempt is to be tried again, or to wait. */
+function failure(run: AgentRun, { tool }: CheckedCall, error: unknown): Pick<Called, 'result' | 'code'> {
+  if (run.over.aborted) {
+    const known = tool.effect === 'none' ? '' : ' It is not known whether it was done.';
+    return { result: `There was no time left for this.${known}`, code: 'timed_out' };
+  }
+  // One that has its effect once may have had it: what is not known is not tried again.
+  if (tool.effect !== 'once' && error instanceof TaskError && comesBack(error)) throw error;
+  if (!(error instanceof TaskError)) run.context.log.warn({ error, tool: tool.name }, 'a tool failed');
+  return shownError(error);
+}
+
 /** Runs the tool. What it throws is its result, unless the attempt is over or only a model server is busy. */
 async function execute(run: AgentRun, call: CheckedCall, given: StepRun): Promise<Called> {
   const { tool, args, speaks } = call;
   let text = '';
+  let isOver = false;
   const said = async (content: string) => {
+    // What it says after its end nobody waits for.
+    if (isOver) return;
     text += content;
     await tellText(run, call, content);
   };
@@ -111,18 +127,17 @@ async function execute(run: AgentRun, call: CheckedCall, given: StepRun): Promis
   let came: Pick<Called, 'result' | 'status' | 'code'>;
   try {
     const context = contextOf(run, call, given, said);
-    const result = tool.output.parse(await tool.run(args, context, optionsOf(tool, run.request.toolOptions)));
+    const options = optionsOf(tool, run.request.toolOptions);
+    const result = tool.output.parse(await untilAborted(run.over, () => tool.run(args, context, options)));
     // The answer is text, whatever the tool gave.
     if (speaks && text === '') await said(textOfResult(result));
     came = { result: shownResult(result), status: 'completed' };
   } catch (error) {
     given.signal.throwIfAborted();
     if (error instanceof ApprovalPending) throw error;
-    // One that has its effect once may have had it: what is not known is not tried again.
-    if (tool.effect !== 'once' && error instanceof TaskError && comesBack(error) && !run.over.aborted) throw error;
-    if (!(error instanceof TaskError)) run.context.log.warn({ error, tool: tool.name }, 'a tool failed');
-    came = { ...shownError(error), status: 'error' };
+    came = { ...failure(run, call, error), status: 'error' };
   }
+  isOver = true;
   const { usage, model, provider, finish_reason: finishReason } = given.llm.outcome();
   const by = model === '' ? {} : { by: { model, provider, finishReason } };
   const called = { tool: tool.name, arguments: args, ...came, text, tokens: tokensOf(usage), ...by };

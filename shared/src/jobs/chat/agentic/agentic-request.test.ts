@@ -372,3 +372,23 @@ test('what is too much to be kept ends the run with what it has', async (t) => {
     assert.equal(visibleText(seen), content);
   }
 });
+
+test('a run whose time is nearly over ends with what it has: in a turn, and in a tool', async () => {
+  const begin = (more: Record<string, unknown>) =>
+    submit(system.url, chat(QUESTION, { timeout_ms: 5_000, ...more }), '/api/chat/agentic');
+  const end = async (id: string) => {
+    const seen = await followToEnd(system.url, id);
+    const { status, output } = seen.at(-1)?.data ?? {};
+    assert.deepEqual([status, output.finish_reason, output.content], ['completed', 'limit', visibleText(seen)]);
+    return output;
+  };
+  // A model that goes on for ever, and one that is asked by a tool.
+  upstream.answer = (one) => one.text('Well. ');
+  const [turn, tool] = await Promise.all([
+    begin({}),
+    begin({ mode: 'pipeline', tools: ['chat'], force_intent: 'chat' }),
+  ]);
+  assert.equal((await end(turn)).content, 'Well. ');
+  const { results, success, content } = await end(tool);
+  assert.deepEqual([results.length, success, content], [1, false, 'Well. ']);
+});
