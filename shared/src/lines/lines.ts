@@ -61,7 +61,7 @@ export function createLines(redis: RedisConnection, prefix: string, config: { MA
         .sort((one, other) => (one.accepted ?? 0) - (other.accepted ?? 0));
     },
 
-    /** Gives its place back, and its turn if it has it under this fence. Gives who is next; null while it is another one's turn. */
+    /** Gives its place back, and its turn if it has it under this fence ('*': any). Gives who is next; null while it is another one's turn. */
     async leave(session: string, { id, fence }: Pick<Ahead, 'id' | 'fence'>): Promise<string | null> {
       const [next] = await run('leave', keysOf(session), [id, fence]);
       return next === undefined ? null : String(next);

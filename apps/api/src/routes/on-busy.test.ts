@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { makeTaskId } from '@beanline/shared/task-id.ts';
 import { Redis } from 'ioredis';
-import { chat, events, followToEnd, getTask, post } from '../../../../scripts/testing/client.ts';
+import { chat, events, followToEnd, getTask, post, submit } from '../../../../scripts/testing/client.ts';
 import { type InProcess, startInProcess } from '../../../../scripts/testing/in-process.ts';
 import { sessionClient } from '../../../../scripts/testing/session-client.ts';
+import { until as untilTrue } from '../../../../scripts/testing/until.ts';
 import { startUpstream, type UpstreamCall } from '../../../../scripts/testing/upstream.ts';
 
 /** A model that answers when it is told to, and counts who asks it at once. */
@@ -62,11 +64,8 @@ beforeEach(async () => {
 const say = (text: string, options: object, headers: Record<string, string> = {}, url = system.url) =>
   post(url, '/api/chat', chat(text, { session_id: session, ...options }), headers);
 
-async function accepted(text: string, options: object, url = system.url): Promise<string> {
-  const { status, json, text: body } = await say(text, options, {}, url);
-  assert.equal(status, 202, body);
-  return json.task_id;
-}
+const accepted = (text: string, options: object, url = system.url): Promise<string> =>
+  submit(url, chat(text, { session_id: session, ...options }));
 
 const ended = async (id: string) => (await followToEnd(system.url, id)).at(-1)?.data.status;
 async function until(id: string, type: string) {
@@ -189,6 +188,26 @@ describe('queue', () => {
     assert.equal((await until(json.task_id, 'waiting')).data.reason, 'session');
     call.finish();
     assert.deepEqual([await ended(running), await ended(json.task_id)], ['completed', 'completed']);
+  });
+
+  test('what is in the line of a submit that never came to be is passed over', async () => {
+    const line = `${system.prefix}:{s:${session}}`;
+    const [waiting, turn] = [makeTaskId(Date.now() - 60_000, 0), makeTaskId(Date.now() - 60_000, 0)];
+    await redis.zadd(`${line}:line`, 1, waiting);
+    await redis.hset(`${line}:turn`, turn, 'turn:1:fence');
+    assert.equal(await ended(await accepted('next', { on_busy: 'queue' })), 'completed');
+  });
+
+  test('when all have ended nothing is left of a line', async () => {
+    const line = `${system.prefix}:{s:${session}}`;
+    model.holds = true;
+    const first = await accepted('first', { on_busy: 'queue' });
+    await model.call('first');
+    const others = [await accepted('second', { on_busy: 'queue' }), await accepted('third', {})];
+    await model.call('third');
+    for (const id of [...others, first]) await post(system.url, `/tasks/${id}/cancel`, {});
+    for (const id of [first, ...others]) assert.equal(await ended(id), 'cancelled');
+    await untilTrue('nothing is left', async () => (await redis.exists(`${line}:line`, `${line}:turn`)) === 0);
   });
 
   test('sessions do not wait for one another', async () => {
@@ -325,7 +344,11 @@ describe('steer', () => {
     const last = await turns('stop', { on_busy: 'steer' }, { Prefer: 'wait=60' });
     assert.deepEqual([last.status, last.json.status], [200, 'completed']);
     assert.deepEqual(await outputOf(running), ['more', 'stop']);
-    assert.equal((await turns('late', { on_busy: 'reject' })).status, 202);
+    const next = await turns('stop', { on_busy: 'reject' });
+    assert.equal(next.status, 202);
+    await until(next.json.task_id, 'started');
+    await turns('stop', { on_busy: 'steer' });
+    assert.equal(await ended(next.json.task_id), 'completed');
   });
 
   test('is a task of its own in a session that is free, and waits for one that takes no messages', async () => {
