@@ -144,7 +144,7 @@ export type KernelContext = {
   inbox(key: string): Promise<InboxMessage[]>;
   /**
    * Before the handler returns: true when nothing is unread, and from then on messages are refused. False: the work has one more
-   * turn, whose `inbox` gives what came. A handler that returns without it leaves what is unread for the client to see.
+   * turn, whose `inbox` gives what came. A handler that returns without it leaves what is unread for the client to see (`unread_messages`).
    */
   closeInbox(): Promise<boolean>;
   /** How much time the attempt has left. */

@@ -146,7 +146,7 @@ export const eventData = {
       error: ErrorView.nullable().meta({ description: 'Why it failed; null of a task that did not' }),
       usage: UsageView.nullable().meta({ description: 'Tokens of all attempts; null when no model was called' }),
       unread_messages: Count.optional().meta({
-        description: 'Messages that it was sent and never took; absent when there are none',
+        description: 'Messages that it was sent and that no finished turn has heard; absent when there are none',
       }),
     })
     .meta({ description: 'Exactly one, always last' }),

@@ -92,8 +92,7 @@ export const ListedTask = z
       .optional()
       .meta({ description: 'What persons have answered so far, in order; absent when nobody was asked' }),
     unread_messages: Count.optional().meta({
-      description:
-        'Messages that it was sent and has not taken; of an ended task those that it never took. Absent when there are none',
+      description: 'Messages that it was sent and that no finished turn of it has heard. Absent when there are none',
     }),
     error: ErrorView.nullable().meta({ description: 'Why it failed; null of a task that did not' }),
     usage: UsageView.nullable().meta({ description: 'Tokens of all attempts; null when no model was called' }),

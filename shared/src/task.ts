@@ -125,6 +125,6 @@ export type TaskRecord = {
   marks: Marks;
   /** Why it is held back, while it is queued; null when nothing holds it. */
   waiting: string | null;
-  /** Messages that it was sent and has not taken. */
+  /** Messages that it was sent, and that no finished step of it was given. */
   unreadMessages: number;
 };

@@ -16,6 +16,9 @@ function toStored(text: string): Stored {
   return { n: Number(n), attempt: Number(attempt), place: place === '' ? '' : JSON.parse(place), message };
 }
 
+/** A place of the work as the inbox names it: the key of its step, on one line. */
+export const placeOf = (key: string) => JSON.stringify(key);
+
 export function createInboxScripts(
   redis: RedisConnection,
   run: Run,
@@ -44,7 +47,7 @@ export function createInboxScripts(
      * place that has some already takes no others.
      */
     async takeMessages(ref: AttemptRef, place: string, which: 'steer' | 'all'): Promise<TakeVerdict> {
-      const [verdict, ...found] = await inbox(ref, 'take', JSON.stringify(place), which);
+      const [verdict, ...found] = await inbox(ref, 'take', placeOf(place), which);
       if (verdict !== 'taken') return { verdict: verdict as 'superseded' | 'cancelled' };
       return { verdict, messages: found.map((text) => toStored(String(text)).message) };
     },

@@ -35,6 +35,8 @@ type Known = {
   messages: Map<string, { id: string; mode: 'steer' | 'follow_up' }>;
   places: Map<string, string[]>;
   closed: boolean;
+  /** How many were taken for a step that was finished after that. */
+  heard: number;
 };
 
 function callers(at: TaskRedis, seed: number) {
@@ -152,6 +154,7 @@ function callers(at: TaskRedis, seed: number) {
       if (!holds || answer.verdict !== 'done' || known) return;
       task.tokens += sum(usage);
       task.failures = 0;
+      task.heard += task.places.get(key)?.length ?? 0;
     },
     async function message(task) {
       const known = chance(0.2) ? [...task.messages.keys()][0] : undefined;
@@ -218,6 +221,7 @@ async function look(at: TaskRedis, all: Known[], task: Known) {
   assert.equal(new Set(taken).size, taken.length);
   const unread = [...task.messages.values()].filter(({ id }) => !taken.includes(id));
   assert.deepEqual([number('messages'), number('unread')], [task.messages.size, unread.length]);
+  assert.equal(number('heard'), task.heard);
   assert.equal(number('steers'), unread.filter(({ mode }) => mode === 'steer').length);
   if (task.closed) assert.equal(unread.length, 0);
   if (record.counted) assert.equal(record.status, 'queued');
@@ -245,6 +249,7 @@ async function play(t: TestContext, seed: number) {
         messages: new Map(),
         places: new Map(),
         closed: false,
+        heard: 0,
       };
       all.push(task);
       open.push(task);

@@ -1,6 +1,7 @@
 /** The script of steps: what an attempt has done for good. */
 import type { StepEffect } from '../context.ts';
 import type { RedisConnection } from '../redis/connect.ts';
+import { placeOf } from './inbox-scripts.ts';
 import { type Run, usageArgs } from './scripts.ts';
 import type { TaskKeys } from './task-keys.ts';
 import type { AttemptRef, AttemptUsage, FinishedStep, StepDone, StepVerdict } from './task-verdicts.ts';
@@ -18,9 +19,9 @@ export function createStepScripts(
     what: 'begin' | 'finish',
     { key, effect, result = '', usage }: { key: string; effect: StepEffect; result?: string; usage?: AttemptUsage },
   ) {
-    const { common, steps } = taskKeys(ref.id);
-    const args = [ref.id, ref.attempt, ref.fence, what, key, effect, result, ...usageArgs(usage), limits.maxStepsBytes];
-    return run('step', [...common, steps], args);
+    const { common, steps, inbox } = taskKeys(ref.id);
+    const args = [ref.id, ref.attempt, ref.fence, what, key, effect, result, ...usageArgs(usage)];
+    return run('step', [...common, steps, inbox], [...args, limits.maxStepsBytes, placeOf(key)]);
   }
 
   return {

@@ -38,7 +38,8 @@ export const FIELDS = [
   'retry_of',
   'marks',
   'waiting',
-  'unread',
+  'messages',
+  'heard',
 ] as const;
 /** The same without the output, which may be megabytes. */
 export const LIST_FIELDS = FIELDS.filter((name) => name !== 'output');
@@ -112,7 +113,7 @@ export function toRecord(id: string, names: readonly string[], values: (string |
     retryOf: text('retry_of'),
     marks: parsed('marks') ?? {},
     waiting: text('waiting'),
-    unreadMessages: number('unread') ?? 0,
+    unreadMessages: (number('messages') ?? 0) - (number('heard') ?? 0),
   };
 }
 

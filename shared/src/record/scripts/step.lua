@@ -3,10 +3,13 @@
 -- `begin` notes that a step with an effect is about to have it; `finish` keeps what came of it, adds what it used, and
 -- forgets the failures so far: a task that makes progress may go on. It answers with the number of unread messages that are to
 -- steer the task.
--- KEYS 7 steps. ARGV 2 attempt, 3 fence, 4 begin|finish, 5 key, 6 effect, 7 result, 8 input tokens, 9 output tokens,
--- 10 `estimated|cached|reasoning`, 11 most bytes of all steps, their keys among them.
+-- A message that was taken for a step is heard when that is finished.
+-- KEYS 7 steps, 8 inbox. ARGV 2 attempt, 3 fence, 4 begin|finish, 5 key, 6 effect, 7 result, 8 input tokens, 9 output tokens,
+-- 10 `estimated|cached|reasoning`, 11 most bytes of all steps, their keys among them, 12 the step as the
+-- inbox names it.
 local steps, what, key, effect = KEYS[7], ARGV[4], ARGV[5], ARGV[6]
-local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'cancel_requested_at', 'steps_bytes', 'steers')
+local record = redis.call('HMGET', task, 'status', 'attempt', 'fence', 'cancel_requested_at', 'steps_bytes', 'steers',
+  'messages', 'unread', 'heard')
 local steers = tonumber(record[6]) or 0
 if not owns(record, ARGV[2], ARGV[3]) then return { 'superseded' } end
 local known = redis.call('HGET', steps, key)
@@ -32,6 +35,15 @@ if what == 'begin' then
 end
 
 if not keep('done', ARGV[7]) then return { 'full' } end
+local unheard = (tonumber(record[7]) or 0) - (tonumber(record[8]) or 0) - (tonumber(record[9]) or 0)
+if unheard > 0 then
+  local here = 0
+  for _, message in ipairs(redis.call('HVALS', KEYS[8])) do
+    local by, place = string.match(message, '^%d+|[%l_]+|(%d+)|[^\n]*\n([^\n]*)\n')
+    if by ~= '0' and place == ARGV[12] then here = here + 1 end
+  end
+  if here > 0 then redis.call('HINCRBY', task, 'heard', here) end
+end
 redis.call('HSET', task, 'failures', 0)
 add_usage(ARGV[8], ARGV[9], ARGV[10])
 return { 'done', tonumber(ARGV[2]), ARGV[7], steers }

@@ -181,10 +181,44 @@ test('messages are taken once for a step, and not for an attempt that has ended'
     await assert.rejects(inbox('one'), /taken twice/);
     left.push(ended.promise.then(() => assert.rejects(inbox('two'), /has ended/)));
     await step('one', { effect: 'none', run: async () => 1 });
+    await step('three', { effect: 'none', run: async () => 3 });
+    await assert.rejects(inbox('three'), /before it/);
     await send('for nobody');
     throw new TaskError('provider_refused', 'no');
   });
   ended.resolve();
   await Promise.all(left);
   assert.deepEqual([status, (await read()).unreadMessages], ['failed', 1]);
+});
+
+test('what was taken in a turn that no attempt finished is unread when the task ends, however it does', async (t) => {
+  const lose = async () => {
+    const at = await start(t);
+    await at.run(
+      talk({
+        least: 2,
+        async during(turn) {
+          if (turn === 1) await at.send('hello');
+          else throw busy();
+        },
+      }),
+    );
+    assert.equal((await at.read()).unreadMessages, 1);
+    return at;
+  };
+  const cancelled = await lose();
+  await cancelled.tasks.cancel(cancelled.id, 'anna', { nonce: 'n' });
+  const limited = await lose();
+  await limited.run(talk({ most: 1, least: 2 }));
+  const again = await lose();
+  await again.run(talk());
+  const ends = await Promise.all([cancelled, limited, again].map(({ read }) => read()));
+  assert.deepEqual(
+    ends.map(({ status, unreadMessages }) => [status, unreadMessages]),
+    [
+      ['cancelled', 1],
+      ['completed', 1],
+      ['completed', 0],
+    ],
+  );
 });

@@ -20,7 +20,7 @@ export function createInbox(
     messages: number;
     keptAttempt: number;
     unread: Unread;
-    steps: Pick<Steps, 'isFinished' | 'isOver'>;
+    steps: Pick<Steps, 'isFinished' | 'isTaken' | 'isOver'>;
     tell: AttemptLog['tell'];
     signal: AbortSignal;
     stop(reason: Error): void;
@@ -73,6 +73,7 @@ export function createInbox(
     async inbox(key: string): Promise<InboxMessage[]> {
       checkKey(key);
       if (used.has(key)) throw new Error(`The messages for the step ${key} were taken twice in one attempt.`);
+      if (steps.isTaken(key)) throw new Error(`The messages for the step ${key} are to be taken before it.`);
       if (steps.isOver()) throw new Error(`The attempt has ended: it takes no messages for the step ${key}.`);
       used.add(key);
       signal.throwIfAborted();

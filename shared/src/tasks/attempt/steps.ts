@@ -133,6 +133,8 @@ export function createSteps(
     },
     /** Whether an earlier attempt has finished this step. */
     isFinished: async (key: string) => (await finishedBefore(key)) !== undefined,
+    /** Whether this attempt has come to this step. */
+    isTaken: (key: string) => used.has(key),
     /** Whether the attempt has ended. */
     isOver: () => over,
     /** What steps used that did not finish. */

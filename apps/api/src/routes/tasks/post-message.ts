@@ -33,7 +33,7 @@ export function postTaskMessageRoute(app: App, api: Api) {
       operationId: 'postTaskMessage',
       summary: 'Sends a message to the task, which takes it at its next turn',
       description:
-        'While the task has not ended, of job types that take messages. The event `steered` tells that it was taken; `unread_messages` of the task counts those that were not.',
+        'While the task has not ended, of job types that take messages. The event `steered` tells that it was taken; `unread_messages` of the task counts those that no finished turn has heard.',
       tag: TAG,
       path: TaskPath,
       header: z.object({
