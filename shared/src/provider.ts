@@ -45,6 +45,8 @@ export type ResponseFormat =
 export type ChatMessage = {
   role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
   content: string | ContentPart[];
+  /** Of an assistant: what it thought before. Only servers that want it back get it. */
+  reasoning?: string | undefined;
   tool_calls?: ToolCall[] | undefined;
   tool_call_id?: string | undefined;
   earlier?: true;

@@ -5,7 +5,8 @@
  * fail.
  */
 import type { ChatMessage, ContentPart, ToolCall } from '../provider.ts';
-import { ProviderRefusal, type RefusalReason } from './providers/answer-error.ts';
+import { ProviderRefusal } from './providers/answer-error.ts';
+import type { RefusalReason } from './providers/refusal-reason.ts';
 import { inWords, withResults } from './tool-turns.ts';
 
 type Content = ChatMessage['content'];
@@ -45,9 +46,12 @@ type Turn = {
   role: ChatMessage['role'];
   contents: Content[];
   calls: ToolCall[];
+  reasoning: string;
   id: string | undefined;
   earlier: boolean;
 };
+
+const NOTHING = { calls: [], reasoning: '', id: undefined, earlier: false };
 
 /** A result is text: of other things most servers know nothing there. */
 function resultOf(content: Content): Content {
@@ -55,10 +59,11 @@ function resultOf(content: Content): Content {
   return clean ?? EMPTY;
 }
 
-function messageOf({ role, contents, calls, id }: Turn): ChatMessage {
+function messageOf({ role, contents, calls, reasoning, id }: Turn): ChatMessage {
   return {
     role,
     content: join(contents),
+    ...(reasoning === '' ? {} : { reasoning }),
     ...(calls.length > 0 ? { tool_calls: calls } : {}),
     ...(id === undefined ? {} : { tool_call_id: id }),
   };
@@ -70,10 +75,11 @@ export function conversation(messages: readonly ChatMessage[]): ChatMessage[] {
   const turns: Turn[] = [];
   const put = (role: Turn['role'], content: Content | undefined, more: Partial<Turn> = {}) =>
     turns.push({
-      ...{ role, contents: content === undefined ? [] : [content], calls: [], id: undefined, earlier: false },
+      ...{ role, contents: content === undefined ? [] : [content], ...NOTHING },
       ...more,
     });
-  for (const { role, content, tool_calls: calls = [], tool_call_id: id, earlier = false } of withResults(messages)) {
+  for (const message of withResults(messages)) {
+    const { role, content, reasoning = '', tool_calls: calls = [], tool_call_id: id, earlier = false } = message;
     const last = turns.at(-1);
     const clean = role === 'tool' ? resultOf(content) : cleaned(content);
     if (clean === undefined && calls.length === 0) continue;
@@ -81,11 +87,12 @@ export function conversation(messages: readonly ChatMessage[]): ChatMessage[] {
     else if (role === 'tool') put(role, clean, { id, earlier });
     else if (last?.role === role && !(role === 'user' && last.earlier && !earlier)) {
       if (clean !== undefined) last.contents.push(clean);
-      last.calls.push(...calls);
+      last.calls = [...last.calls, ...calls];
+      last.reasoning += reasoning;
     } else {
       // What is asked now is not to be answered together with what was asked before; and results are answered first.
       if (role === 'user' && last && last.role !== 'assistant') put('assistant', NO_ANSWER);
-      put(role, clean, { calls: [...calls], earlier });
+      put(role, clean, { calls, reasoning, earlier });
     }
   }
   if (turns[0]?.role === 'assistant') turns.unshift(beforeFirst());
@@ -95,7 +102,7 @@ export function conversation(messages: readonly ChatMessage[]): ChatMessage[] {
   return system.length === 0 ? said : [{ role: 'system', content: join(system) }, ...said];
 }
 
-const beforeFirst = (): Turn => ({ role: 'user', contents: [BEFORE], calls: [], id: undefined, earlier: true });
+const beforeFirst = (): Turn => ({ ...NOTHING, role: 'user', contents: [BEFORE], earlier: true });
 
 /** What is said of the conversation so far, by the reason of its refusal. */
 const WHY: Partial<Record<RefusalReason, string>> = {

@@ -3,7 +3,8 @@ import type { Llm } from '../context.ts';
 import { TaskError } from '../errors.ts';
 import type { EmbedCall, Embedded, Provider } from '../provider.ts';
 import { type CallSoFar, estimateTokens, newCall } from './call-usage.ts';
-import { ProviderRefusal, type RefusalReason } from './providers/answer-error.ts';
+import { ProviderRefusal } from './providers/answer-error.ts';
+import type { RefusalReason } from './providers/refusal-reason.ts';
 import { watchSilence } from './watch-silence.ts';
 
 /** Of one request: a few MB of JSON come back. */

@@ -90,6 +90,7 @@ export function messageOf<Fields extends z.ZodObject>(fields: Fields): Fields {
 const Said = z.strictObject({
   role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
   content: Content,
+  reasoning: z.string().optional(),
   tool_calls: z.array(ToolCallFields).optional(),
   tool_call_id: z.string().optional(),
 });
@@ -101,12 +102,16 @@ type Given = {
   content?: Message['content'] | null | undefined;
   tool_calls?: Message['tool_calls'] | null;
   tool_call_id?: string | undefined;
+  reasoning?: unknown;
 };
 
-export function saidBy({ role, content, tool_calls, tool_call_id }: Given): Message {
+/** Of an output its thoughts too, where it calls functions: some models want them back. */
+export function saidBy({ role, content, reasoning, tool_calls, tool_call_id }: Given): Message {
   return {
     ...{ role, content: content ?? '' },
-    ...(tool_calls && tool_calls.length > 0 ? { tool_calls } : {}),
+    ...(tool_calls && tool_calls.length > 0
+      ? { tool_calls, ...(typeof reasoning === 'string' ? { reasoning } : {}) }
+      : {}),
     ...(tool_call_id === undefined ? {} : { tool_call_id }),
   };
 }

@@ -1,38 +1,23 @@
-/**
- * The errors of model servers, said in our words: what a server says may repeat the prompt or the key, and is read only to
- * tell why it refused.
- */
+/** The errors of model servers, said in our words: what a server says may repeat the prompt or the key. */
 import { TaskError } from '../../errors.ts';
 import type { Answer } from './http-fetch.ts';
-import { asObject, asText, parseJson, readText } from './json.ts';
+import { asObject, parseJson, readText } from './json.ts';
+import { QUOTA, type Refusal, type RefusalReason, reasonOf, toldBy } from './refusal-reason.ts';
 import { retryAfterMs } from './retry-after.ts';
 
-/**
- * Why a server refuses a call. `parameter`: its model does not take one at all; `value`: not this value of it; `request`:
- * something of what it was sent, and it does not say what in a way we know; `other`: not even that is known.
- */
-export type RefusalReason =
-  | 'key'
-  | 'quota'
-  | 'model'
-  | 'context'
-  | 'filter'
-  | 'image'
-  | 'parameter'
-  | 'value'
-  | 'redirect'
-  | 'request'
-  | 'other';
-
-/** A refusal whose reason is known. `parameter` is the one that it is about, of those the server was sent. */
+/** A refusal whose reason is known. */
 export class ProviderRefusal extends TaskError {
   readonly reason: RefusalReason;
+  /** The one that it is about, of those the server was sent. */
   readonly parameter: string | undefined;
+  /** Its model takes it in no call, whatever its value. */
+  readonly always: boolean;
 
-  constructor(message: string, { reason, parameter }: { reason: RefusalReason; parameter?: string | undefined }) {
+  constructor(message: string, { reason, parameter, always = false }: Refusal) {
     super('provider_refused', message);
     this.reason = reason;
     this.parameter = parameter;
+    this.always = always;
   }
 }
 
@@ -46,109 +31,8 @@ const RETRYABLE = new Set([408, 409, 425, 429]);
 const REFUSAL =
   /^(invalid_request|authentication|permission|not_found)_error$|^(invalid_api_key|model_not_found|context_length_exceeded|insufficient_quota)$|^content_(filter|policy_violation)$/;
 
-/** What an error says of itself. */
-type Told = {
-  /** The values of `code`, `type` and `status`. */
-  codes: string[];
-  /** Everything in words, in lower case. */
-  words: string;
-  /** The fields of the request that it names as such. */
-  fields: string[];
-};
-
-const WORDS = new Set(['message', 'msg', 'reason', 'detail', 'error', 'error_msg', 'status_msg', 'title']);
-const CODES = new Set(['code', 'type', 'status', 'error_code', 'innererror']);
-const INSIDE = new Set([
-  'error',
-  'errors',
-  'message',
-  'detail',
-  'details',
-  'metadata',
-  'base_resp',
-  'innererror',
-  'raw',
-]);
-const MAX_DEPTH = 6;
-
-/** Reads an error in any dress. What it quotes of the request is passed over. */
-function read(value: unknown, told: Told, depth = 0): void {
-  if (depth > MAX_DEPTH) return;
-  if (Array.isArray(value)) for (const one of value) read(one, told, depth + 1);
-  for (const [name, inner] of Object.entries(asObject(value) ?? {})) {
-    const text = typeof inner === 'number' ? String(inner) : asText(inner);
-    if (text !== undefined && CODES.has(name)) told.codes.push(text.toLowerCase());
-    if (text !== undefined && (WORDS.has(name) || CODES.has(name))) told.words += `${text.toLowerCase()}\n`;
-    if (name === 'param' && text !== undefined) told.fields.push(text);
-    if (name === 'loc' && Array.isArray(inner)) told.fields.push(...inner.map(String));
-    // Some pass on the error of another server as a text.
-    if (INSIDE.has(name)) read(text === undefined ? inner : parseJson(text), told, depth + 1);
-  }
-}
-
-function toldBy(value: unknown): Told {
-  const told = { codes: [], words: '', fields: [] };
-  read(typeof value === 'string' ? { message: value } : value, told);
-  return told;
-}
-
-const QUOTA = /^(insufficient_quota|insufficient_balance|billing_|quota_exceeded_permanently)|insufficient_credits/;
-const NO_CREDIT = /insufficient (balance|credit|funds)|out of credits|credit balance is too low|arrears/;
-const FILTER =
-  /content[_ -]?(filter|policy|management)|responsible_?ai|data_?inspection|moderation|safety|sensitive[_ ](words|content|information)/;
-const KEY = /api[_ -]?key[_ -]?(is )?(not valid|invalid)|(invalid|incorrect)[_ -]?api[_ -]?key/;
-const CONTEXT =
-  /context[_ ]?(length|size|window)|maximum context|prompt is too long|input is too long|too many (input )?tokens|(input|prompt) (token count|length|tokens)|exceed_context|string_above_max_length/;
-const IMAGE = /image|vision|multi-?modal/;
-const UNSUPPORTED =
-  /unsupported|not support|unknown|unrecogni[sz]ed|extra|unexpected|not permitted|not allowed|not accept|deprecated|forbidden|instead|only the default|no endpoints|requires? --|unavailable/;
-const MODEL = /model[_ ]?not[_ ]?found|model.{0,80}(does not exist|not found|unknown|not available)|unknown model/;
-
-/** What parameters are called where they are not named as such. */
-const ALIASES: readonly [string, RegExp][] = [
-  ['tools', /\btools?\b|\bfunction[ _-]?call/],
-  ['think', /\bthinking\b/],
-  ['reasoning_effort', /\breasoning effort\b/],
-  ['response_format', /\bresponse format\b|\bjson_(schema|object)\b|\bjson mode\b|\bstructured output/],
-];
-
-/** Why an error of a status is a refusal; `sent` are the parameters of the call. */
-function reasonOf(status: number, told: Told, sent: readonly string[]): Refused {
-  const { codes, words, fields } = told;
-  const parameter = (named: (name: string) => boolean): Refused | undefined => {
-    const name = sent.find(named);
-    if (name === undefined) return undefined;
-    return { reason: UNSUPPORTED.test(words) ? 'parameter' : 'value', parameter: name };
-  };
-  const is = (reason: RefusalReason): Refused => ({ reason });
-  const aliased = () => {
-    const [name] = ALIASES.find(([name, known]) => sent.includes(name) && known.test(words)) ?? [];
-    return name !== undefined && UNSUPPORTED.test(words) ? parameter((one) => one === name) : undefined;
-  };
-  if (status < 400) return is('redirect');
-  if (status === 402 || codes.some((code) => QUOTA.test(code))) return is('quota');
-  if (status === 401) return is('key');
-  if (FILTER.test(words)) return is('filter');
-  if (NO_CREDIT.test(words)) return is('quota');
-  if (status === 403) return is('key');
-  if (status === 413) return is('context');
-  if (status === 404) return aliased() ?? is(IMAGE.test(words) ? 'image' : 'model');
-  if (KEY.test(words)) return is('key');
-  if (CONTEXT.test(words)) return is('context');
-  return (
-    parameter((name) => fields.includes(name)) ??
-    (IMAGE.test(words) || fields.some((field) => IMAGE.test(field)) ? is('image') : undefined) ??
-    (MODEL.test(words) ? is('model') : undefined) ??
-    parameter((name) => new RegExp(`\\b${RegExp.escape(name)}\\b`).test(words)) ??
-    aliased() ??
-    is(status === 400 || status === 422 ? 'request' : 'other')
-  );
-}
-
-type Refused = { reason: RefusalReason; parameter?: string };
-
 /** A refusal in our words; `http` is its status. */
-function refusal(name: string, refused: Refused, http: string): ProviderRefusal {
+function refusal(name: string, refused: Refusal, http: string): ProviderRefusal {
   const says: Record<RefusalReason, string> = {
     key: `refused the API key ${http}.`,
     quota: `has no credit left for this API key ${http}.`,
@@ -157,6 +41,7 @@ function refusal(name: string, refused: Refused, http: string): ProviderRefusal 
     filter: `refused the request: its content filter objects to it ${http}.`,
     image: `refused the request: this model does not take its images ${http}.`,
     parameter: `refused the parameter ${refused.parameter} ${http}.`,
+    wanted: `refused the request: it wants ${refused.parameter} ${http}.`,
     value: `refused the value of ${refused.parameter} ${http}.`,
     redirect: `sends its calls on to another host, where they do not go ${http}: set the address of that one.`,
     request: `refused the request ${http}.`,

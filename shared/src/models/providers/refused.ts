@@ -1,31 +1,42 @@
 /** What the models of a server do not take, as far as they have said so: from the first refusal on they are asked without. */
 import { ProviderRefusal } from './answer-error.ts';
 
-/** Parameters that one model does not take, by their names in a request. */
+/**
+ * Parameters that one model does not take, by their names in a request; and, with a `+` before them, what it wants besides.
+ */
 export type Refused = ReadonlySet<string>;
 
-/** What a refusal says that a model does not take, of what it was sent; undefined when it says nothing of the kind. */
-const unknownParameter = (error: unknown): string | undefined =>
-  error instanceof ProviderRefusal && error.reason === 'parameter' ? error.parameter : undefined;
+/** What a refusal says that is to be done otherwise; undefined when it says nothing of the kind. */
+function changeIn(error: unknown): string | undefined {
+  if (!(error instanceof ProviderRefusal) || error.parameter === undefined) return undefined;
+  if (error.reason === 'wanted') return `+${error.parameter}`;
+  return error.reason === 'parameter' ? error.parameter : undefined;
+}
 
 export function rememberRefused() {
   const byModel = new Map<string, Refused>();
   /**
    * Sends a call until its model takes all of it. `send` throws the refusals; each is about something that was sent, so that
-   * each further call is sent fewer, or one under another name.
+   * each further call is sent fewer, or one under another name. What a model never takes is remembered; what it did not take
+   * of this call is another call's again.
    */
   return async function untilTaken<Answer>(
     model: string,
     send: (refused: Refused) => Promise<Answer>,
   ): Promise<Answer> {
+    let refused: Refused = byModel.get(model) ?? new Set();
     for (;;) {
-      const refused = byModel.get(model) ?? new Set();
       try {
         return await send(refused);
       } catch (error) {
-        const parameter = unknownParameter(error);
-        if (parameter === undefined) throw error;
-        byModel.set(model, new Set(byModel.get(model)).add(parameter));
+        const change = changeIn(error);
+        if (change === undefined) throw error;
+        // It has it, and wants another one: then nothing is known of what it wants.
+        if (refused.has(change) && error instanceof ProviderRefusal)
+          throw new ProviderRefusal(error.message, { reason: 'request' });
+        refused = new Set(refused).add(change);
+        if (!(error instanceof ProviderRefusal) || error.always || error.reason === 'wanted')
+          byModel.set(model, new Set(byModel.get(model)).add(change));
       }
     }
   };

@@ -1,18 +1,11 @@
 /** Calls of functions come in one form, whatever the form in which a server streams them. */
 import assert from 'node:assert/strict';
-import { describe, type TestContext, test } from 'node:test';
-import {
-  callOf,
-  collect,
-  type Dialect,
-  failureOf,
-  ollamaDialect,
-  openaiDialect,
-  startRaw,
-} from '../../../../scripts/testing/dialects.ts';
+import { describe, test } from 'node:test';
+import { callOf, collect, failureOf, ollamaDialect, openaiDialect } from '../../../../scripts/testing/dialects.ts';
 import type { ChatMessage, ChatTool, ToolCall } from '../../provider.ts';
 import { addToolCalls } from '../tool-calls.ts';
 import { sse } from './testing/answer-case.ts';
+import { answering } from './testing/answering.ts';
 import { ollamaToolCalls, openaiToolCalls } from './testing/tool-call-cases.ts';
 
 const tool = (name: string): ChatTool => ({
@@ -20,18 +13,6 @@ const tool = (name: string): ChatTool => ({
   function: { name, description: 'x', parameters: { type: 'object', properties: { city: { type: 'string' } } } },
 });
 const tools = [tool('weather'), tool('now')];
-
-/** A server that answers the n-th call with the n-th of `bodies`, and then with the last. */
-async function answering(t: TestContext, dialect: Dialect, bodies: (string | { status: number; body: string })[]) {
-  const server = await startRaw(t, (response) => {
-    const answer = bodies[Math.min(server.requests.length, bodies.length) - 1] ?? '';
-    const { status, body } = typeof answer === 'string' ? { status: 200, body: answer } : answer;
-    const type = status === 200 ? dialect.contentType : 'application/json';
-    response.writeHead(status, { 'content-type': type }).end(body);
-  });
-  const sent = () => server.requests.map(({ body }) => JSON.parse(body));
-  return { provider: dialect.provider(server.url), sent };
-}
 
 const parsed = (text: string) => {
   try {
@@ -147,73 +128,4 @@ test('a function that is forced is the only one that Ollama is sent, and the res
     sent().map((body) => body.tools),
     [[tool('now')], undefined],
   );
-});
-
-const NO_TOOLS = [
-  ['Ollama', { error: 'registry.ollama.ai/library/smol:latest does not support tools' }, 400],
-  ['vLLM', { message: '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set' }, 400],
-  ['OpenRouter', { error: { message: 'No endpoints found that support tool use.', code: 404 } }, 404],
-  ['Groq', { error: { message: '`tools` is not supported with this model' } }, 400],
-] as const;
-for (const [server, told, status] of NO_TOOLS) {
-  const dialect = server === 'Ollama' ? ollamaDialect : openaiDialect;
-  test(`a model without functions, as ${server} says it, answers without; from then on it is asked without`, async (t) => {
-    const refusal = { status, body: JSON.stringify(told) };
-    const { provider, sent } = await answering(t, dialect, [refusal, dialect.text('a') + dialect.end()]);
-    for (let call = 1; call <= 2; call++) {
-      const { all, text } = await collect(provider.chat(callOf({ tools, tool_choice: 'auto' })));
-      assert.equal(text, 'a');
-      assert.match(all[0]?.note ?? '', /does not take tools/);
-    }
-    assert.deepEqual(
-      sent().map((body) => 'tools' in body),
-      [true, false, false],
-    );
-  });
-}
-
-const schema = { type: 'object', properties: { city: { type: 'string' } } };
-const BY_SCHEMA = { type: 'json_schema', json_schema: { name: 'x', schema } } as const;
-for (const [server, message] of [
-  ['DeepSeek', 'This response_format type is unavailable now'],
-  ['Groq', 'This model does not support response format `json_schema`.'],
-  ['another', "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."],
-] as const) {
-  test(`a model that takes no form of answer, as ${server} says it, is told of it in words`, async (t) => {
-    const refusal = { status: 400, body: JSON.stringify({ error: { message, type: 'invalid_request_error' } }) };
-    const { provider, sent } = await answering(t, openaiDialect, [
-      refusal,
-      openaiDialect.text('{}') + openaiDialect.end(),
-    ]);
-    const messages: ChatMessage[] = [{ role: 'system', content: 'x' }, ...TURN.slice(0, 1)];
-    const { all } = await collect(provider.chat(callOf({ messages, response_format: BY_SCHEMA })));
-    assert.equal(all[0]?.note, undefined, 'the answer is checked: nothing is missed');
-    const [first, second] = sent();
-    assert.deepEqual([first.response_format, first.messages[0].content], [BY_SCHEMA, 'x']);
-    assert.equal(second.response_format, undefined);
-    assert.ok(second.messages[0].content.startsWith('x\n\nAnswer with nothing but JSON'));
-    assert.ok(second.messages[0].content.includes(JSON.stringify(schema)));
-  });
-}
-
-test('JSON is spoken of where an object is asked for, once', async (t) => {
-  const { provider, sent } = await answering(t, openaiDialect, [openaiDialect.text('{}') + openaiDialect.end()]);
-  const response_format = { type: 'json_object' } as const;
-  await collect(provider.chat(callOf({ response_format })));
-  await collect(provider.chat(callOf({ response_format, messages: [{ role: 'user', content: 'As json.' }] })));
-  assert.deepEqual(
-    sent().map(({ messages }) => messages.map(({ role }: ChatMessage) => role)),
-    [['system', 'user'], ['user']],
-  );
-});
-
-test('a parameter of their own that a server refuses is left out and told, whatever its name', async (t) => {
-  const refusal = { status: 400, body: JSON.stringify({ error: { message: 'Unknown parameter: a(b', param: 'a(b' } }) };
-  const { provider, sent } = await answering(t, openaiDialect, [
-    refusal,
-    openaiDialect.text('a') + openaiDialect.end(),
-  ]);
-  const { all } = await collect(provider.chat(callOf({ extra: { 'a(b': 1, top_k: 2 } })));
-  assert.match(all[0]?.note ?? '', /does not take a\(b:/);
-  assert.deepEqual([sent()[1].top_k, 'a(b' in sent()[1]], [2, false]);
 });

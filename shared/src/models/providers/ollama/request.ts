@@ -54,6 +54,9 @@ function thinkOf({ reasoning_effort: effort }: ChatCall): ChatRequest['think'] |
   return effort === 'low' || effort === 'medium' || effort === 'high' ? effort : true;
 }
 
+/** What its parameters are to whoever made the call. */
+const GIVEN_AS: Record<string, string> = { format: 'response_format', think: 'reasoning_effort' };
+
 /** The functions a call may choose among. That it must choose one is nothing that Ollama knows. */
 function toolsOf({ tools = [], tool_choice: choice = 'auto' }: ChatCall): { tools: ChatTool[]; isForced: boolean } {
   if (choice === 'none') return { tools: [], isForced: false };
@@ -81,7 +84,7 @@ export function requestOf(name: string, call: ChatCall, refused: Refused) {
   const may = { tools: tools.length > 0 ? tools : undefined, format: formatOf(call), think: thinkOf(call) };
   const set = Object.entries(may).filter(([, value]) => value !== undefined);
   const sent = set.filter(([key]) => !refused.has(key));
-  const lost = set.flatMap(([key, value]) => (refused.has(key) && value !== false ? [key] : []));
+  const lost = set.flatMap(([key, value]) => (refused.has(key) && value !== false ? [GIVEN_AS[key] ?? key] : []));
   const request = {
     model: call.model,
     messages: messagesOf(name, call.messages),

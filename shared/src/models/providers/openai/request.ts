@@ -35,13 +35,22 @@ const DEFAULTS: Partial<Record<Setting, unknown>> = {
   parallel_tool_calls: true,
 };
 
+/** By which Gemini lets calls pass that come without what it thought when it made them. */
+const UNSIGNED = { google: { thought_signature: 'skip_thought_signature_validator' } };
+
 /** A call without words has none at all: that is how servers give it themselves. */
-const messageOf = ({ role, content, tool_calls, tool_call_id }: ChatMessage) => ({
-  role,
-  content: tool_calls && content === '' ? null : content,
-  ...(tool_calls ? { tool_calls } : {}),
-  ...(tool_call_id === undefined ? {} : { tool_call_id }),
-});
+function messageOf({ role, content, reasoning, tool_calls, tool_call_id }: ChatMessage, refused: Refused) {
+  const calls = refused.has('+thought_signature')
+    ? tool_calls?.map((call) => ({ ...call, extra_content: UNSIGNED }))
+    : tool_calls;
+  return {
+    role,
+    content: calls && content === '' ? null : content,
+    ...(calls ? { tool_calls: calls } : {}),
+    ...(role === 'assistant' && refused.has('+reasoning_content') ? { reasoning_content: reasoning ?? '' } : {}),
+    ...(tool_call_id === undefined ? {} : { tool_call_id }),
+  };
+}
 
 /** What form an answer is to have, in words: for models that take no form, and for OpenAI, which wants JSON to be spoken of. */
 function formInWords({ response_format: form, messages }: ChatCall, isRefused: boolean): string | undefined {
@@ -79,19 +88,26 @@ function given(call: ChatCall): Setting[] {
 /** The parameters of a call as a model takes them. `note` tells which are left out; JSON leaves out those without a value. */
 export function requestOf(call: ChatCall, refused: Refused) {
   const nameOf = (name: Setting) => (name === 'max_tokens' && refused.has('max_tokens') ? NEW_NAME : name);
-  const isRefused = (name: Setting) => refused.has(nameOf(name)) || (OF_TOOLS.includes(name) && refused.has('tools'));
+  // Without the word that it may call none, a model is sent none.
+  const hasNoTools = refused.has('tools') || (call.tool_choice === 'none' && refused.has('tool_choice'));
+  const isRefused = (name: Setting) =>
+    refused.has(nameOf(name)) || (hasNoTools && (name === 'tools' || OF_TOOLS.includes(name)));
   const set = given(call);
   const sent = set.filter((name) => !isRefused(name));
   const extra = Object.entries(call.extra ?? {});
   const sentExtra = extra.filter(([name]) => !refused.has(name));
   const lost = [
-    ...set.filter((name) => isRefused(name) && call[name] !== DEFAULTS[name] && name !== 'response_format'),
+    ...(call.tool_choice === 'none' ? set.filter((name) => name !== 'tools' && !OF_TOOLS.includes(name)) : set).filter(
+      (name) => isRefused(name) && call[name] !== DEFAULTS[name] && name !== 'response_format',
+    ),
     ...extra.flatMap(([name]) => (refused.has(name) ? [name] : [])),
   ];
   const body = {
     ...Object.fromEntries(sentExtra),
     model: call.model,
-    messages: instructed(call.messages, formInWords(call, refused.has('response_format'))).map(messageOf),
+    messages: instructed(call.messages, formInWords(call, refused.has('response_format'))).map((message) =>
+      messageOf(message, refused),
+    ),
     ...Object.fromEntries(sent.map((name) => [nameOf(name), call[name]])),
     stream: true,
     ...(refused.has(STREAM_OPTIONS) ? {} : { [STREAM_OPTIONS]: { include_usage: true } }),
