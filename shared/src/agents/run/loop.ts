@@ -10,8 +10,11 @@ import { PROMPT } from './prompt.ts';
 import { propose } from './proposal.ts';
 import { untilFull } from './run-step.ts';
 
-const said = ({ text, calls }: Turn): ChatMessage =>
-  calls.length === 0 ? { role: 'assistant', content: text } : { role: 'assistant', content: text, tool_calls: calls };
+/** Some models want back what they thought when they called. */
+const said = ({ text, reasoning, calls }: Turn): ChatMessage =>
+  calls.length === 0
+    ? { role: 'assistant', content: text }
+    : { role: 'assistant', content: text, tool_calls: calls, ...(reasoning === '' ? {} : { reasoning }) };
 
 export async function runLoop(run: AgentRun, offered: readonly Tool[]): Promise<Answered> {
   const { context, request } = run;
