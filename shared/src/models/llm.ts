@@ -145,7 +145,11 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
 
     async describe(name) {
       const { provider, model } = chooseModel(providers, name ?? (await providers.defaultModel(signal)));
-      const known = await provider.describe?.(model, signal);
+      // A server that chats may know no such question. A model that is not there says so when it is called.
+      const known = await provider.describe?.(model, signal).catch((error: unknown) => {
+        if (!(error instanceof TaskError) || error.code !== 'provider_refused') throw error;
+        return undefined;
+      });
       return { tools: known?.tools ?? true, contextTokens: known?.contextTokens };
     },
 

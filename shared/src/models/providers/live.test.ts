@@ -216,6 +216,29 @@ describe('a whole system with a real Ollama', { skip }, () => {
     });
   }
 
+  test('an agent: a model that calls tools runs the loop, one that does not a pipeline', {
+    skip: without(TOOLS_MODEL),
+  }, async () => {
+    for (const [model, mode] of [
+      [`ollama/${TOOLS_MODEL}`, 'loop'],
+      [`compatible/${TOOLS_MODEL}`, 'loop'],
+      [`ollama/${MODEL}`, 'pipeline'],
+    ] as const) {
+      const asks = { model, tools: ['calculator', 'chat'], temperature: 0, max_tokens: 60, max_steps: 3 };
+      const id = await submit(system.url, chat('Use the calculator: what is 12 * 12?', asks), '/api/chat/agentic');
+      const seen = await followToEnd(system.url, id);
+      await checkEnded(system.url, id, seen);
+      const { json } = await getTask(system.url, id);
+      assert.equal(json.status, 'completed', JSON.stringify(json.error));
+      const { output, usage } = json;
+      assert.deepEqual([output.mode, output.content], [mode, visibleText(seen)]);
+      // What a small model does with its tools is its own affair: every call that it made is in the results, or was told it.
+      const results = seen.filter(({ type }) => type === 'tool_result').length;
+      assert.equal(output.results.length, results);
+      assert.ok(usage.input_tokens > 0 && output.steps >= 1);
+    }
+  });
+
   test('a cancel ends the task with what came, and frees the model', async () => {
     const id = await submit(system.url, { messages: STORY, temperature: 0, max_tokens: LONG.max_tokens });
     while (((await getTask(system.url, id)).json.status as string) !== 'in_progress') await delay(20);
