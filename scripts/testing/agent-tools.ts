@@ -102,4 +102,14 @@ const broken = defineJobType({
   },
 });
 
-export const agentTools: JobType[] = [send, put, look, asks, keyed, broken];
+/** Never ends, whatever it is told. */
+const hang = defineJobType({
+  ...tool,
+  name: 'test.hang',
+  asTool: { ...title('Hang'), name: 'hang', description: 'Never ends.', intents: ['agent'], effect: 'once' },
+  input: z.strictObject({}),
+  output: Done,
+  run: () => new Promise<never>(() => undefined),
+});
+
+export const agentTools: JobType[] = [send, put, look, asks, keyed, broken, hang];

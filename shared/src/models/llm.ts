@@ -37,8 +37,10 @@ export function chooseModel(providers: Providers, wanted: string): { provider: P
   return { provider: providers.default, model: wanted };
 }
 
-/** Reasons of an end by which there was no room for more. */
 const FULL = /length|max_?tokens/i;
+
+/** Whether an answer ended because there was no room for more of it. */
+export const isCutShort = (finishReason: string) => FULL.test(finishReason);
 
 /** Reasons by which somebody, or the model itself, declined to answer. */
 const DECLINED = /refus|filter|safety/i;
@@ -52,7 +54,7 @@ const fullError = (provider: string) =>
 
 /** The error of an answer without a word: no task completes with one. */
 function emptyError(end: { provider: string; finish_reason: string }, hasThought: boolean): TaskError {
-  if (!FULL.test(end.finish_reason))
+  if (!isCutShort(end.finish_reason))
     return new TaskError('provider_busy', `The model of ${end.provider} answered without a word.`);
   const why = hasThought ? 'thought until there was no room for an answer' : 'had no room for a word';
   return new TaskError('provider_refused', `The model of ${end.provider} ${why}: allow it more max_tokens.`);
@@ -84,7 +86,7 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
   async function checkEnd(form: JsonForm, { text, calls: called }: CallSoFar) {
     if (called.length > 0 || DECLINED.test(last.finish_reason)) return { text };
     const checked = await checkAnswer(form, text);
-    if ('problem' in checked && FULL.test(last.finish_reason)) throw fullError(last.provider);
+    if ('problem' in checked && isCutShort(last.finish_reason)) throw fullError(last.provider);
     return checked;
   }
 

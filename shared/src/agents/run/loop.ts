@@ -31,6 +31,7 @@ export async function runLoop(run: AgentRun, offered: readonly Tool[]): Promise<
     while (answered.steps < request.maxSteps && !isOver(run)) {
       const number = answered.steps + 1;
       messages = await compacted(run, number, messages);
+      if (isOver(run)) return;
       for (const { content } of await context.inbox(`turn:${number}`)) messages.push({ role: 'user', content });
       const turn = await modelTurn(run, number, messages, tools);
       const { text, calls, finishReason, model, provider } = turn;
@@ -47,7 +48,7 @@ export async function runLoop(run: AgentRun, offered: readonly Tool[]): Promise<
         run,
         calls.map((call) => call.function.name),
       );
-      const { messages: told, ended } = await answerCalls(run, number, calls, known);
+      const { messages: told, ended } = await answerCalls(run, number, turn, known);
       if (ended) return;
       messages.push(...told);
     }

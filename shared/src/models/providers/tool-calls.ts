@@ -11,6 +11,8 @@ import { asObject, asText, type Json } from './json.ts';
 export const makeCallId = customAlphabet('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', 9);
 
 const NOTHING = '{}';
+/** Of an id, in characters. One that is longer is no name for anything: the call gets another. */
+const MAX_ID = 256;
 
 /** Follows a JSON value that comes in pieces, each letter once. */
 function jsonEnd() {
@@ -42,6 +44,7 @@ function jsonEnd() {
 }
 
 type Call = {
+  /** Its place among those that are shown: one without a name never is. */
   index: number;
   /** What the server counts it by. */
   key: string | undefined;
@@ -60,13 +63,14 @@ type Call = {
 type Said = { key: string | undefined; id: string; name: string; text: string; isObject: boolean };
 
 function saidBy(entry: Json): Said {
-  const { index, id } = entry;
+  const { index } = entry;
+  const id = asText(entry.id) ?? (typeof entry.id === 'number' ? String(entry.id) : '');
   // Some tell the call without a function around it.
   const { name, arguments: given } = asObject(entry.function) ?? entry;
   const isObject = typeof given === 'object' && given !== null;
   return {
     key: typeof index === 'number' || typeof index === 'string' ? String(index) : undefined,
-    id: asText(id) ?? (typeof id === 'number' ? String(id) : ''),
+    id: id.length > MAX_ID ? '' : id,
     name: asText(name)?.trim() ?? '',
     text: isObject ? JSON.stringify(given) : (asText(given) ?? ''),
     isObject,
@@ -84,6 +88,7 @@ function isAnother(call: Call, { id, name, text, isObject }: Said): boolean {
 /** Reads the calls of one answer. */
 export function toolCallReader() {
   const calls: Call[] = [];
+  let shown = 0;
 
   function callFor(said: Said): Call {
     const { key, id } = said;
@@ -94,7 +99,7 @@ export function toolCallReader() {
       (key !== undefined && said.name !== '' ? undefined : calls.at(-1));
     if (known && !isAnother(known, said)) return known;
     const call: Call = {
-      ...{ index: calls.length, key, givenId: id, name: '', end: jsonEnd() },
+      ...{ index: -1, key, givenId: id, name: '', end: jsonEnd() },
       ...{ isShown: false, pending: '', hasArguments: false },
     };
     calls.push(call);
@@ -118,6 +123,7 @@ export function toolCallReader() {
     }
     if (call.isShown) return text === '' ? undefined : { index: call.index, arguments: text };
     call.isShown = true;
+    call.index = shown++;
     call.givenId ||= makeCallId();
     return { index: call.index, id: call.givenId, name: call.name, arguments: text };
   }

@@ -20,12 +20,22 @@ export function checkArguments(tool: Tool, given: unknown): { args: Record<strin
   return { problem: `The arguments of ${tool.name} are not valid: ${problems}.` };
 }
 
+/** Deeper ones are nonsense, and what walks through them would not come back. */
+const MAX_DEPTH = 64;
+
+const isDeep = (value: unknown, depth = 0): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (depth >= MAX_DEPTH || Object.values(value).some((inner) => isDeep(inner, depth + 1)));
+
 /** What a model has written as arguments: an object, or nothing where none are needed. */
 export function parseArguments(text: string): { given: unknown } | { problem: string } {
   if (text.trim() === '') return { given: {} };
+  let given: unknown;
   try {
-    return { given: JSON.parse(text) };
+    given = JSON.parse(text);
   } catch {
     return { problem: 'The arguments are not JSON.' };
   }
+  return isDeep(given) ? { problem: `The arguments are nested more than ${MAX_DEPTH} levels deep.` } : { given };
 }

@@ -2,11 +2,13 @@
  * The calls of one model turn, and what the model is told of each. They run in their order, or several at once; two questions
  * to a person come one after the other.
  */
+import { isCutShort } from '../../../models/llm.ts';
 import type { ChatMessage, ToolCall } from '../../../provider.ts';
 import { canonicalJson } from '../../../task-id.ts';
 import { fenced } from '../../text/fenced.ts';
 import type { Tool } from '../../tool.ts';
-import type { AgentRun } from '../agent-run.ts';
+import { type AgentRun, isOver } from '../agent-run.ts';
+import type { Turn } from '../model-turn.ts';
 import { tellOnce } from '../tell-once.ts';
 import { approvedCall } from './approved-call.ts';
 import { checkArguments, parseArguments } from './check-call.ts';
@@ -25,6 +27,12 @@ type Known = { offered: readonly Tool[]; repeats: Repeats };
 
 export const noRepeats = (): Repeats => ({ same: new Map(), bad: new Map() });
 
+/** Whether this may be all there is of a call when its answer was cut: arguments that have only begun, or not even that. */
+function isHalf({ function: { arguments: text } }: ToolCall): boolean {
+  const parsed = parseArguments(text);
+  return 'problem' in parsed || canonicalJson(parsed.given) === '{}';
+}
+
 const increased = (counts: Map<string, number>, key: string) => {
   const count = (counts.get(key) ?? 0) + 1;
   counts.set(key, count);
@@ -38,6 +46,7 @@ function check(
   { offered, repeats }: Known,
   { function: { name, arguments: text } }: ToolCall,
   place: Pick<CheckedCall, 'key' | 'index'>,
+  isCut: boolean,
 ): Checked {
   const tool = offered.find((one) => one.name === name);
   const parsed = parseArguments(text);
@@ -46,6 +55,7 @@ function check(
   const count = increased(repeats.same, `${name}\n${canonicalJson(given)}`);
   if (count > MAX_SAME) return { endless: true };
   if (count === MAX_SAME) return refuse('This call was made twice before: it is not made again. Go on without it.');
+  if (isCut) return refuse('There was no room for the whole call: it is not made.');
   if (!tool)
     return refuse(`There is no tool ${name}. There are: ${offered.map((one) => one.name).join(', ') || 'none'}.`);
   if ('problem' in parsed) return refuse(parsed.problem);
@@ -87,20 +97,21 @@ async function performBad(
 /** Answers the calls of a turn. `ended`: the run is to end, because the model repeats itself without end. */
 export async function answerCalls(
   run: AgentRun,
-  turn: number,
-  calls: readonly ToolCall[],
+  number: number,
+  { calls, finishReason }: Pick<Turn, 'calls' | 'finishReason'>,
   known: Known,
 ): Promise<{ messages: ChatMessage[]; ended: boolean }> {
   const taken = calls.slice(0, MAX_CALLS);
-  const ofClient = taken.filter((call) => isOfClient(run, call));
+  const cut = isCutShort(finishReason) ? [calls.at(-1)].find((call) => call && isHalf(call)) : undefined;
+  const ofClient = taken.filter((call) => call !== cut && isOfClient(run, call));
   const parallel = run.request.parallel && taken.length > 1;
   const answers = new Map<ToolCall, ChatMessage>();
   const runnable: { call: ToolCall; checked: CheckedCall }[] = [];
   let ended = false;
   for (const [index, call] of taken.entries()) {
     if (ofClient.includes(call)) continue;
-    const key = `turn:${turn}/call:${index}`;
-    const came = check(known, call, { key, index: parallel ? index : undefined });
+    const key = `turn:${number}/call:${index}`;
+    const came = check(known, call, { key, index: parallel ? index : undefined }, call === cut);
     if ('call' in came) runnable.push({ call, checked: came.call });
     else if ('problem' in came) {
       await performBad(run, known, key, call.function.name, came);
@@ -115,7 +126,8 @@ export async function answerCalls(
           perform(run, checked),
     ),
   );
-  const given = ofClient.length > 0 ? await askClient(run, `turn:${turn}/client`, ofClient) : [];
+  const given =
+    ofClient.length > 0 && !ended && !isOver(run) ? await askClient(run, `turn:${number}/client`, ofClient) : [];
   for (const [index, one] of called.entries()) put(runnable[index]?.call, one);
   for (const [index, one] of given.entries()) put(ofClient[index], one);
   const refused = calls

@@ -101,6 +101,12 @@ export const AgenticInput = z
     path: ['proposal_pipeline'],
     message: 'must name the tools that are wanted instead',
   })
+  .superRefine(({ client_tools: tools }, { addIssue }) => {
+    const names = tools.map(({ name }) => name);
+    for (const [index, name] of names.entries())
+      if (names.indexOf(name) < index)
+        addIssue({ code: 'custom', path: ['client_tools', index, 'name'], message: 'names another function above' });
+  })
   .refine(({ mode, client_tools: tools }) => mode !== 'pipeline' || tools.length === 0, {
     path: ['client_tools'],
     message: 'are called by a model: not in mode pipeline',
