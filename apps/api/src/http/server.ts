@@ -13,6 +13,11 @@ import type { ApiEnvironment } from './variables.ts';
 /** Requests that are under way at the end of the drain time have this much longer. */
 const LAST_CALL_MS = 500;
 const LOOK_MS = 20;
+/**
+ * Connections that wait to be taken; the system may allow fewer (`net.core.somaxconn`). One is taken in a turn of the event
+ * loop: of a thousand that come at once Node's 511 would lose some, and those try again after seconds, then after minutes.
+ */
+const BACKLOG = 4_096;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -64,7 +69,7 @@ export async function startServer(deps: Deps, config: ApiEnvironment) {
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(config.PORT, config.HOST, resolve);
+    server.listen({ port: config.PORT, host: config.HOST, backlog: BACKLOG }, resolve);
   });
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : config.PORT;
