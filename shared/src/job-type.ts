@@ -34,7 +34,7 @@ export interface JobType<Input extends z.ZodType = z.ZodType, Output extends z.Z
   takesMessages: boolean;
   /**
    * Of a body of its route that is no submit: the answer in it to what a task asks a person now. `path` leads to the answer. Null
-   * for a submit. Throws nothing.
+   * for a submit. Throws `invalid_request` for one that says it is an answer and names no task.
    */
   attach?(body: unknown): { taskId: string; answer: unknown; path: string[] } | null;
   /** Whether it takes this answer of a person to what it asked: gives every field that it does not. */

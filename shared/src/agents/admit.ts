@@ -64,7 +64,9 @@ export async function answerProblems(directory: ToolDirectory, { asked, answer }
   const problem = action === 'change_tool' ? (await usable(directory))(tool) : null;
   if (problem !== null) return [{ path: 'tool', message: problem }];
   const row = directory.rows.find(({ name }) => name === tool);
-  if (!row || given === undefined) return [];
-  const issues = row.input.safeParse(given, { error: issueWords }).error?.issues ?? [];
+  // Another tool is given what was shown, unless it has arguments of its own for the query.
+  const taken = given ?? (action === 'change_tool' && row && !('argumentsOf' in row) ? asked.arguments : undefined);
+  if (!row || taken === undefined) return [];
+  const issues = row.input.safeParse(taken, { error: issueWords }).error?.issues ?? [];
   return issues.map(({ path, message }) => ({ path: ['arguments', ...path].map(String).join('.'), message }));
 }

@@ -1,5 +1,6 @@
 /** Answers to what a run asks. */
 import { type AskedCall, CLIENT_TOOLS } from '../../../agents/run/calls/client-calls.ts';
+import { TaskError } from '../../../errors.ts';
 import type { JobType } from '../../../job-type.ts';
 
 type AnswerProblems = NonNullable<JobType['answerProblems']>;
@@ -18,11 +19,18 @@ export const resultProblems: AnswerProblems = ({ tool, arguments: asked }, { res
   return [...strange, { path: 'results', message: `must hold what every call gave; missing: ${missing.join(', ')}` }];
 };
 
+const invalid = (path: string, message: string) =>
+  new TaskError('invalid_request', `The request is not valid: ${path}: ${message}`, { fields: [{ path, message }] });
+
 /** `{approval_response: {run_id, action, …}}` answers what the task of this id asks now, whatever else the body says. */
 export const approvalResponse: NonNullable<JobType['attach']> = (body) => {
   const path = 'approval_response';
-  const given = typeof body === 'object' && body !== null && Object.hasOwn(body, path) ? Reflect.get(body, path) : null;
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return null;
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, path)) return null;
+  const given: unknown = Reflect.get(body, path);
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw invalid(path, 'must be an object');
   const { run_id, ...answer } = given as Record<string, unknown>;
-  return { taskId: typeof run_id === 'string' ? run_id : '', answer, path: [path] };
+  if (typeof run_id !== 'string') {
+    throw invalid(`${path}.run_id`, run_id === undefined ? 'is required' : 'must be a text');
+  }
+  return { taskId: run_id, answer, path: [path] };
 };

@@ -116,6 +116,11 @@ test('another tool is run instead, when it is one and takes the arguments', asyn
   const file = newFile();
   const { path } = await parked([{ calls: [call('send', { to: 'vip anna', file })] }, { text: 'Put.' }]);
   assert.deepEqual(badPaths(await answer(path, { action: 'change_tool', tool: 'teleport' })), ['tool']);
+  // It would be given what was shown, which it does not take.
+  assert.deepEqual(badPaths(await answer(path, { action: 'change_tool', tool: 'look' })), [
+    'arguments.found',
+    'arguments',
+  ]);
   assert.deepEqual(badPaths(await answer(path, { action: 'change_tool', tool: 'put', arguments: { to: 5, file } })), [
     'arguments.to',
   ]);
@@ -194,6 +199,8 @@ test('the form of the original answers what the task asks, and is answered with 
     post(system.url, '/api/chat/agentic', { approval_response }, { Prefer: 'wait=30' });
   assert.deepEqual(badPaths(await resume({ run_id: id, action: 'dance' })), ['approval_response.action']);
   assertProblem(await resume({ run_id: 'task_unknown', action: 'run' }), 404, 'not_found');
+  for (const odd of [null, [], 'run', 5]) assert.deepEqual(badPaths(await resume(odd)), ['approval_response']);
+  for (const odd of [{}, { run_id: [id] }]) assert.deepEqual(badPaths(await resume(odd)), ['approval_response.run_id']);
   const { json } = await resume({ run_id: id, action: 'run' });
   assert.deepEqual([json.task_id, json.status, json.output.content], [id, 'completed', 'Sent.']);
   assertProblem(await resume({ run_id: id, action: 'run' }), 409, 'conflict');

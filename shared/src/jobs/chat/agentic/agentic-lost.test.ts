@@ -139,6 +139,37 @@ test('a runner that is lost after any write: each effect at most once, no finish
   }
 });
 
+test('calls at once that are lost after any write have each effect at most once, and keep their order', async (t) => {
+  const everybody = ['anna', 'ben', 'carl', 'dora', 'eve', 'fred'];
+  for (let writes = 1; ; writes++) {
+    const given = await setup(t, { parallel: true });
+    const file = join(given.dataDir, `notes-${writes}`);
+    const calls = everybody.map((to) => call(to === 'dora' ? 'put' : 'send', { to, file }));
+    upstream.answer = scriptedTurns([{ text: 'First these. ', calls }, { text: 'All was sent.' }]);
+    const write = await given.lose(writes);
+    if (write === null) {
+      assert.ok(writes > 20, `only ${writes} writes`);
+      return;
+    }
+    const where = `lost after write ${writes}, ${write}`;
+    const { output, usage } = await given.run();
+    const { content, results } = JSON.parse(output ?? '');
+    assert.equal(await given.shown(), content, where);
+    const came: { arguments: { to: string }; status: string }[] = results;
+    assert.deepEqual(
+      came.map((one) => one.arguments.to),
+      everybody,
+      where,
+    );
+    const effects = lines(file);
+    for (const { arguments: sent, status } of came.filter((one) => one.arguments.to !== 'dora')) {
+      const times = effects.filter((line) => line === sent.to).length;
+      assert.ok(times <= 1 && (times === 1 || status === 'error'), `${where}: sent to ${sent.to} ${times} times`);
+    }
+    assert.equal(usage?.inputTokens, 2 * USAGE.prompt_tokens, where);
+  }
+});
+
 test('a run that was parked and is lost after any write of what follows shows nothing twice and asks nothing again', async (t) => {
   for (let writes = 1; ; writes++) {
     const given = await setup(t, { require_approval: ['put'] });
