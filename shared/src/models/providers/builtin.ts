@@ -146,6 +146,7 @@ function countTokens(text: string): number {
 }
 
 const MODELS = [MODEL, PACED];
+const ABILITIES = { tools: false, vision: false, embedding: false };
 
 async function* chat(call: ChatCall, pauseMs: number): AsyncGenerator<ChatChunk> {
   const { model, signal, messages } = call;
@@ -186,7 +187,8 @@ export function builtinProvider({ pauseMs = PAUSE_MS }: { pauseMs?: number } = {
     defaultModel: async () => MODEL,
     note: 'built-in extractive responder: not a language model',
     chat: (call) => chat(call, pauseMs),
-    describe: async () => ({ tools: false }),
+    describe: async () => ABILITIES,
+    listModels: async () => MODELS.map((name) => ({ name, ...ABILITIES })),
   };
 }
 

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { chat, checkEnded, followToEnd, getTask, submit, visibleText } from '../../../../scripts/testing/client.ts';
 import { callOf, collect, failureOf, viaOllama, viaOpenai } from '../../../../scripts/testing/dialects.ts';
 import { eventually } from '../../../../scripts/testing/raw.ts';
+import { sessionClient } from '../../../../scripts/testing/session-client.ts';
 import { type System, startSystem } from '../../../../scripts/testing/system.ts';
 import { readConfig } from '../../config.ts';
 import { TaskError } from '../../errors.ts';
@@ -238,6 +239,25 @@ describe('a whole system with a real Ollama', { skip }, () => {
       assert.ok(usage.input_tokens > 0 && output.steps >= 1);
     }
   });
+
+  for (const provider of ['ollama', 'compatible']) {
+    const settings = { model: `${provider}/${TOOLS_MODEL}`, temperature: 0, max_tokens: 64, tools: [weather] };
+    test(`a session calls a function through ${provider}, and goes on`, { skip: without(TOOLS_MODEL) }, async () => {
+      const session_id = await sessionClient(system.url).create();
+      const run = async (messages: unknown[]) => {
+        const id = await submit(system.url, { session_id, ...settings, messages });
+        await checkEnded(system.url, id, await followToEnd(system.url, id));
+        const { json } = await getTask(system.url, id);
+        assert.equal(json.status, 'completed', JSON.stringify(json.error));
+        return json.output;
+      };
+      const { tool_calls: calls, finish_reason } = await run(asked('What is the weather in Paris?'));
+      assert.deepEqual([calls[0].function.name, finish_reason], ['get_weather', 'tool_calls']);
+      assert.equal(typeof JSON.parse(calls[0].function.arguments).city, 'string');
+      const { content } = await run([{ role: 'tool', tool_call_id: calls[0].id, content: 'sunny' }]);
+      assert.ok(content.length > 0);
+    });
+  }
 
   test('a cancel ends the task with what came, and frees the model', async () => {
     const id = await submit(system.url, { messages: STORY, temperature: 0, max_tokens: LONG.max_tokens });

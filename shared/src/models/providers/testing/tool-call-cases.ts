@@ -166,6 +166,17 @@ export const openaiToolCalls: ToolCallCase[] = [
     ids: [null, null],
   },
   {
+    name: 'an id and the name anew in each piece',
+    body: sse(
+      calling({ index: 0, id: 'a', function: { name: 'weather', arguments: '{"city"' } }),
+      calling({ index: 0, id: 'b', function: { name: 'weather', arguments: ':"Paris"}' } }),
+      calling({ index: 0, id: 'c', function: { name: 'weather', arguments: seoul } }),
+      chunk({}, 'tool_calls'),
+    ),
+    calls: [PARIS, SEOUL],
+    ids: ['a', 'c'],
+  },
+  {
     name: 'no numbers: a piece without a name belongs to the last call',
     body: sse(
       calling({ id: 'a', function: { name: 'weather', arguments: '{"city":' } }),
