@@ -74,6 +74,11 @@ test('a model calls functions, as it speaks and in the output; the output and re
   assert.deepEqual([content, finish_reason, reasoning], ['', 'tool_calls', 'Two cities.']);
   assert.deepEqual(tool_calls, CALLS);
   assert.deepEqual(shown(seen), CALLS);
+  assert.equal(
+    seen.filter(({ type }) => type === 'tool_call').length,
+    4,
+    'a name each, then what is short in one piece',
+  );
   assert.deepEqual([sent?.tools, sent?.tool_choice, sent?.seed], [[weather], 'auto', 7]);
 
   const next = await run({ messages: [...ask(), json.output, ...results], tools: [weather] });

@@ -2,7 +2,7 @@
 import { TaskError } from '../../errors.ts';
 import type { Answer } from './http-fetch.ts';
 import { asObject, parseJson, readText } from './json.ts';
-import { QUOTA, type Refusal, type RefusalReason, reasonOf, toldBy } from './refusal-reason.ts';
+import { lacksOption, QUOTA, type Refusal, type RefusalReason, reasonOf, toldBy } from './refusal-reason.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 /** A refusal whose reason is known. */
@@ -58,7 +58,10 @@ function statusError(
 ): TaskError {
   const http = `(HTTP ${status})`;
   const told = toldBy(error);
-  const isLater = RETRYABLE.has(status) || status >= 500;
+  const isLater = (RETRYABLE.has(status) || status >= 500) && !lacksOption(told);
+  // Groq: the model tried to call a function, and failed.
+  if (told.codes.includes('tool_use_failed'))
+    return new TaskError('provider_busy', `The model of ${name} made a call of a function that is none ${http}.`);
   if (!isLater || (status === 429 && told.codes.some((code) => QUOTA.test(code))))
     return refusal(name, reasonOf(status, told, sent), http);
   const what = status === 429 ? 'allows no more requests just now' : 'could not answer';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { failureOf } from '../../../../scripts/testing/dialects.ts';
 import type { ChatCall, ChatChunk, ChatMessage } from '../../provider.ts';
 import { builtinProvider } from './builtin.ts';
 
@@ -127,3 +128,11 @@ for (const [what, content] of [
     assert.match(text, /“The queen is Beatrix\.”/);
   });
 }
+
+test('functions are passed over, and JSON is refused at once', async () => {
+  const tools: ChatCall['tools'] = [{ type: 'function', function: { name: 'f' } }];
+  const { text } = await ask(['The sky is blue. What is blue?'], { tools });
+  assert.match(text, /The sky is blue/);
+  const error = await failureOf(ask(['x'], { response_format: { type: 'json_object' } }));
+  assert.equal(error.code, 'provider_refused');
+});

@@ -158,6 +158,8 @@ async function* chat(call: ChatCall, pauseMs: number): AsyncGenerator<ChatChunk>
       `The built-in responder has no model "${cut(model, 100)}". It has: ${known}.`,
     );
   }
+  if (call.response_format && call.response_format.type !== 'text')
+    throw new TaskError('provider_refused', 'The built-in responder writes no JSON: it quotes the conversation.');
   const words = answer(messages).match(/\s*\S+/g) ?? [];
   const sent = words.slice(0, call.max_tokens ?? words.length);
   for (const [at, text] of sent.entries()) {

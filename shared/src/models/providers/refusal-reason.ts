@@ -88,6 +88,9 @@ const VALUE = /unsupported value|supported values|one of/;
 /** What it does not take may be within the parameter. */
 const WITHIN = /schema|\$ref|propert|keyword|format\b|enum|strict/;
 
+/** A server that was started without an option for it: llama.cpp says so by a status of 500. */
+export const lacksOption = ({ words }: Told) => /requires? --\w/.test(words);
+
 /** Parameters that are refused as such, whatever is said of their value: the same error meets every other. */
 const SIMPLE: readonly string[] = [
   ...['temperature', 'max_tokens', 'max_completion_tokens', 'top_p', 'frequency_penalty', 'presence_penalty'],

@@ -25,6 +25,7 @@ const NO_TOOLS = [
   ['Ollama', { error: 'registry.ollama.ai/library/smol:latest does not support tools' }, 400],
   ['vLLM', { message: '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set' }, 400],
   ['OpenRouter', { error: { message: 'No endpoints found that support tool use.', code: 404 } }, 404],
+  ['llama.cpp', { error: { code: 500, message: 'tools param requires --jinja flag', type: 'server_error' } }, 500],
   ['Groq', { error: { message: '`tools` is not supported with this model' } }, 400],
 ] as const;
 for (const [server, told, status] of NO_TOOLS) {
@@ -115,6 +116,13 @@ test('what a model never takes is remembered, what it does not take of one call 
     const has = sent().map((body) => field in body);
     assert.deepEqual(has, [true, false, !isRemembered], message);
   }
+});
+
+test('a call that its model failed to make is a failure, tried again', async (t) => {
+  const told = { error: { message: 'Failed to call a function.', code: 'tool_use_failed', failed_generation: '<' } };
+  const { provider } = await answering(t, openaiDialect, [{ status: 400, body: JSON.stringify(told) }]);
+  const error = await failureOf(collect(provider.chat(callOf({ tools }))));
+  assert.deepEqual([error.code, error.away], ['provider_busy', false]);
 });
 
 test('what is wrong with one function is told to its client, and no other call goes without functions for it', async (t) => {
