@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { Classification, type Intent, intents } from '../intent.ts';
 import { classify } from './classify.ts';
 import heldOut from './testing/held-out-sentences.json' with { type: 'json' };
+import later from './testing/later-sentences.json' with { type: 'json' };
 import sentences from './testing/sentences.json' with { type: 'json' };
 
 /** A sentence, or what was said before it and the sentence. */
@@ -19,24 +20,39 @@ function results(of: Sentences) {
   );
 }
 
-/** The sentences are written from what the intents mean. The rules were never tuned on those that are held out. */
-for (const [what, table] of Object.entries({ 'the sentences': sentences, 'those held out': heldOut })) {
-  test(`at least 90 % of ${what} are understood by rules alone, in Korean and in English`, (t) => {
-    const all = results(table);
-    for (const [language, some] of Map.groupBy(all, ({ text }) => (HANGUL.test(text) ? 'Korean' : 'English'))) {
+/**
+ * The sentences are written from what the intents mean. The rules were tuned on the first table only. The second was written together
+ * with it; the third when the rules were there, in other words: what the rules do with people whom they do not know.
+ */
+const tables: [what: string, table: Sentences, least: number][] = [
+  ['the sentences', sentences, 90],
+  ['those held out', heldOut, 90],
+  ['those written later', later, 75],
+];
+for (const [what, table, least] of tables) {
+  test(`at least ${least} % of ${what} are understood by rules alone, in Korean and in English`, (t) => {
+    for (const [language, some] of Map.groupBy(results(table), ({ text }) =>
+      HANGUL.test(text) ? 'Korean' : 'English',
+    )) {
       const wrong = some.filter(({ intent, given }) => intent !== given);
       const percent = (100 * (some.length - wrong.length)) / some.length;
-      t.diagnostic(`${language}: ${some.length - wrong.length} of ${some.length} right (${percent.toFixed(1)} %)`);
-      assert.ok(percent >= 90, wrong.map(({ intent, text, given }) => `${intent}, not ${given}: ${text}`).join('\n'));
+      t.diagnostic(
+        `${what}, ${language}: ${some.length - wrong.length} of ${some.length} right (${percent.toFixed(1)} %)`,
+      );
+      assert.ok(
+        percent >= least,
+        wrong.map(({ intent, text, given }) => `${intent}, not ${given}: ${text}`).join('\n'),
+      );
     }
   });
 }
 
 test('the sentences are of every intent, half of them Korean, and none is there twice', () => {
-  const all = [sentences, heldOut].flatMap((table) => results(table as Sentences));
+  const all = [sentences, heldOut, later].flatMap((table) => results(table as Sentences));
   assert.deepEqual(new Set(all.map(({ intent }) => intent)), new Set(intents));
   assert.ok(all.length >= 120);
-  assert.ok(all.filter(({ text }) => HANGUL.test(text)).length >= all.length / 2);
+  const korean = all.filter(({ text }) => HANGUL.test(text)).length;
+  assert.ok(Math.abs(2 * korean - all.length) < all.length / 10);
   const texts = all.map(({ text }) => text);
   assert.equal(new Set(texts).size, texts.length);
 });

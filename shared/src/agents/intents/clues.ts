@@ -15,11 +15,14 @@ const HANGUL = /[\uac00-\ud7a3]/;
 function wordSource(word: string): string {
   const spaced = word.replace(/^</, '').replace(/\*$/, '');
   if (HANGUL.test(word)) return `${word.startsWith('<') ? '(?<![가-힣])' : ''}${spaced.replaceAll(' ', '\\s*')}`;
-  const ending = word.endsWith('*') ? '[a-z]*' : '(?:e?s)?';
+  const plural = /(?:[sxz]|ch|sh)$/.test(spaced) ? '(?:es)?' : 's?';
+  const ending = word.endsWith('*') ? '[a-z]*' : plural;
   return `(?<![a-z0-9])${spaced.replaceAll(' ', '[\\s-]*')}${ending}(?![a-z0-9])`;
 }
 
-const groupOf = (words: string) => new RegExp(words.split('|').map(wordSource).join('|'));
+/** Not those between parentheses. */
+const BAR = /\|(?![^()]*\))/;
+const groupOf = (words: string) => new RegExp(words.split(BAR).map(wordSource).join('|'));
 
 export function clue(weight: number, expression: string): Clue {
   const groups = expression.split(' + ').map(groupOf);
