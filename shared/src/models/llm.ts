@@ -45,6 +45,11 @@ export const isCutShort = (finishReason: string) => FULL.test(finishReason);
 /** Reasons by which somebody, or the model itself, declined to answer. */
 const DECLINED = /refus|filter|safety/i;
 
+/** Characters of an answer that is held until it is whole: nobody else bounds it meanwhile. */
+const MAX_HELD = 16 * 1024 * 1024;
+const heldError = (provider: string) =>
+  new TaskError('output_too_large', `The model of ${provider} wrote more than ${MAX_HELD} characters of JSON.`);
+
 /** The error of an answer that is cut in the middle of what must be whole. */
 const fullError = (provider: string) =>
   new TaskError(
@@ -109,6 +114,7 @@ export function createLlm(options: { providers: Providers; idleTimeoutMs: number
             for await (const chunk of toldChunks(chunks, request)) {
               idle.pause();
               take(call, chunk);
+              if (form && call.text.length > MAX_HELD) throw heldError(provider.name);
               yield form ? { ...chunk, text: '' } : chunk;
               idle.resume();
             }

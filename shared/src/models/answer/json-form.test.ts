@@ -130,6 +130,12 @@ test('an answer that is cut is not asked for again: it needs more room', async (
   assert.match(error.message, /max_tokens/);
 });
 
+test('an answer that never ends is not held for ever', async () => {
+  const piece = { text: ' '.repeat(1024 * 1024) };
+  const { given, asked } = await ask(OBJECT, [Array.from({ length: 20 }, () => piece)]);
+  assert.deepEqual([(await failureOf(given)).code, asked.length], ['output_too_large', 1]);
+});
+
 test('calls of functions, and words by which a model declines, need not be JSON', async () => {
   const toolCalls = [{ index: 0, id: 'a', name: 'f', arguments: '{}' }];
   assert.deepEqual(await (await ask(OBJECT, [[{ text: 'I look.', toolCalls }]])).given, ['I look.']);

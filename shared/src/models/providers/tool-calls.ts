@@ -11,6 +11,8 @@ import { asObject, asText, type Json } from './json.ts';
 export const makeCallId = customAlphabet('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', 9);
 
 const NOTHING = '{}';
+/** Characters of arguments that are kept for a name to come. */
+const MAX_NAMELESS = 1024 * 1024;
 /** Of an id, in characters. One that is longer is no name for anything: the call gets another. */
 const MAX_ID = 256;
 
@@ -112,7 +114,11 @@ export function toolCallReader() {
     call.givenId ||= said.id;
     call.name ||= said.name;
     call.pending += said.text;
-    if (call.name === '') return undefined;
+    if (call.name === '') {
+      // No name comes behind so much.
+      if (call.pending.length > MAX_NAMELESS) call.pending = '';
+      return undefined;
+    }
     const isPlace = !call.hasArguments && (call.pending.trim() === NOTHING || call.pending.trim() === '');
     let text = '';
     if (!isPlace) {
