@@ -181,7 +181,7 @@ const testTool = defineJobType({
       effect: tool.effect,
       async run(step) {
         const given = toolContext(context, step, {
-          ...{ key: 'call', query, model: undefined, messages: [{ role: 'user', content: query }] },
+          ...{ key: 'call', query, model: undefined, settings: {}, messages: [{ role: 'user', content: query }] },
           results: input.results.map((one) => ({ ...one, arguments: {}, status: 'completed' as const })),
           text: (content) => context.emit.text(content, { tool: tool.name }),
           progress: (name, message, done) => context.emit('progress', { step: name, message, progress: done }),

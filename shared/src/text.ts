@@ -99,6 +99,12 @@ function unionWords(issue: Issue & { code: 'invalid_union' }): string {
   return `must be ${[...new Set(words)].join(', or ')}`;
 }
 
+/** The issue at its field; unknown fields are named one by one. */
+export const fieldIssues = (issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string }[] =>
+  issue.code === 'unrecognized_keys'
+    ? issue.keys.map((key) => ({ path: [...issue.path, key], message: issue.message }))
+    : [{ path: issue.path, message: issue.message }];
+
 /** What is wrong with a value, in our words: for every parse whose problems somebody is told. A schema's own words go before. */
 export function issueWords(issue: Issue): string {
   switch (issue.code) {

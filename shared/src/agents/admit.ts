@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { type FieldError, TaskError } from '../errors.ts';
 import type { Answering } from '../part.ts';
-import { issueWords } from '../text.ts';
+import { fieldIssues, issueWords } from '../text.ts';
 import type { ToolDirectory } from './registry/directory.ts';
 import { optionProblems } from './registry/options.ts';
 
@@ -68,5 +68,7 @@ export async function answerProblems(directory: ToolDirectory, { asked, answer }
   const taken = given ?? (action === 'change_tool' && row && !('argumentsOf' in row) ? asked.arguments : undefined);
   if (!row || taken === undefined) return [];
   const issues = row.input.safeParse(taken, { error: issueWords }).error?.issues ?? [];
-  return issues.map(({ path, message }) => ({ path: ['arguments', ...path].map(String).join('.'), message }));
+  return issues
+    .flatMap(fieldIssues)
+    .map(({ path, message }) => ({ path: ['arguments', ...path].map(String).join('.'), message }));
 }

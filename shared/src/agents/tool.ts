@@ -4,11 +4,14 @@
  */
 import { z } from 'zod';
 import type { Context, Llm, StepEffect } from '../context.ts';
-import type { ChatMessage } from '../provider.ts';
+import type { ChatCall, ChatMessage } from '../provider.ts';
 import type { Intent } from './intent.ts';
 
 /** What a tool cannot work without: a variable that holds a key, or a part of the system by the name of its job type. */
 export type Need = { key: string } | { part: string };
+
+/** What a model is asked with besides its messages and tools. */
+export type CallSettings = Partial<Omit<ChatCall, 'model' | 'messages' | 'tools' | 'signal'>>;
 
 /** What a tool gave in this run, or why it gave nothing. */
 export type ToolOutcome = {
@@ -33,6 +36,8 @@ export interface ToolContext extends ToolServices {
   results: readonly ToolOutcome[];
   /** The model that the request names. */
   model: string | undefined;
+  /** How the request wants its models to answer (`temperature`, `max_tokens`, …): for calls whose text is for the user. */
+  settings: CallSettings;
   /** Model calls. They count with the step of this call. */
   llm: Llm;
   signal: AbortSignal;

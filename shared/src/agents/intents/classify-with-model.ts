@@ -8,7 +8,7 @@ import { type ClassifyOptions, classify } from './classify.ts';
 const SURE = 0.6;
 /** A model that says more than this in characters, or takes longer, is not heard to its end. */
 const MAX_ANSWER = 8_000;
-const MODEL_MS = 8_000;
+export const MODEL_MS = 8_000;
 /** Models that think first need room for it. */
 const MAX_TOKENS = 2_000;
 /** Characters of a request that the model is shown, half of them from its end. */

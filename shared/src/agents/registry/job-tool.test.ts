@@ -39,7 +39,7 @@ async function call(context: Context, type: ReturnType<typeof greeting>, options
       tool.run(
         tool.input.parse({ whom: 'Anna' }),
         toolContext(context, step, {
-          ...{ key: 'turn:1/call:1', query: 'hi', messages: [], results: [], model: undefined },
+          ...{ key: 'turn:1/call:1', query: 'hi', messages: [], results: [], model: undefined, settings: {} },
           text: async (content) => void said.push(`text ${content}`),
           progress: async (...how) => void said.push(`progress ${how.join(' ')}`),
         }),
@@ -105,6 +105,20 @@ test('what it asks a person parks the task, and it gets the answer in the next a
   await answerApproval(deps, { id, type: 'works' }, reply);
   const { status, output } = await run(async (context) => call(context, type));
   assert.deepEqual([status, JSON.parse(output ?? '').result], ['completed', { said: 'run' }]);
+});
+
+test('one that has its effect once asks no person in its midst: it says so, and no attempt fails', async (t) => {
+  const { run } = await setup(t);
+  const type = greeting(async (_, { approve }) => {
+    await approve({ key: 'may I', tool: 'greet', arguments: {}, expiresInMs: 60_000 });
+    return { said: '' };
+  });
+  const once = { ...type, mayRestart: false };
+  const asked = await run(async (context) => {
+    await assert.rejects(call(context, once), { code: 'internal', message: /say_greeting cannot ask a person/ });
+    return { result: { said: 'on' } };
+  });
+  assert.equal(asked.status, 'completed');
 });
 
 test('one that may be started again has no effect to guard, and one that may not has it once', () => {

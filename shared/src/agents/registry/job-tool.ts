@@ -1,9 +1,9 @@
 /** A job type that offers itself as a tool: it runs inside the attempt of the agent that calls it, with no task of its own. */
 import type { z } from 'zod';
-import type { Context, Emit } from '../../context.ts';
+import type { Context, Emit, StepEffect } from '../../context.ts';
 import { TaskError } from '../../errors.ts';
 import type { JobType } from '../../job-type.ts';
-import { issueWords } from '../../text.ts';
+import { fieldIssues, issueWords } from '../../text.ts';
 import { defineTool, type Tool, type ToolContext, type ToolRow } from '../tool.ts';
 
 /** What the job type says of itself as a tool. Without `input` a call's arguments are the input of the job type. */
@@ -44,9 +44,9 @@ function emitOf({ handler, text, progress }: ToolContext): Emit {
 
 /**
  * The context of the job type's handler, in the place of the call: its steps and questions lie below it. Messages to the task, and
- * what is kept of its output, are the agent's.
+ * what is kept of its output, are the agent's. A call that has its effect once cannot park the task in its midst.
  */
-function contextOf(context: ToolContext): Context {
+function contextOf(context: ToolContext, name: string, effect: StepEffect): Context {
   const { handler, llm, signal, place } = context;
   return {
     ...handler,
@@ -55,14 +55,20 @@ function contextOf(context: ToolContext): Context {
     closeInbox: async () => true,
     keep: () => undefined,
     step: (key, step) => handler.step(`${place}/${key}`, step),
-    approve: (request) => handler.approve({ ...request, key: `${place}/${request.key}` }),
+    approve: async (request) => {
+      if (effect === 'once')
+        throw new TaskError('internal', `${name} cannot ask a person: a call of it has its effect once.`);
+      return handler.approve({ ...request, key: `${place}/${request.key}` });
+    },
   };
 }
 
 function inputFrom({ input }: JobType, given: unknown): unknown {
   const parsed = input.safeParse(given, { error: issueWords });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`);
+  const problems = parsed.error.issues
+    .flatMap(fieldIssues)
+    .map(({ path, message }) => `${path.map(String).join('.')}: ${message}`);
   throw new TaskError('invalid_request', `The call makes no input that the tool takes: ${problems.join('; ')}`);
 }
 
@@ -71,13 +77,14 @@ export function jobTool(type: JobType): Tool | undefined {
   if (!type.asTool) return undefined;
   const { title, inputOf, ...row } = type.asTool;
   const input = row.input ?? (type.input as z.ZodObject);
+  // What may be started again changes nothing that a second time would change again.
+  const effect = row.effect ?? (type.mayRestart ? 'none' : 'once');
   return defineTool({
     priority: DEFAULT_PRIORITY,
     // What is asked a question can be asked the user's.
     ...(Object.hasOwn(input.shape, 'query') ? { argumentsOf: (query: string) => ({ query }) } : {}),
-    // What may be started again changes nothing that a second time would change again.
-    effect: type.mayRestart ? 'none' : 'once',
     ...row,
+    effect,
     title: { en: title.en, ko: title.ko ?? title.en },
     input,
     output: type.output,
@@ -85,7 +92,7 @@ export function jobTool(type: JobType): Tool | undefined {
       // Without a form of its own a call has the job type's input already, and its transforms are not done twice.
       const isInput = row.input === undefined && inputOf === undefined;
       const given = inputOf ? inputOf(args, context, options) : args;
-      return type.run(isInput ? given : inputFrom(type, given), contextOf(context));
+      return type.run(isInput ? given : inputFrom(type, given), contextOf(context, row.name, effect));
     },
   });
 }

@@ -1,7 +1,7 @@
 /** `tool_options` of a request: flat, and each key belongs to the tools that declare it. */
 import type { z } from 'zod';
 import type { FieldError } from '../../errors.ts';
-import { issueWords } from '../../text.ts';
+import { fieldIssues, issueWords } from '../../text.ts';
 import type { Tool, ToolRow } from '../tool.ts';
 
 type Options = Record<string, unknown>;
@@ -16,7 +16,9 @@ export function optionProblems(options: Options, rows: readonly ToolRow[]): Fiel
     if (schemas.length === 0) return [{ path: key, message: 'is an option of no tool' }];
     const issues = schemas.flatMap((schema) => schema.safeParse(value, { error: issueWords }).error?.issues ?? []);
     const messages = new Set(
-      issues.map(({ path, message }) => JSON.stringify({ path: [key, ...path].join('.'), message })),
+      issues
+        .flatMap(fieldIssues)
+        .map(({ path, message }) => JSON.stringify({ path: [key, ...path].join('.'), message })),
     );
     return [...messages].map((text) => JSON.parse(text));
   });

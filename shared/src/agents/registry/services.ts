@@ -19,7 +19,10 @@ declare module '../tool.ts' {
 export type RunnerServices = Omit<ToolServices, 'searchMessages'>;
 
 /** What is said of one call of a tool. `key`: its place in the task. */
-export type ToolCallContext = Pick<ToolContext, 'query' | 'messages' | 'results' | 'model' | 'text' | 'progress'> & {
+export type ToolCallContext = Pick<
+  ToolContext,
+  'query' | 'messages' | 'results' | 'model' | 'settings' | 'text' | 'progress'
+> & {
   key: string;
 };
 

@@ -1,8 +1,8 @@
 /** A run: what was asked, what the run has of its own, and what comes of it. */
 import type { Context } from '../../context.ts';
-import type { ChatCall, ChatMessage, ChatTool, Usage } from '../../provider.ts';
+import type { ChatMessage, ChatTool, Usage } from '../../provider.ts';
 import type { Classification, Intent } from '../intent.ts';
-import type { ToolOutcome } from '../tool.ts';
+import type { CallSettings, ToolOutcome } from '../tool.ts';
 
 /** How tools are chosen: by a model that calls them, or one after the other by what was understood. */
 export type Mode = 'loop' | 'pipeline';
@@ -11,8 +11,8 @@ export type Mode = 'loop' | 'pipeline';
 export type AgentRequest = {
   messages: ChatMessage[];
   model: string | undefined;
-  /** What every model turn is asked with besides its messages and tools. */
-  settings: Partial<Omit<ChatCall, 'model' | 'messages' | 'tools' | 'signal'>>;
+  /** What every model turn, and every tool that is a prompt, is asked with. */
+  settings: CallSettings;
   forceIntent: Intent | undefined;
   mode: Mode | undefined;
   /** Names; undefined: all that are available. */
@@ -65,6 +65,8 @@ export type AgentRun = {
   results: readonly ToolOutcome[];
   /** Adds to the results, also to those that are kept when the run ends early. */
   noteResults(outcomes: readonly ToolOutcome[]): void;
+  /** Counts a model turn of a loop or a tool of a pipeline that is finished, also for what is kept when the run ends early. */
+  noteStep(by: { model: string; provider: string } | undefined): void;
   /** What was told once already, by its step. */
   told: Set<string>;
   /** Tokens of the steps that are finished. */

@@ -58,5 +58,6 @@ export async function modelTurn(
     },
   });
   run.tokens += tokensOf(turn);
+  run.noteStep(turn);
   return turn;
 }

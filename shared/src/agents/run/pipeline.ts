@@ -36,7 +36,9 @@ export async function runPipeline(run: AgentRun, tools: readonly Tool[]): Promis
   await untilFull(async () => {
     for (const group of parallel ? [calls] : calls.map((call) => [call])) {
       if (isOver(run)) return;
-      called.push(...(await performAll(run, group)));
+      const done = await performAll(run, group);
+      for (const { by } of done) run.noteStep(by);
+      called.push(...done);
     }
   });
   const last = called.length === calls.length ? called.at(-1) : undefined;

@@ -22,7 +22,7 @@ export async function plan(context: Context, request: AgentRequest): Promise<Omi
     effect: 'none',
     async run(given) {
       const mode = await modeOf(context, request);
-      const intent = await understand(request, mode, given);
+      const intent = await understand(request, mode, given, context.timeLeftMs());
       const names = toolsOf(context, request, mode, intent).map(({ name }) => name);
       const planned = { mode, intent, tools: names, tokens: tokensOf(given.llm.outcome().usage) };
       await tell(planned);

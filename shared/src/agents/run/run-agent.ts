@@ -3,9 +3,8 @@
  * attempt; each piece of it is a step, so that what is finished is not done again.
  */
 import type { Context } from '../../context.ts';
-import type { Classification } from '../intent.ts';
 import type { ToolOutcome } from '../tool.ts';
-import { type AgentOutput, type AgentRequest, type AgentRun, type Mode, NO_MODEL } from './agent-run.ts';
+import { type AgentOutput, type AgentRequest, type AgentRun, NO_MODEL } from './agent-run.ts';
 import { runLoop } from './loop.ts';
 import { runPipeline } from './pipeline.ts';
 import { plan } from './plan.ts';
@@ -20,17 +19,22 @@ function nearlyOver(leftMs: number): AbortSignal {
 }
 
 /** What is kept of a run that ends before its time. */
-type Kept = { intent: Classification; mode: Mode; results: ToolOutcome[] };
+type Kept = Pick<AgentOutput, 'intent' | 'mode' | 'results' | 'steps' | 'model' | 'provider'>;
 
 export async function runAgent(context: Context, request: AgentRequest): Promise<AgentOutput> {
   const { mode, intent, tools, tokens } = await plan(context, request);
   const results: ToolOutcome[] = [];
-  context.keep({ intent, mode, results } satisfies Kept);
+  const kept: Kept = { intent, mode, results, steps: 0, model: '', provider: '' };
+  context.keep(kept);
   const run: AgentRun = {
     ...{ context, request, intent, results, tokens },
     query: queryOf(request),
     noteResults: (outcomes) => void results.push(...outcomes.map(outcomeOf)),
     told: new Set(),
+    noteStep: (by) => {
+      kept.steps++;
+      if (by) Object.assign(kept, { model: by.model, provider: by.provider });
+    },
     isFull: false,
     contextTokens: (await context.llm.describe(request.model)).contextTokens ?? request.contextTokens,
     over: nearlyOver(context.timeLeftMs()),
@@ -67,9 +71,9 @@ export function partialOutput(
     success: false,
     content: (before?.content ?? '') + text,
     ...{ tool_count: results.length, results, intent, mode },
-    model: by.model || before?.model || NO_MODEL,
-    provider: by.provider || before?.provider || NO_MODEL,
+    model: by.model || kept?.model || before?.model || NO_MODEL,
+    provider: by.provider || kept?.provider || before?.provider || NO_MODEL,
     finish_reason: 'incomplete',
-    steps: before?.steps ?? 0,
+    steps: Math.max(kept?.steps ?? 0, before?.steps ?? 0),
   };
 }

@@ -2,10 +2,13 @@
 import type { StepRun } from '../../context.ts';
 import type { Classification } from '../intent.ts';
 import { classify } from '../intents/classify.ts';
-import { classifyWithModel } from '../intents/classify-with-model.ts';
+import { classifyWithModel, MODEL_MS } from '../intents/classify-with-model.ts';
 import { extractEntities } from '../intents/entities.ts';
 import type { AgentRequest, Mode } from './agent-run.ts';
 import { textOfMessage } from './text-of.ts';
+
+/** Of a short attempt the model may take this part: the rest is for the work. */
+const MODEL_PART = 0.25;
 
 /** What the user said, latest first. */
 const said = ({ messages }: AgentRequest) =>
@@ -21,7 +24,12 @@ export const queryOf = (request: AgentRequest): string => said(request)[0] ?? ''
  * By rules; by a model too where these are not sure and the tools follow from it. In a loop the model chooses them itself, and is
  * not asked twice.
  */
-export async function understand(request: AgentRequest, mode: Mode, { llm, signal }: StepRun): Promise<Classification> {
+export async function understand(
+  request: AgentRequest,
+  mode: Mode,
+  { llm, signal }: StepRun,
+  timeLeftMs: number,
+): Promise<Classification> {
   const [query = '', before] = said(request);
   const { forceIntent, pipeline, model } = request;
   if (forceIntent) {
@@ -30,5 +38,6 @@ export async function understand(request: AgentRequest, mode: Mode, { llm, signa
     return { primary_intent: forceIntent, confidence: 1, secondary_intents: [], extracted_entities, reasoning };
   }
   if (mode === 'loop' || pipeline) return classify(query, { before });
-  return classifyWithModel(query, { before, llm, signal, model });
+  const modelMs = Math.min(MODEL_MS, Math.max(0, Math.floor(timeLeftMs * MODEL_PART)));
+  return classifyWithModel(query, { before, llm, signal, model, modelMs });
 }

@@ -18,9 +18,9 @@ export function foundSoFar(results: readonly ToolOutcome[]): ChatMessage[] {
 }
 
 /** Says what the model answers; gives the whole of it, and who answered. */
-export async function answer({ llm, model, text }: ToolContext, messages: ChatMessage[]) {
+export async function answer({ llm, model, settings, text }: ToolContext, messages: ChatMessage[]) {
   let content = '';
-  for await (const chunk of llm.chat({ model, messages })) {
+  for await (const chunk of llm.chat({ ...settings, model, messages })) {
     content += chunk.text;
     if (chunk.text !== '') await text(chunk.text);
   }

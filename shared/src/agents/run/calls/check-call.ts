@@ -1,7 +1,6 @@
 /** Whether a call makes sense: a tool there is, and arguments that it takes. What is wrong is said to the model that made it. */
-import type { z } from 'zod';
 import type { Context } from '../../../context.ts';
-import { issueWords } from '../../../text.ts';
+import { fieldIssues, issueWords } from '../../../text.ts';
 import type { Tool } from '../../tool.ts';
 
 const MAX_PROBLEMS = 5;
@@ -10,13 +9,14 @@ const MAX_PROBLEMS = 5;
 export const findTool = ({ tools }: Pick<Context, 'tools'>, name: string): Tool | string =>
   tools.offered.get(name) ?? `There is no tool ${name} that this runner can run.`;
 
-const told = ({ path, message }: z.core.$ZodIssue) => `${path.map(String).join('.') || 'the arguments'}: ${message}`;
+const told = ({ path, message }: ReturnType<typeof fieldIssues>[number]) =>
+  `${path.map(String).join('.') || 'the arguments'}: ${message}`;
 
 /** The arguments as the tool takes them, or what is wrong with them. */
 export function checkArguments(tool: Tool, given: unknown): { args: Record<string, unknown> } | { problem: string } {
   const checked = tool.input.safeParse(given, { error: issueWords });
   if (checked.success) return { args: checked.data };
-  const problems = checked.error.issues.slice(0, MAX_PROBLEMS).map(told).join('; ');
+  const problems = checked.error.issues.flatMap(fieldIssues).slice(0, MAX_PROBLEMS).map(told).join('; ');
   return { problem: `The arguments of ${tool.name} are not valid: ${problems}.` };
 }
 

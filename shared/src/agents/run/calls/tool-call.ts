@@ -84,14 +84,14 @@ function contextOf(
 ): ToolContext {
   const { context, request, query, results, over } = run;
   const { key, tool } = call;
-  const { messages, model } = request;
+  const { messages, model, settings } = request;
   const signal = AbortSignal.any([given.signal, over]);
   const llm: Llm = { ...given.llm, chat: (asked) => given.llm.chat({ signal, ...asked }) };
   return toolContext(
     context,
     { ...given, signal, llm },
     {
-      ...{ key, query, messages, results: [...results], model, text: said },
+      ...{ key, query, messages, results: [...results], model, settings, text: said },
       async progress(step, message, done) {
         const how = done === undefined ? {} : { progress: Math.min(Math.max(done, 0), 1) };
         await context.emit('tool_progress', { tool: tool.name, step, message, ...how, ...place(call) });

@@ -96,6 +96,8 @@ test('other arguments are checked by the schema of the tool, run, and recorded',
   ]);
   assert.deepEqual(badPaths(await answer(path, { action: 'run', arguments: { to: '', file } })), ['arguments.to']);
   assert.deepEqual(badPaths(await answer(path, { action: 'run', arguments: { to: 'ben' } })), ['arguments.file']);
+  const odd = await answer(path, { action: 'run', arguments: { to: 'ben', file, cc: 'eve' } });
+  assert.deepEqual(badPaths(odd), ['arguments.cc']);
   assertProblem(await answer(path, { action: 'run', arguments_hash: 'another' }), 409, 'conflict');
   const { json } = await answer(path, { action: 'run', arguments: { to: 'ben', file }, arguments_hash });
   assert.deepEqual(json.output.results[0].arguments, { to: 'ben', file });
@@ -171,6 +173,7 @@ test('a cancel keeps the results so far and says who did it; a question nobody a
   const { json } = await answer(cancelled.path, { action: 'cancel' });
   assert.equal(json.status, 'cancelled');
   assert.deepEqual([json.output.content, json.output.finish_reason], ['Well. ', 'incomplete']);
+  assert.deepEqual([json.output.provider, json.output.steps], ['openai', 1]);
   assert.deepEqual(
     json.output.results.map((one: { tool: string }) => one.tool),
     ['look'],

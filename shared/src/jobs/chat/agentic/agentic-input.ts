@@ -61,16 +61,15 @@ export const AgenticInput = z
       .default([])
       .meta({ description: 'Functions of your own: a call of one parks the task until you send what it gave' }),
     parallel: z.boolean().default(false).meta({ description: 'Runs up to five calls of a turn at once' }),
-    proposal_action: z
-      .enum(['approved', 'modified', 'custom_spec'])
-      .optional()
-      .meta({ description: '`modified` and `custom_spec`: the tools of `proposal_pipeline` are taken' }),
+    proposal_action: z.enum(['approved', 'modified', 'custom_spec']).optional().meta({
+      description: '`modified` and `custom_spec` need a `proposal_pipeline`; with `approved` it is not looked at',
+    }),
     proposal_pipeline: z
       .array(ToolName)
       .min(1)
       .max(MAX_PIPELINE)
       .optional()
-      .meta({ description: 'Names of the tools of a pipeline, in order' }),
+      .meta({ description: 'Names of the tools of a pipeline, in order: they are taken instead of the proposed ones' }),
     require_approval: z
       .union([z.boolean(), z.array(ToolName).max(MAX_TOOLS)])
       .default(false)
@@ -120,7 +119,7 @@ const needsPipeline = (action: string | undefined) => action === 'modified' || a
 
 /** The tools that a client wants instead of those that would be proposed. */
 export const wantedPipeline = ({ proposal_action: action, proposal_pipeline: tools }: AgenticInput) =>
-  needsPipeline(action) ? tools : undefined;
+  action === 'approved' ? undefined : tools;
 
 /** The settings of its model calls. */
 export const settingsOf = (input: AgenticInput) =>

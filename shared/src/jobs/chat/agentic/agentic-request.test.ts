@@ -101,13 +101,16 @@ test('the model calls tools, is told what they gave, and answers; every step is 
 
 test('calls that make no sense go back to the model; the second one of a tool is a result too', async () => {
   const { output, told, types } = await ran([
-    { calls: [call('teleport', {}), call('calculator', 'no JSON'), call('calculator', { expression: 5 })] },
+    { calls: [call('teleport', {}), call('calculator', 'no JSON'), call('calculator', { sum: 5 })] },
     { calls: [call('teleport', { to: 'Mars' })] },
     { text: 'I cannot.' },
   ]);
   assert.match(told[0] ?? '', /^Error: There is no tool teleport\. There are: .*calculator/);
   assert.match(told[1] ?? '', /^Error: The arguments are not JSON/);
-  assert.match(told[2] ?? '', /^Error: The arguments of calculator are not valid: expression: must be/);
+  assert.match(
+    told[2] ?? '',
+    /^Error: The arguments of calculator are not valid: expression: is required; sum: unknown field/,
+  );
   assert.deepEqual(pairs(output.results), [
     ['calculator', 'error'],
     ['teleport', 'error'],
@@ -174,7 +177,9 @@ test('a pipeline gives each tool what was found before it, and the last one answ
     mode: 'pipeline',
     proposal_action: 'custom_spec',
     proposal_pipeline: ['current_time', 'chat'],
+    ...{ temperature: 0.3, max_tokens: 70 },
   });
+  assert.deepEqual([sent[0]?.temperature, sent[0]?.max_tokens], [0.3, 70]);
   assert.deepEqual([output.mode, output.content, output.steps], ['pipeline', 'Five, I found.', 2]);
   assert.deepEqual(pairs(output.results), [
     ['current_time', 'completed'],
@@ -373,9 +378,9 @@ test('what is too much to be kept ends the run with what it has', async (t) => {
   }
 });
 
-test('a run whose time is nearly over ends with what it has: in a turn, and in a tool', async () => {
-  const begin = (more: Record<string, unknown>) =>
-    submit(system.url, chat(QUESTION, { timeout_ms: 5_000, ...more }), '/api/chat/agentic');
+test('a run whose time is nearly over ends with what it has: in a turn, in a tool, and where a model is slow to understand', async () => {
+  const begin = (more: Record<string, unknown>, asked = QUESTION) =>
+    submit(system.url, chat(asked, { timeout_ms: 5_000, ...more }), '/api/chat/agentic');
   const end = async (id: string) => {
     const seen = await followToEnd(system.url, id);
     const { status, output } = seen.at(-1)?.data ?? {};
@@ -384,11 +389,18 @@ test('a run whose time is nearly over ends with what it has: in a turn, and in a
   };
   // A model that goes on for ever, and one that is asked by a tool.
   upstream.answer = (one) => one.text('Well. ');
-  const [turn, tool] = await Promise.all([
+  const [turn, tool, slow] = await Promise.all([
     begin({}),
     begin({ mode: 'pipeline', tools: ['chat'], force_intent: 'chat' }),
+    // The rules are not sure, so a model is asked first.
+    begin({ mode: 'pipeline', tools: ['chat'] }, 'Plan it.'),
   ]);
   assert.equal((await end(turn)).content, 'Well. ');
   const { results, success, content } = await end(tool);
   assert.deepEqual([results.length, success, content], [1, false, 'Well. ']);
+  assert.equal((await end(slow)).content, 'Well. ');
+  assert.match(
+    JSON.stringify(upstream.calls.map(({ body }) => body.messages)),
+    /Say what a user's message wants.*Plan it/,
+  );
 });
