@@ -121,7 +121,8 @@ test('another tool is run instead, when it is one and takes the arguments', asyn
   // It would be given what was shown, which it does not take.
   assert.deepEqual(badPaths(await answer(path, { action: 'change_tool', tool: 'look' })), [
     'arguments.found',
-    'arguments',
+    'arguments.to',
+    'arguments.file',
   ]);
   assert.deepEqual(badPaths(await answer(path, { action: 'change_tool', tool: 'put', arguments: { to: 5, file } })), [
     'arguments.to',
