@@ -3,6 +3,7 @@
  * default.
  */
 import type { z } from 'zod';
+import { IntentVariables } from './agents/intents/variables.ts';
 import { ToolVariables } from './agents/variables.ts';
 import { FetchVariables } from './fetch/variables.ts';
 import { JobVariables } from './jobs/catalog/variables.ts';
@@ -35,6 +36,7 @@ export const slices = [
   LineVariables,
   FetchVariables,
   ToolVariables,
+  IntentVariables,
 ] as const;
 
 /** What a program is configured with. */

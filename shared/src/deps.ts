@@ -38,6 +38,8 @@ export type Deps = Sessions & {
   presence: Presence;
   live: Live;
   lines: Lines;
+  /** What asking a model for an intent may cost. */
+  intents: { modelMs: number };
   outbox: Outbox;
   lease: Lease;
   deferred: Deferred;

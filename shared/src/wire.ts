@@ -65,6 +65,7 @@ export function wire(
     queueState: createQueueState(redis.tasks, keys.prefix),
     presence,
     live,
+    intents: { modelMs: config.CLASSIFY_MODEL_MS },
     lines: createLines(redis.tasks, keys.prefix, config),
     outbox: createOutbox(redis.tasks, keys),
     lease: createLease(redis.tasks, keys),

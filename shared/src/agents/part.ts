@@ -15,13 +15,23 @@ declare module '../context.ts' {
       offered: ReadonlyMap<string, Tool>;
       services: RunnerServices;
     };
+    intents: {
+      /** How long a model may take to say what a request wants; 0: none is asked. */
+      modelMs: number;
+    };
   }
 }
 
-type AgentDeps = { toolDirectory: ToolDirectory; fetch: GuardedFetch; clock: Pick<Clock, 'now'>; catalog: Catalog };
+type AgentDeps = {
+  intents: { modelMs: number };
+  toolDirectory: ToolDirectory;
+  fetch: GuardedFetch;
+  clock: Pick<Clock, 'now'>;
+  catalog: Catalog;
+};
 
 export function agentsPart(deps: AgentDeps): Part {
-  const { toolDirectory, fetch, clock, catalog } = deps;
+  const { toolDirectory, fetch, clock, catalog, intents } = deps;
   return {
     name: 'agents',
     async admit({ type, input, inputPath }) {
@@ -32,6 +42,7 @@ export function agentsPart(deps: AgentDeps): Part {
     offers: (types) => (types.some((type) => catalog.get(type)?.callsTools) ? toolDirectory.words() : []),
     context: ({ owner }) => ({
       tools: { offered: toolDirectory.offered, services: { owner, now: () => clock.now(), fetch } },
+      intents,
     }),
   };
 }

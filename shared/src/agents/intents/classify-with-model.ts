@@ -6,9 +6,8 @@ import { type ClassifyOptions, classify } from './classify.ts';
 
 /** Below this the rules are not sure. */
 const SURE = 0.6;
-/** A model that says more than this in characters, or takes longer, is not heard to its end. */
+/** A model that says more than this, in characters, is not heard to its end. */
 const MAX_ANSWER = 8_000;
-export const MODEL_MS = 8_000;
 /** Models that think first need room for it. */
 const MAX_TOKENS = 2_000;
 /** Characters of a request that the model is shown, half of them from its end. */
@@ -70,8 +69,8 @@ export type ModelOptions = ClassifyOptions & {
   signal: AbortSignal;
   /** Without it the default model is asked. */
   model?: string | undefined;
-  /** How long it may take to answer. */
-  modelMs?: number;
+  /** How long it may take to answer; 0: it is not asked. */
+  modelMs: number;
 };
 
 /**
@@ -79,10 +78,10 @@ export type ModelOptions = ClassifyOptions & {
  * what the rules say; what stops the attempt is thrown.
  */
 export async function classifyWithModel(query: string, options: ModelOptions): Promise<Classification> {
-  const { llm, signal, model, modelMs = MODEL_MS, ...wanted } = options;
+  const { llm, signal, model, modelMs, ...wanted } = options;
   const byRules = classify(query, wanted);
   const available = wanted.available ?? intents;
-  if (byRules.confidence >= SURE || available.length < 2) return byRules;
+  if (byRules.confidence >= SURE || available.length < 2 || modelMs === 0) return byRules;
   let answer = '';
   try {
     const slow = AbortSignal.any([signal, AbortSignal.timeout(modelMs)]);

@@ -22,7 +22,8 @@ export async function plan(context: Context, request: AgentRequest): Promise<Omi
     effect: 'none',
     async run(given) {
       const mode = await modeOf(context, request);
-      const intent = await understand(request, mode, given, context.timeLeftMs());
+      const { modelMs } = context.intents;
+      const intent = await understand(request, mode, given, { modelMs, leftMs: context.timeLeftMs() });
       const names = toolsOf(context, request, mode, intent).map(({ name }) => name);
       const planned = { mode, intent, tools: names, tokens: tokensOf(given.llm.outcome().usage) };
       await tell(planned);

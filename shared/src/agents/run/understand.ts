@@ -2,7 +2,7 @@
 import type { StepRun } from '../../context.ts';
 import type { Classification } from '../intent.ts';
 import { classify } from '../intents/classify.ts';
-import { classifyWithModel, MODEL_MS } from '../intents/classify-with-model.ts';
+import { classifyWithModel } from '../intents/classify-with-model.ts';
 import { extractEntities } from '../intents/entities.ts';
 import type { AgentRequest, Mode } from './agent-run.ts';
 import { textOfMessage } from './text-of.ts';
@@ -28,7 +28,7 @@ export async function understand(
   request: AgentRequest,
   mode: Mode,
   { llm, signal }: StepRun,
-  timeLeftMs: number,
+  time: { modelMs: number; leftMs: number },
 ): Promise<Classification> {
   const [query = '', before] = said(request);
   const { forceIntent, pipeline, model } = request;
@@ -38,6 +38,6 @@ export async function understand(
     return { primary_intent: forceIntent, confidence: 1, secondary_intents: [], extracted_entities, reasoning };
   }
   if (mode === 'loop' || pipeline) return classify(query, { before });
-  const modelMs = Math.min(MODEL_MS, Math.max(0, Math.floor(timeLeftMs * MODEL_PART)));
+  const modelMs = Math.min(time.modelMs, Math.max(0, Math.floor(time.leftMs * MODEL_PART)));
   return classifyWithModel(query, { before, llm, signal, model, modelMs });
 }

@@ -29,6 +29,6 @@ export const chatClassify = defineJobType({
     })
     .meta({ examples: [{ query: '내일 오후 3시에 치과 예약 일정 넣어줘' }] }),
   output: Classification,
-  run: ({ query, before, available_intents, model }, { llm, signal }) =>
-    classifyWithModel(query, { before, available: available_intents, model, llm, signal }),
+  run: ({ query, before, available_intents, model }, { llm, signal, intents: { modelMs } }) =>
+    classifyWithModel(query, { before, available: available_intents, model, llm, signal, modelMs }),
 });

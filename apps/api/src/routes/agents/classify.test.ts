@@ -123,6 +123,16 @@ describe('where the rules are not sure', () => {
     assert.ok(request.includes('earlier words'));
   });
 
+  test('none is asked where CLASSIFY_MODEL_MS is 0', async (t) => {
+    const other = await startInProcess({ env: { ...upstream.env, CLASSIFY_MODEL_MS: '0' } });
+    t.after(() => other.stop());
+    const before = upstream.calls.length;
+    upstream.answer = says('{"intent": "rag", "confidence": 0.8}');
+    const { json } = await post(other.url, CLASSIFY, UNSURE, { Prefer: 'wait=60' });
+    assert.equal(json.output.primary_intent, 'chat');
+    assert.equal(upstream.calls.length, before);
+  });
+
   test('a model that goes on and on is not heard to its end', async () => {
     upstream.answer = async (call) => {
       call.text('{"intent": "rag", "confidence": 0.8}');
