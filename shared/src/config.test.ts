@@ -68,6 +68,6 @@ test('a program that only reads its configuration loads no SDK of a provider, an
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
     cwd: import.meta.dirname,
   });
-  assert.match(stdout, /providers\/openai\.ts|\.\/openai\.ts/);
+  assert.match(stdout, /\/openai\.ts/);
   assert.doesNotMatch(stdout, /undici|(^| )(openai|ollama)( |\/)/);
 });
