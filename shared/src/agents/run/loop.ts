@@ -19,7 +19,7 @@ const said = ({ text, reasoning, calls }: Turn): ChatMessage =>
 export async function runLoop(run: AgentRun, offered: readonly Tool[]): Promise<Answered> {
   const { context, request } = run;
   const { emit } = context;
-  const tools = [...offered.map(functionOf), ...request.clientTools];
+  const tools = [...offered.filter(({ forModels }) => forModels).map(functionOf), ...request.clientTools];
   const known = { offered, repeats: noRepeats() };
   let messages: ChatMessage[] = [{ role: 'system', content: PROMPT }, ...request.messages];
   let answered: Answered = { content: '', finishReason: LIMIT, model: NO_MODEL, provider: NO_MODEL, steps: 0 };

@@ -5,6 +5,7 @@
 import type { Context } from '../../context.ts';
 import { TaskError } from '../../errors.ts';
 import type { Classification } from '../intent.ts';
+import { missingTool } from '../registry/missing-tool.ts';
 import type { Tool } from '../tool.ts';
 import { type AgentRequest, type Mode, tokensOf } from './agent-run.ts';
 import { allowedTools, pipelineOf } from './choose-tools.ts';
@@ -31,7 +32,7 @@ export async function plan(context: Context, request: AgentRequest): Promise<Omi
     },
     show: tell,
   });
-  return { ...made, tools: made.tools.map((name) => tools.offered.get(name)).filter((tool) => tool !== undefined) };
+  return { ...made, tools: made.tools.map((name) => tools.offered.get(name) ?? missingTool(name)) };
 }
 
 function toolsOf(context: Context, request: AgentRequest, mode: Mode, intent: Classification): Tool[] {

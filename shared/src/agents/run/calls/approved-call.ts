@@ -1,7 +1,8 @@
 /** Whether a person lets a call run: as it is, with other arguments, by another tool, or not at all. */
 import type { ApprovalAnswer } from '../../../context.ts';
+import { missingTool } from '../../registry/missing-tool.ts';
 import type { AgentRun } from '../agent-run.ts';
-import { checkArguments, findTool } from './check-call.ts';
+import { checkArguments } from './check-call.ts';
 import { type Called, type CheckedCall, tellEnded } from './tool-call.ts';
 
 function mustAsk({ request: { requireApproval } }: AgentRun, { tool, args }: CheckedCall): boolean {
@@ -34,8 +35,9 @@ export async function approvedCall(run: AgentRun, call: CheckedCall): Promise<Ch
   const refuse = async (result: string) => ({ refused: await tellEnded(run, `${key}/refused`, call, { result }) });
   if (answer.action === 'run' && answer.arguments === undefined) return call;
   if (answer.action !== 'run' && answer.action !== 'change_tool') return refuse(refusal(answer));
-  const other = answer.action === 'run' ? tool : findTool(run.context, answer.tool ?? '');
-  if (typeof other === 'string') return refuse(`This was NOT run. ${other}`);
+  const { tool: wanted = '' } = answer;
+  const { offered } = run.context.tools;
+  const other = answer.action === 'run' ? tool : (offered.get(wanted) ?? missingTool(wanted));
   const changed = checkArguments(other, answer.arguments ?? other.argumentsOf?.(run.query, run.results) ?? args);
   if ('problem' in changed) return refuse(`This was NOT run. ${changed.problem}`);
   return { ...call, tool: other, args: changed.args };
