@@ -17,8 +17,11 @@ import { type Running, watchLocks } from './watch-locks.ts';
  */
 export type After = { until?: number; dueAt?: number };
 
+/** What a job says of its task. `isUnmarked`: it has no marks; absent where that was not known. */
+export type JobData = { isUnmarked?: true };
+
 /** Runs a task. */
-type Run = (taskId: string, signal: AbortSignal) => Promise<After>;
+type Run = (taskId: string, signal: AbortSignal, data: JobData) => Promise<After>;
 
 export type ConsumerOptions = {
   type: string;
@@ -66,7 +69,7 @@ export function createConsumer(options: ConsumerOptions) {
   let taken = 0;
   let stopping = false;
 
-  async function process(job: Job, token: string | undefined) {
+  async function process(job: Job<JobData>, token: string | undefined) {
     const id = job.id ?? '';
     taken++;
     const old = running.get(id);
@@ -79,7 +82,7 @@ export function createConsumer(options: ConsumerOptions) {
     running.set(id, entry);
     let after: After;
     try {
-      after = await options.run(id, entry.controller.signal);
+      after = await options.run(id, entry.controller.signal, job.data);
     } finally {
       running.delete(id);
     }

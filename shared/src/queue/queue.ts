@@ -1,13 +1,17 @@
 /**
- * The queue: BullMQ, which decides who runs what and when, and nothing else. Jobs carry ids only; BullMQ's attempts,
+ * The queue: BullMQ, which decides who runs what and when, and nothing else. Jobs carry an id, and whether the
+ * task has marks; BullMQ's attempts,
  * stall counts and results never count. One queue per job type, tagged for the Cluster by its name.
  */
 import { type JobsOptions, Queue } from 'bullmq';
 import type { RedisConnection } from '../redis/connect.ts';
-import { type Consumer, type ConsumerOptions, createConsumer } from './consumer.ts';
+import { type Consumer, type ConsumerOptions, createConsumer, type JobData } from './consumer.ts';
 import { NEVER, queueName } from './names.ts';
 
-export type QueueEntry = { id: string; type: string; rank: number; delayMs: number };
+/** `isUnmarked`: no part has marked the task, so that a runner need not ask. */
+export type QueueEntry = { id: string; type: string; rank: number; delayMs: number; isUnmarked?: boolean };
+
+const dataOf = ({ isUnmarked }: QueueEntry): JobData => (isUnmarked ? { isUnmarked } : {});
 
 const jobOptions = ({ id, rank, delayMs }: QueueEntry): JobsOptions => ({
   jobId: id,
@@ -20,10 +24,10 @@ const jobOptions = ({ id, rank, delayMs }: QueueEntry): JobsOptions => ({
 });
 
 /** A single job without the pipeline of addBulk, which takes up every script of BullMQ: a tenth of a millisecond at rest. */
-function addJobs(queue: Queue, options: JobsOptions[]): Promise<unknown> {
-  const [first, ...others] = options;
-  if (first && others.length === 0) return queue.add('task', {}, first);
-  return queue.addBulk(options.map((opts) => ({ name: 'task', data: {}, opts })));
+function addJobs(queue: Queue, entries: QueueEntry[]): Promise<unknown> {
+  const [first, ...others] = entries;
+  if (first && others.length === 0) return queue.add('task', dataOf(first), jobOptions(first));
+  return queue.addBulk(entries.map((entry) => ({ name: 'task', data: dataOf(entry), opts: jobOptions(entry) })));
 }
 
 type Batch = { entries: QueueEntry[]; done: PromiseWithResolvers<void> };
@@ -52,7 +56,7 @@ export function createQueue(connection: RedisConnection, prefix: string) {
     for (let batch = line.next; batch; batch = line.next) {
       line.next = undefined;
       const { entries, done } = batch;
-      await addJobs(line.queue, entries.map(jobOptions)).then(() => done.resolve(), done.reject);
+      await addJobs(line.queue, entries).then(() => done.resolve(), done.reject);
     }
     line.flying = false;
   }

@@ -23,14 +23,17 @@ const UNKNOWN_TYPE_MS = 5_000;
 
 export async function runTask(
   deps: RunDeps,
-  /** `begun` is called when an attempt has begun: from then on the record bears the fence. */
-  job: { taskId: string; type: string; signal: AbortSignal; fence: string; begun?: () => void },
+  /**
+   * `begun` is called when an attempt has begun: from then on the record bears the fence. `isUnmarked`: the task is known to have
+   * no marks.
+   */
+  job: { taskId: string; type: string; signal: AbortSignal; fence: string; isUnmarked?: boolean; begun?: () => void },
 ): Promise<After> {
   const { tasks, clock, worker } = deps;
   const type = deps.catalog.get(job.type);
   if (!type) return { until: clock.now() + UNKNOWN_TYPE_MS };
   const { fence } = job;
-  const held = await holdBack(deps, job.taskId, type, fence);
+  const held = await holdBack(deps, type, job);
   if (held) return held;
   // The runner stops, or has lost the job meanwhile.
   if (job.signal.aborted) return { until: clock.now() + HAND_BACK_MS };
@@ -63,10 +66,14 @@ async function askPart({ clock, log }: RunDeps, part: Part, task: TakenTask): Pr
 }
 
 /** The longest wait that a part asks for; undefined when the attempt may begin. */
-async function holdBack(deps: RunDeps, id: string, type: JobType, fence: string): Promise<After | undefined> {
+async function holdBack(
+  deps: RunDeps,
+  type: JobType,
+  { taskId: id, fence, isUnmarked }: { taskId: string; fence: string; isUnmarked?: boolean },
+): Promise<After | undefined> {
   const { tasks, parts, clock } = deps;
   let wait: Wait | null = null;
-  let read: Promise<Marks> | undefined;
+  let read: Promise<Marks> | undefined = isUnmarked ? Promise.resolve({}) : undefined;
   const marks = () => {
     read ??= tasks.marks(id);
     return read;

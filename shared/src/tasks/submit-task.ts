@@ -116,7 +116,8 @@ async function submit(deps: SubmitDeps, request: SubmitRequest, { isNew }: { isN
   await tell(created.verdict === 'created');
   switch (created.verdict) {
     case 'created': {
-      const entry = { id, type: type.name, rank: created.rank, delayMs: created.dueAt - created.createdAt };
+      const isUnmarked = Object.keys(marks).length === 0;
+      const entry = { id, type: type.name, rank: created.rank, delayMs: created.dueAt - created.createdAt, isUnmarked };
       await clock
         .guard(() => queue.add([entry]), queue.needs(type.name))
         .catch((error: unknown) => {

@@ -42,10 +42,10 @@ export async function startRunner(deps: RunnerDeps, config: Environment) {
       dueAt: tasks.dueAt,
       clockOffset: clock.offset,
       log,
-      async run(taskId, signal) {
+      async run(taskId, signal, { isUnmarked = false }) {
         const until = type.background ? await background.stepsBackUntil(taskId) : null;
         if (until !== null) return { until };
-        return attempts.hold(taskId, (held) => runTask(deps, { taskId, type: name, signal, ...held }));
+        return attempts.hold(taskId, (held) => runTask(deps, { taskId, type: name, signal, isUnmarked, ...held }));
       },
     });
   });
