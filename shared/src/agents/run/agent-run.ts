@@ -52,6 +52,8 @@ export type AgentOutput = {
   model: string;
   provider: string;
   finish_reason: string;
+  /** What the client has said meanwhile; absent when it has said nothing. */
+  heard?: ChatMessage['content'][];
   /** Model turns of a loop, tools of a pipeline. */
   steps: number;
 };
@@ -63,6 +65,8 @@ export type AgentRun = {
   query: string;
   intent: Classification;
   results: readonly ToolOutcome[];
+  /** What the client has said while it ran, in the order in which it was heard. */
+  heard: ChatMessage['content'][];
   /** Adds to the results, also to those that are kept when the run ends early. */
   noteResults(outcomes: readonly ToolOutcome[]): void;
   /** Counts a model turn of a loop or a tool of a pipeline that is finished, also for what is kept when the run ends early. */

@@ -5,6 +5,7 @@ import type { Tool } from '../tool.ts';
 import { type AgentRun, type Answered, isOver, LIMIT, NO_MODEL } from './agent-run.ts';
 import { answerCalls, noRepeats } from './calls/turn-calls.ts';
 import { compacted } from './compaction.ts';
+import { hear } from './hear.ts';
 import { modelTurn, type Turn } from './model-turn.ts';
 import { PROMPT } from './prompt.ts';
 import { propose } from './proposal.ts';
@@ -32,7 +33,7 @@ export async function runLoop(run: AgentRun, offered: readonly Tool[]): Promise<
       const number = answered.steps + 1;
       messages = await compacted(run, number, messages);
       if (isOver(run)) return;
-      for (const { content } of await context.inbox(`turn:${number}`)) messages.push({ role: 'user', content });
+      messages.push(...(await hear(run, `turn:${number}`)));
       const turn = await modelTurn(run, number, messages, tools);
       const { text, calls, finishReason, model, provider } = turn;
       answered = { content: answered.content + text, finishReason: LIMIT, model, provider, steps: number };

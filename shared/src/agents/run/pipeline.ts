@@ -5,6 +5,7 @@ import { approvedCall } from './calls/approved-call.ts';
 import { checkArguments } from './calls/check-call.ts';
 import { performAll } from './calls/perform.ts';
 import { type Called, type CheckedCall, runCall, tellEnded } from './calls/tool-call.ts';
+import { hear } from './hear.ts';
 import { propose } from './proposal.ts';
 import { untilFull } from './run-step.ts';
 
@@ -28,25 +29,47 @@ export async function runPipeline(run: AgentRun, tools: readonly Tool[]): Promis
     tools.map(({ name }) => name),
   );
   const parallel = run.request.parallel && tools.length > 1;
-  const calls = tools.map((tool, index) => {
-    const place = { key: `pipeline:${index}`, index: parallel ? index : undefined, speaks: index === tools.length - 1 };
-    return () => perform(run, tool, place);
-  });
   const called: Called[] = [];
+  let content = '';
+  let isWhole = false;
   await untilFull(async () => {
-    for (const group of parallel ? [calls] : calls.map((call) => [call])) {
-      if (isOver(run)) return;
-      const done = await performAll(run, group);
-      for (const { by } of done) run.noteStep(by);
-      called.push(...done);
-    }
+    for (const group of groupsOf(tools, parallel)) if (!(await answer(group))) return;
+    // A message that came meanwhile is answered by the last tool, once more.
+    const again = tools.slice(-1);
+    while (!(await run.context.closeInbox())) if (!(await answer(again))) return;
+    isWhole = true;
   });
-  const last = called.length === calls.length ? called.at(-1) : undefined;
+  const by = called.at(-1)?.by;
   return {
-    content: last?.text ?? '',
-    finishReason: last && !run.over.aborted ? (last.by?.finishReason ?? 'stop') : LIMIT,
-    model: last?.by?.model ?? NO_MODEL,
-    provider: last?.by?.provider ?? NO_MODEL,
+    content,
+    finishReason: isWhole && !run.over.aborted ? (by?.finishReason ?? 'stop') : LIMIT,
+    model: by?.model ?? NO_MODEL,
+    provider: by?.provider ?? NO_MODEL,
     steps: called.length,
   };
+
+  /** False when the run is over before it. */
+  async function answer(group: readonly Tool[]): Promise<boolean> {
+    if (isOver(run)) return false;
+    const first = called.length;
+    await hear(run, `pipeline:${first}`);
+    const calls = group.map((tool, at) => {
+      const index = first + at;
+      const place = {
+        key: `pipeline:${index}`,
+        index: parallel ? index : undefined,
+        speaks: index >= tools.length - 1,
+      };
+      return () => perform(run, tool, place);
+    });
+    const done = await performAll(run, calls);
+    for (const { by: model } of done) run.noteStep(model);
+    called.push(...done);
+    const last = done.at(-1);
+    if (called.length >= tools.length && last) content += last.text;
+    return true;
+  }
 }
+
+/** What is done at once: each tool by itself, or all. */
+const groupsOf = (tools: readonly Tool[], parallel: boolean) => (parallel ? [tools] : tools.map((tool) => [tool]));

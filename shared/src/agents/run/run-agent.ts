@@ -3,6 +3,7 @@
  * attempt; each piece of it is a step, so that what is finished is not done again.
  */
 import type { Context } from '../../context.ts';
+import type { ChatMessage } from '../../provider.ts';
 import type { ToolOutcome } from '../tool.ts';
 import { type AgentOutput, type AgentRequest, type AgentRun, NO_MODEL } from './agent-run.ts';
 import { runLoop } from './loop.ts';
@@ -19,15 +20,18 @@ function nearlyOver(leftMs: number): AbortSignal {
 }
 
 /** What is kept of a run that ends before its time. */
-type Kept = Pick<AgentOutput, 'intent' | 'mode' | 'results' | 'steps' | 'model' | 'provider'>;
+type Kept = Pick<AgentOutput, 'intent' | 'mode' | 'results' | 'steps' | 'model' | 'provider'> & {
+  heard: ChatMessage['content'][];
+};
 
 export async function runAgent(context: Context, request: AgentRequest): Promise<AgentOutput> {
   const { mode, intent, tools, tokens } = await plan(context, request);
   const results: ToolOutcome[] = [];
-  const kept: Kept = { intent, mode, results, steps: 0, model: '', provider: '' };
+  const heard: ChatMessage['content'][] = [];
+  const kept: Kept = { intent, mode, results, heard, steps: 0, model: '', provider: '' };
   context.keep(kept);
   const run: AgentRun = {
-    ...{ context, request, intent, results, tokens },
+    ...{ context, request, intent, results, heard, tokens },
     query: queryOf(request),
     noteResults: (outcomes) => void results.push(...outcomes.map(outcomeOf)),
     told: new Set(),
@@ -45,6 +49,7 @@ export async function runAgent(context: Context, request: AgentRequest): Promise
     success: results.every(({ status }) => status === 'completed'),
     ...{ content, tool_count: results.length, results, intent, mode, model, provider, steps },
     finish_reason: finishReason,
+    ...(heard.length > 0 ? { heard } : {}),
   };
 }
 
@@ -54,6 +59,8 @@ const outcomeOf = ({ tool, arguments: args, result, status }: ToolOutcome): Tool
   result,
   status,
 });
+
+const longer = <T>(a: T[] = [], b: T[] = []) => (b.length > a.length ? b : a);
 
 /** What there is of a run that ended before its time. `text` stands after what stood before a person was asked. */
 export function partialOutput(
@@ -66,7 +73,8 @@ export function partialOutput(
   const { intent, mode } = kept ?? before ?? {};
   if (intent === undefined || mode === undefined) return null;
   // An attempt finds one by one what earlier ones have finished.
-  const results = [kept?.results ?? [], before?.results ?? []].reduce((a, b) => (b.length > a.length ? b : a));
+  const results = longer(kept?.results, before?.results);
+  const heard = longer(kept?.heard, before?.heard);
   return {
     success: false,
     content: (before?.content ?? '') + text,
@@ -75,5 +83,6 @@ export function partialOutput(
     provider: by.provider || kept?.provider || before?.provider || NO_MODEL,
     finish_reason: 'incomplete',
     steps: Math.max(kept?.steps ?? 0, before?.steps ?? 0),
+    ...(heard.length > 0 ? { heard } : {}),
   };
 }

@@ -34,4 +34,7 @@ export const OutputFields = {
   provider: ofOutput,
   finish_reason: ofOutput,
   metadata: ofOutput,
+  // Of a run of an agent.
+  ...{ success: ofOutput, tool_count: ofOutput, results: ofOutput, intent: ofOutput },
+  ...{ mode: ofOutput, steps: ofOutput, heard: ofOutput },
 } satisfies Record<Exclude<keyof ChatOutput, 'role' | 'content' | 'tool_calls'>, z.ZodType>;

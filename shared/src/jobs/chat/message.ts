@@ -19,7 +19,7 @@ export const ContentPart = z.discriminatedUnion('type', [
   }),
 ]);
 
-const Content = z
+export const Content = z
   .union([z.string(), z.array(ContentPart).min(1)])
   .meta({ description: 'What is said: a text, or parts that are text or images' });
 

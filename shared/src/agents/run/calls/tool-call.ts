@@ -82,7 +82,7 @@ function contextOf(
   given: StepRun,
   said: (content: string) => Promise<void>,
 ): ToolContext {
-  const { context, request, query, results, over } = run;
+  const { context, request, query, results, heard, over } = run;
   const { key, tool } = call;
   const { messages, model, settings } = request;
   const signal = AbortSignal.any([given.signal, over]);
@@ -91,7 +91,8 @@ function contextOf(
     context,
     { ...given, signal, llm },
     {
-      ...{ key, query, messages, results: [...results], model, settings, text: said },
+      ...{ key, query, results: [...results], model, settings, text: said },
+      messages: [...messages, ...heard.map((content) => ({ role: 'user' as const, content }))],
       async progress(step, message, done) {
         const how = done === undefined ? {} : { progress: Math.min(Math.max(done, 0), 1) };
         await context.emit('tool_progress', { tool: tool.name, step, message, ...how, ...place(call) });

@@ -1,6 +1,7 @@
 /** What a run gives. */
 import { z } from 'zod';
 import { Intent } from '../../../agents/intent.ts';
+import { Content } from '../message.ts';
 
 const Count = z.int().min(0);
 
@@ -33,6 +34,7 @@ export const AgenticOutput = z.object({
     description:
       'Why it ended: as the model says (`stop`), `limit` when its steps, tokens or time were over, `incomplete` when it was cancelled or failed',
   }),
+  heard: z.array(Content).optional().meta({ description: 'What was said to it while it ran, in order' }),
   steps: Count.meta({ description: 'Turns of the model, or tools of the pipeline' }),
 });
 export type AgenticOutput = z.infer<typeof AgenticOutput>;

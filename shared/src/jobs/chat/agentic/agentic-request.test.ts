@@ -353,6 +353,24 @@ test('a run of the same session waits for the one before it, or is said to it', 
   await followToEnd(system.url, third);
   const [before, behind] = await Promise.all([first, third].map((id) => getTask(system.url, id)));
   assert.ok(Date.parse(behind?.json.started_at) >= Date.parse(before?.json.ended_at));
+  // What was said to it is in the session, in its place.
+  assert.deepEqual(output.heard, ['In French!']);
+  const { messages } = (await fetch(`${system.url}/api/chat/sessions/${session_id}/messages`).then((one) =>
+    one.json(),
+  )) as {
+    messages: { role: string; content: string }[];
+  };
+  assert.deepEqual(
+    messages.slice(0, 3).map(({ role, content }: { role: string; content: string }) => [role, content]),
+    [
+      ['user', 'Begin.'],
+      ['user', 'In French!'],
+      ['assistant', 'Heard.Heard.'],
+    ],
+  );
+  // The output is a message as it stands.
+  const next = { messages: [...chat('Begin.').messages, output, ...chat('And now?').messages] };
+  assert.equal((await post(system.url, '/api/chat', next, { Prefer: 'wait=30' })).status, 200);
 });
 
 test('what is too much to be kept ends the run with what it has', async (t) => {
@@ -403,4 +421,26 @@ test('a run whose time is nearly over ends with what it has: in a turn, in a too
     JSON.stringify(upstream.calls.map(({ body }) => body.messages)),
     /Say what a user's message wants.*Plan it/,
   );
+});
+
+test('a message to a pipeline is heard by the next tool, and one at its end is answered once more', async () => {
+  const mayEnd = Promise.withResolvers<void>();
+  const first = upstream.calls.length + 1;
+  upstream.answer = async (one) => {
+    if (one.number === first) await mayEnd.promise;
+    one.text(`Answer ${one.number - first}. `);
+    one.finish({ usage: USAGE });
+  };
+  const wanted = { proposal_action: 'custom_spec', proposal_pipeline: ['chat', 'chat'] };
+  const id = await submit(system.url, chat(QUESTION, wanted), '/api/chat/agentic');
+  await upstream.call(first);
+  await post(system.url, `/tasks/${id}/messages`, { content: 'In French!' });
+  await post(system.url, `/tasks/${id}/messages`, { content: 'And shorter.', mode: 'follow_up' });
+  mayEnd.resolve();
+  const seen = await followToEnd(system.url, id);
+  const { status, output } = seen.at(-1)?.data ?? {};
+  assert.deepEqual([status, output.content, output.steps], ['completed', 'Answer 1. Answer 2. ', 3]);
+  assert.deepEqual([visibleText(seen), output.heard], [output.content, ['In French!', 'And shorter.']]);
+  assert.match(JSON.stringify(upstream.calls[first]?.body.messages), /In French!/);
+  assert.match(JSON.stringify(upstream.calls.at(-1)?.body.messages), /And shorter\./);
 });

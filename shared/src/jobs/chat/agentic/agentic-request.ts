@@ -14,6 +14,12 @@ const CONTEXT_TOKENS = 32_000;
 const named = (field: string, names: readonly string[] = []) =>
   names.map((name, index) => ({ path: `${field}[${index}]`, name }));
 
+/** What was said in a run: with it, and while it ran. */
+const saidTo = (input: AgenticInput, heard: AgenticOutput['heard'] = []) => [
+  ...attachedMessages(input),
+  ...heard.map((content) => ({ role: 'user' as const, content })),
+];
+
 export const agenticRequest = defineJobType({
   name: 'chat.agentic.request',
   route: '/api/chat/agentic',
@@ -64,7 +70,7 @@ export const agenticRequest = defineJobType({
   },
 
   change: (input, task) =>
-    input.session_id === undefined ? null : chatTurn(input.session_id, attachedMessages(input), task),
+    input.session_id === undefined ? null : chatTurn(input.session_id, saidTo(input, task.output?.heard), task),
 
   partial(text, outcome, more) {
     const partial = partialOutput(text, outcome, more);
