@@ -10,7 +10,7 @@ import type { Tool, ToolContext, ToolOutcome } from '../../tool.ts';
 import { type AgentRun, tokensOf } from '../agent-run.ts';
 import { runStep } from '../run-step.ts';
 import { shownResult, textOfResult } from '../text-of.ts';
-import { untilAborted } from '../until-aborted.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** A call that may run: of this tool, with these arguments, which its schema has taken. */
 export type CheckedCall = {
