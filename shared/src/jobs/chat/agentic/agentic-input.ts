@@ -112,6 +112,7 @@ export const AgenticInput = z
   })
   .meta({
     examples: [{ messages: [{ role: 'user', content: 'What is 17 % of 2,340, and what time is it in Seoul?' }] }],
+    dependentSchemas: { session_id: { properties: { messages: { maxItems: MAX_TURN_MESSAGES } } } },
   });
 export type AgenticInput = z.output<typeof AgenticInput>;
 
