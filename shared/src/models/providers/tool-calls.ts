@@ -87,16 +87,21 @@ function isAnother(call: Call, { id, name, text, isObject }: Said): boolean {
   return (id !== '' && call.givenId !== '') || (call.end.isWhole() && text.trimStart().startsWith('{'));
 }
 
+const isCountedAs = (call: Call, key: string | undefined) =>
+  key === undefined || call.key === undefined || call.key === key;
+
 /** Reads the calls of one answer. */
 export function toolCallReader() {
   const calls: Call[] = [];
   let shown = 0;
+  const ids = new Set<string>();
 
   function callFor(said: Said): Call {
     const { key, id } = said;
     const known =
       (key === undefined ? undefined : calls.findLast((call) => call.key === key)) ??
-      (id === '' ? undefined : calls.findLast((call) => call.givenId === id)) ??
+      // Two that are counted apart are two, though some give all the same id.
+      (id === '' ? undefined : calls.findLast((call) => call.givenId === id && isCountedAs(call, key))) ??
       // A number that is new counts a new call, unless this only goes on with one.
       (key !== undefined && said.name !== '' ? undefined : calls.at(-1));
     if (known && !isAnother(known, said)) return known;
@@ -131,7 +136,9 @@ export function toolCallReader() {
     call.isShown = true;
     call.index = shown++;
     call.givenId ||= makeCallId();
-    return { index: call.index, id: call.givenId, name: call.name, arguments: text };
+    const id = ids.has(call.givenId) ? makeCallId() : call.givenId;
+    ids.add(id);
+    return { index: call.index, id, name: call.name, arguments: text };
   }
 
   return {

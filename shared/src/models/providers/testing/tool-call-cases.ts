@@ -200,6 +200,18 @@ export const openaiToolCalls: ToolCallCase[] = [
     ids: ['a', 'b'],
   },
   {
+    name: 'one id for all calls, which only their numbers tell apart, and one without a name',
+    body: sse(
+      calling({ index: 0, id: 'a', function: { name: 'weather', arguments: '{"city":"Paris"}' } }),
+      calling({ index: 1, id: 'b', function: { name: '', arguments: '{}' } }),
+      calling({ index: 2, id: 'a', function: { name: 'weather', arguments: '{"city":' } }),
+      calling({ index: 2, id: 'a', function: { arguments: '"서울"}' } }),
+      chunk({}, 'tool_calls'),
+    ),
+    calls: [PARIS, SEOUL],
+    ids: ['a', null],
+  },
+  {
     name: 'the whole call once more at its end, and all calls once more as a message',
     body: sse(
       calling({ index: 0, id: 'a', function: { name: 'weather', arguments: '{"city":"Paris' } }),
