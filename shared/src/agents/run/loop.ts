@@ -21,6 +21,7 @@ export async function runLoop(run: AgentRun, offered: readonly Tool[]): Promise<
   const { context, request } = run;
   const { emit } = context;
   const tools = [...offered.filter(({ forModels }) => forModels).map(functionOf), ...request.clientTools];
+  const names = new Set([...offered, ...request.clientTools.map((tool) => tool.function)].map(({ name }) => name));
   const known = { offered, repeats: noRepeats() };
   let messages: ChatMessage[] = [{ role: 'system', content: PROMPT }, ...request.messages];
   let answered: Answered = { content: '', finishReason: LIMIT, model: NO_MODEL, provider: NO_MODEL, steps: 0 };
@@ -45,10 +46,8 @@ export async function runLoop(run: AgentRun, offered: readonly Tool[]): Promise<
         return;
       }
       if (isOver(run)) return;
-      await propose(
-        run,
-        calls.map((call) => call.function.name),
-      );
+      const named = calls.map((call) => call.function.name).filter((name) => names.has(name));
+      if (named.length > 0) await propose(run, named);
       const { messages: told, ended } = await answerCalls(run, number, turn, known);
       if (ended) return;
       messages.push(...told);

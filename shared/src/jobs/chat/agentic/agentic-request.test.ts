@@ -100,7 +100,7 @@ test('the model calls tools, is told what they gave, and answers; every step is 
 });
 
 test('calls that make no sense go back to the model; the second one of a tool is a result too', async () => {
-  const { output, told, types } = await ran([
+  const { output, told, types, seen } = await ran([
     { calls: [call('teleport', {}), call('calculator', 'no JSON'), call('calculator', { sum: 5 })] },
     { calls: [call('teleport', { to: 'Mars' })] },
     { text: 'I cannot.' },
@@ -116,7 +116,10 @@ test('calls that make no sense go back to the model; the second one of a tool is
     ['teleport', 'error'],
   ]);
   assert.deepEqual([output.success, output.content], [false, 'I cannot.']);
+  // Nothing that could be run was proposed but the calculator.
   assert.equal(types.filter((type) => type === 'tool_start').length, 0);
+  const proposed = seen.filter(({ type }) => type === 'proposal').map(({ data }) => data.pipeline);
+  assert.deepEqual(proposed, [['calculator', 'calculator']]);
 });
 
 test('text and calls together, twenty at once: sixteen are made, five at a time, each told apart by its index', async () => {
