@@ -11,7 +11,7 @@ let system: InProcess;
 let upstream: Upstream;
 before(async () => {
   upstream = await startUpstream(answer);
-  system = await startInProcess({ env: { ...upstream.env, AUTO_TITLES: 'off' } });
+  system = await startInProcess({ env: { ...upstream.env, AUTO_TITLES: 'off', RETRY_BASE_MS: '1' } });
 });
 after(async () => {
   await system.stop();
@@ -88,6 +88,23 @@ test('a model calls functions, as it speaks and in the output; the output and re
     { role: 'assistant', content: null, tool_calls: CALLS },
     ...results,
   ]);
+});
+
+test('calls that a broken connection cut are void with their attempt, and the next one makes them whole', async () => {
+  let isBroken = false;
+  upstream.answer = (call) => {
+    if (isBroken) return answer(call);
+    isBroken = true;
+    const begun = { index: 0, id: 'cut', type: 'function', function: { name: 'weather', arguments: '{"city":"Par' } };
+    call.data({ choices: [{ index: 0, delta: { tool_calls: [begun] } }] });
+    call.response.write(':\n\n', () => call.response.destroy());
+  };
+  const { json, seen } = await run({ messages: ask(), tools: [weather] });
+  upstream.answer = answer;
+  assert.deepEqual([json.status, json.attempt, json.output.tool_calls], ['completed', 2, CALLS]);
+  const isVoid = (attempt: number) => seen.some(({ type, attempt: of }) => type === 'retrying' && of === attempt);
+  assert.deepEqual(shown(seen.filter(({ attempt }) => !isVoid(attempt))), CALLS);
+  assert.ok(seen.some(({ type, attempt, data }) => type === 'tool_call' && attempt === 1 && data.id === 'cut'));
 });
 
 test('a session keeps the calls of a turn, and the results that the next one brings', async () => {
