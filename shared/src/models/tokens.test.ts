@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { costOf, cutMessage } from './message-tokens.ts';
 import { countTokens, fittingLength } from './tokens.ts';
 
 const BUDGET = 4_000;
@@ -65,3 +66,12 @@ for (const [name, text] of Object.entries({ ...hostile, words: 'The quick brown 
     });
   }
 }
+
+test('a message costs what its calls of functions say too, and cut it has none', async () => {
+  const given = JSON.stringify({ text: 'a bean '.repeat(100) });
+  const call = { id: 'a', type: 'function' as const, function: { name: 'f', arguments: given } };
+  const message = { role: 'assistant' as const, content: 'b '.repeat(200), tool_calls: [call] };
+  const plain = await costOf({ ...message, tool_calls: undefined }, 10_000);
+  assert.ok((await costOf(message, 10_000)) >= plain + 200);
+  assert.deepEqual(Object.keys((await cutMessage(message, 100)) ?? {}), ['role', 'content']);
+});

@@ -103,7 +103,7 @@ test('Ollama is sent arguments as an object, and the name of the function with i
   const { provider, sent } = await answering(t, ollamaDialect, [ollamaDialect.text('a') + ollamaDialect.end()]);
   const schema = { type: 'object' };
   const response_format = { type: 'json_schema', json_schema: { name: 'x', schema } } as const;
-  const more = { stop: 'x', seed: 7, extra: { top_k: 5 }, response_format, reasoning_effort: 'none' };
+  const more = { stop: 'x', seed: 7, extra: { top_k: 5, num_predict: 9 }, response_format, reasoning_effort: 'none' };
   await collect(provider.chat(callOf({ tools, messages: TURN, ...more })));
   const [body] = sent();
   assert.deepEqual(body.messages.slice(1), [
@@ -115,7 +115,7 @@ test('Ollama is sent arguments as an object, and the name of the function with i
     { role: 'tool', content: 'sunny', tool_call_id: 'call_1', tool_name: 'weather' },
   ]);
   assert.deepEqual([body.tools, body.format, body.think], [tools, schema, false]);
-  assert.deepEqual(body.options, { top_k: 5, stop: ['x'], seed: 7 });
+  assert.deepEqual(body.options, { top_k: 5, num_predict: 9, stop: ['x'], seed: 7 });
 });
 
 test('a function that is forced is the only one that Ollama is sent, and the rest is told', async (t) => {

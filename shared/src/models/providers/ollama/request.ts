@@ -66,13 +66,12 @@ function toolsOf({ tools = [], tool_choice: choice = 'auto' }: ChatCall): { tool
 }
 
 /**
- * The call as Ollama takes it; what only Ollama knows is among its options. JSON leaves out the settings that are undefined.
+ * The call as Ollama takes it; what only Ollama knows is among its options.
  * `names`: those of what its model may not take.
  */
 export function requestOf(name: string, call: ChatCall, refused: Refused) {
   const { tools, isForced } = toolsOf(call);
-  const options = {
-    ...call.extra,
+  const named = {
     temperature: call.temperature,
     top_p: call.top_p,
     num_predict: call.max_tokens,
@@ -81,6 +80,9 @@ export function requestOf(name: string, call: ChatCall, refused: Refused) {
     seed: call.seed,
     stop: typeof call.stop === 'string' ? [call.stop] : call.stop,
   };
+  // One that was not given takes nothing from what the client names as Ollama does.
+  const given = Object.entries(named).filter(([, value]) => value !== undefined);
+  const options = { ...call.extra, ...Object.fromEntries(given) };
   const may = { tools: tools.length > 0 ? tools : undefined, format: formatOf(call), think: thinkOf(call) };
   const set = Object.entries(may).filter(([, value]) => value !== undefined);
   const sent = set.filter(([key]) => !refused.has(key));
