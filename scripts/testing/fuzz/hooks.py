@@ -16,13 +16,15 @@ SHORT_MS = 500
 # must not be above the other; a relevance is one to a query; a total is a sum; a title may be in the body or in the query.
 UNSAYABLE = {"run_at", "start_by", "cursor", "usage.total_tokens"}
 # A name that must be that of a tool there is, of one above, or of no other one; what only goes together with something else;
-# which roles may say nothing. Patterns of whole paths.
+# which roles may say nothing; what makes a JSON schema one; names that are not a server's own. Patterns of whole paths.
 UNSAYABLE_INPUT = re.compile(
     r"on_busy"
-    r"|(tools|require_approval|proposal_pipeline)(\[\d+\](\.function\.name)?)?"
+    r"|(tools|require_approval|proposal_pipeline)(\[\d+\](\.function\.(name|parameters\.type))?)?"
     r"|client_tools(\[\d+\]\.name)?"
     r"|tool_options(\..*)?"
     r"|tool_choice(\.function\.name)?"
+    r"|response_format\.json_schema\.schema(\..*)?"
+    r"|extra\..*"
     r"|(messages\[\d+\]\.)?(content|tool_calls|tool_call_id)"
 )
 UNSAYABLE_OF = {
