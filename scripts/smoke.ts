@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { setGlobalProxyFromEnv } from 'node:http';
 import { constants } from 'node:os';
+import { agentSteps } from './smoke-agents.ts';
 import { sessionSteps } from './smoke-sessions.ts';
 import { chat, checkEnded, followToEnd, getTask, post, visibleText } from './testing/client.ts';
 import { bareNpmMs, npmStart } from './testing/npm-start.ts';
@@ -125,6 +126,7 @@ const steps: [string, () => Promise<string | undefined>][] = [
       return `${tasks.length} tasks`;
     },
   ],
+  ...agentSteps(url),
   ...sessionSteps(url),
   ['Ctrl-C stops everything', async () => `${Math.round(await stop())} ms`],
   [
