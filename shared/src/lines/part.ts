@@ -68,7 +68,8 @@ export function linesPart(deps: TurnDeps): Part {
       if (place.onBusy === 'interrupt') await interrupt(place, await whoIsAhead(place, id, ''));
     },
 
-    async hold({ id, fence, marks }) {
+    async hold({ id, type, fence, marks }) {
+      if (type.sessionOf === undefined || type.background) return null;
       const place = placeOf(await orUnavailable(marks()));
       if (!place || place.onBusy === 'parallel') return null;
       // A job may outlive its task, which then takes no place any more.
