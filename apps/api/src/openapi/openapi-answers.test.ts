@@ -103,6 +103,27 @@ test('submits', async () => {
   assert.equal((await drive('POST /tasks', { body: { type: 'nothing', input: {} } })).json.code, 'unknown_type');
 });
 
+test('submits to a session that is busy', async () => {
+  const { json } = await drive('POST /api/chat/sessions', { body: {} });
+  const session_id = json.session.session_id as string;
+  const turns = { type: 'test.turns', input: { session_id } };
+  const { task_id: id } = (await drive('POST /tasks', { body: turns })).json;
+  const body = chat('x', { session_id, on_busy: 'reject' });
+  const { on_busy, ...input } = body as Json;
+  for (const [name, given] of [
+    ['POST /api/chat', body],
+    ['POST /api/chat/agentic', body],
+    ['POST /tasks', { type: 'chat.request', input, on_busy }],
+  ] as const) {
+    assert.equal((await drive(name, { body: given })).status, 409);
+  }
+  for await (const { type } of events(system.url, id)) if (type === 'started') break;
+  const steered = await drive('POST /tasks', { body: { ...turns, on_busy: 'steer' } });
+  assert.deepEqual([steered.status, steered.json.task_id], [202, id]);
+  await followToEnd(system.url, id);
+  await drive('DELETE /api/chat/sessions/{session}', { session: session_id });
+});
+
 test('tasks in every state, their events, cancel and retry', async () => {
   const submit = async (body: unknown) => (await drive('POST /tasks', { body })).json.task_id as string;
   const completed = await submit({ type: 'chat.request', input: chat(), metadata: { a: 'b' } });

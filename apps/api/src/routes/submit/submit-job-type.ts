@@ -25,8 +25,8 @@ function submitJobTypeRoute(app: App, api: Api, type: JobType, path: string) {
       operationId: `submit${nameOf(type)}`,
       summary: `Submits a task of type ${type.name}`,
       body: { schema: bodyOf(type), ...(example === undefined ? {} : { example }) },
-      // That of a session.
-      problems: type.sessionOf ? ['not_found'] : [],
+      // Those of a session.
+      problems: type.sessionOf ? ['not_found', 'conflict'] : [],
     }),
     async handler(c) {
       const body = await readJson(c);

@@ -27,7 +27,7 @@ export function submitTaskRoute(app: App, api: Api) {
       operationId: 'submitTask',
       summary: 'Submits a task of any type',
       body: { schema: taskBodyOf(catalog), examples: taskExamplesOf(catalog) },
-      problems: ['unknown_type', 'not_found'],
+      problems: ['unknown_type', 'not_found', 'conflict'],
     }),
     async handler(c) {
       const { type, ...parts } = splitTaskBody(await readJson(c));
