@@ -182,3 +182,23 @@ test('a key that may only read changes nothing of a session, and one that may on
   const { session } = (await reads.get(`/${id}`)).json;
   assert.deepEqual([session.title, session.message_count], ['hers', 1]);
 });
+
+test("another owner's session that is busy answers as one that does not exist, however the submit would meet it", async () => {
+  const session_id = await sessionClient(system.url, bearer(ANNA)).create();
+  const input = { until: 'stop', session_id };
+  const running = (await anna.post('/tasks', { type: 'test.turns', input })).json.task_id;
+  for (const on_busy of ['parallel', 'queue', 'reject', 'interrupt', 'steer'])
+    for (const type of ['test.turns', 'chat.request']) {
+      const ask = (id: string) => {
+        const own = type === 'test.turns' ? { until: 'stop', session_id: id } : chat('x', { session_id: id });
+        return ben.post('/tasks', { type, input: own, on_busy });
+      };
+      const [foreign, unknown] = [await ask(session_id), await ask(UNKNOWN_SESSION)];
+      assertProblem(foreign, 404, 'not_found');
+      assert.deepEqual(comparable(foreign), comparable(unknown), `${type} ${on_busy}`);
+    }
+  const { json } = await anna.get(`/tasks/${running}`);
+  assert.deepEqual([json.cancel_requested_at ?? null, json.unread_messages ?? 0], [null, 0]);
+  await anna.post('/tasks', { type: 'test.turns', input, on_busy: 'steer' });
+  assert.equal((await anna.get(`/tasks/${running}?wait=60`)).json.task_id, running);
+});
