@@ -163,7 +163,8 @@ async function admit(
 ): Promise<{ marks: Marks; tell: (created: boolean) => Promise<void> }> {
   const isScheduled = options.delayMs > 0 || options.runAt > clock.now();
   const request: Admission = { id, owner, type, input: value, inputPath, options: partOptions, isScheduled };
-  const marks: Record<string, string> = {};
+  // Without a prototype, so that a mark may have any name.
+  const marks: Record<string, string> = Object.create(null);
   const admitted: Part[] = [];
   /** Tells them what became of it. It is done: none of them can change that any more. */
   const tell = async (created: boolean) => {
