@@ -30,6 +30,8 @@ const turns = Array.from({ length: TURNS }, (_, turn) => Buffer.from(calls(turn)
 const last = Buffer.from(answer + end('stop'));
 
 const server = createServer({ noDelay: true }, async (request, response) => {
+  // What else a client may ask of a model server, such as its models, it does not know.
+  if (request.method !== 'POST') return void response.writeHead(404).end();
   let text = '';
   for await (const bytes of request) text += bytes;
   const { messages } = JSON.parse(text) as { messages: { role: string }[] };

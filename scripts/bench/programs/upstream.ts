@@ -36,6 +36,8 @@ async function stream(response: ServerResponse, tokens: number, model: string) {
 }
 
 const server = createServer({ noDelay: true }, async (request, response) => {
+  // What else a client may ask of a model server, such as its models, it does not know.
+  if (request.method !== 'POST') return void response.writeHead(404).end();
   let text = '';
   for await (const bytes of request) text += bytes;
   const { max_tokens: tokens, model } = JSON.parse(text) as { max_tokens: number; model: string };
