@@ -134,6 +134,21 @@ test('a parked task nobody answered ends as expired, and one that resumes on tha
   assert.deepEqual([(await record(resumed)).status, await job(resumed)], ['input_required', 'waiting']);
 });
 
+test('a parked task is looked at once, then not before its time is over; one that was answered soon, and gets a lost job back', async (t) => {
+  const { running, parking, tasks, sweep, job, checkAt, reply, now } = await setup(t);
+  const { ref, lastId } = await running();
+  const expiresAt = Math.ceil(await now()) + 3_600_000;
+  await tasks.release(ref, parking(lastId, { expiresAt }));
+  assert.equal(await sweep(), 1);
+  assert.equal(await checkAt(ref.id), expiresAt);
+  assert.equal(await sweep(false, expiresAt - 1), 0);
+  await tasks.answer(ref.id, reply());
+  const soon = await checkAt(ref.id);
+  assert.ok(soon <= (await now()) + LIMITS.firstCheckMs);
+  await sweep(false, soon);
+  assert.equal(await job(ref.id), 'waiting');
+});
+
 test('a running task is cancelled for its runner when the grace after the mark is over, not before', async (t) => {
   const { running, tasks, sweep, record, events, checkAt } = await setup(t);
   const { ref, lastId } = await running();

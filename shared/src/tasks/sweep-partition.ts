@@ -103,13 +103,16 @@ function overdue(task: DueTask, now: number, cancelGraceMs: number): 'expired' |
   return null;
 }
 
-/** The earliest of: the interval, which doubles with the task's age; when it is due; its deadlines. */
+/**
+ * The earliest of: the interval, which doubles with the task's age; when it is due; its deadlines. One that waits for a person needs
+ * no look before its time is over: its answer asks for one, and a cancel ends it.
+ */
 function nextCheck(task: DueTask, now: number, { firstCheckMs, maxCheckMs, cancelGraceMs }: SweepLimits): number {
+  if (task.status === 'input_required' && task.dueAt > now) return task.dueAt;
   const interval = Math.min(Math.max(now - task.createdAt, firstCheckMs), maxCheckMs);
   const ahead = [
     task.dueAt + firstCheckMs,
     task.startBy ?? 0,
-    task.status === 'input_required' ? task.dueAt : 0,
     task.cancelRequestedAt === null ? 0 : task.cancelRequestedAt + cancelGraceMs,
   ].filter((at) => at > now);
   return Math.min(now + interval, ...ahead);
