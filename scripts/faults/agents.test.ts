@@ -1,12 +1,12 @@
 /** Runs of agents under SIGKILL of a runner, and while they wait for a person, of everything. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { chat, getTask, post, submit, visibleText } from '../testing/client.ts';
 import { scriptedTurns } from '../testing/scripted-turns.ts';
+import { call, linesOf } from '../testing/served-agents.ts';
 import { SHORT_LOCK } from '../testing/system.ts';
 import { checkClean, type Faults, followUntil, followWhole, startFaults } from './checks.ts';
 import { startDying } from './start-dying.ts';
@@ -23,8 +23,6 @@ after(async () => {
 });
 afterEach(() => checkClean(system));
 
-const call = (name: string, given: unknown) => ({ name, arguments: given });
-const lines = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []);
 const run = (more: Record<string, unknown> = {}) => submit(system.url, chat('Send them.', more), '/api/chat/agentic');
 
 async function asked(id: string) {
@@ -56,7 +54,7 @@ for (const [index, write] of [
       assert.deepEqual([status, output.content], ['completed', 'First. Then. Sent.']);
       assert.equal(visibleText(seen), output.content);
       const unknown = output.results.filter((one: { status: string }) => one.status === 'error').length;
-      const sent = lines(file).filter((line) => !line.startsWith('put'));
+      const sent = linesOf(file).filter((line) => !line.startsWith('put'));
       assert.equal(new Set(sent).size, sent.length);
       assert.equal(sent.length + unknown, 2);
     } finally {
@@ -92,7 +90,7 @@ test('a question outlives runner, relay, API and Redis, and of twenty racing ans
     const { status, output, approvals } = (await getTask(api.url, id)).json;
     assert.deepEqual([status, output.content, output.results.length], ['completed', 'First. Sent.', 2]);
     assert.deepEqual([visibleText(seen), approvals.length], [output.content, 1]);
-    assert.deepEqual(lines(file), ['vip anna']);
+    assert.deepEqual(linesOf(file), ['vip anna']);
   } finally {
     await runner.signal('SIGKILL');
     await api.signal('SIGKILL');
@@ -115,7 +113,7 @@ test('two hundred parked runs hold no slot: with four, chats are answered beside
     }
     await Promise.all(ids.map(async (id) => post(system.url, (await asked(id)).path, { action: 'run' })));
     for (const id of ids) assert.equal((await followWhole(system.url, id)).at(-1)?.data.status, 'completed');
-    assert.equal(lines(file).length, 200);
+    assert.equal(linesOf(file).length, 200);
   } finally {
     await runner.signal('SIGKILL');
   }

@@ -158,3 +158,11 @@ export const messageIdOf = (turnId: string, index: number) =>
 /** The turn that a message of a task stands in. */
 export const turnOfMessage = (id: string) => id.replace(/^msg_/, 'task_').slice(0, -INDEX_LENGTH);
 export const isMessageId = (id: string) => new RegExp(`^msg_[${ALPHABET}]{${TASK_ID_LENGTH + INDEX_LENGTH}}$`).test(id);
+
+/** The text of what a message says, that of its parts in lines. */
+export const textOfContent = (
+  content: string | readonly ({ type: 'text'; text: string } | { type: 'image_url' })[],
+): string =>
+  typeof content === 'string'
+    ? content
+    : content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');

@@ -79,5 +79,17 @@ export const Classification = z
     }),
     reasoning: z.string().meta({ description: 'For people: what spoke for it' }),
   })
-  .meta({ id: 'Classification' });
+  .meta({
+    id: 'Classification',
+    description: 'What a request was understood as',
+    examples: [
+      {
+        primary_intent: 'google_calendar',
+        confidence: 0.95,
+        secondary_intents: [],
+        extracted_entities: { dates: ['내일'] },
+        reasoning: 'Speaks for google_calendar (일정, 치과). Confidence is high.',
+      },
+    ],
+  });
 export type Classification = z.infer<typeof Classification>;

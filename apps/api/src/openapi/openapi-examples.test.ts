@@ -19,7 +19,7 @@ test('every request body has an example for each of its shapes, and each is comp
   const { json: made } = await post(system.url, '/api/chat/sessions', {});
   const sent: string[] = [];
   for (const [path, { post: operation }] of Object.entries<Json>(document.paths)) {
-    // Those of approvals and messages are sent by tests of their own: no real job type takes them.
+    // Those of approvals and messages are sent by tests of their own: they want a task that is not over.
     if (!operation?.requestBody || operation.tags[0] === 'Sessions' || path.includes('{id}')) continue;
     const { example, examples = {} } = operation.requestBody.content['application/json'];
     const bodies = example === undefined ? Object.values<Json>(examples).map(({ value }) => value) : [example];
@@ -42,7 +42,19 @@ test('every request body has an example for each of its shapes, and each is comp
   assert.deepEqual(sent, [...routes, ...ofSession, ...types]);
 });
 
-test('so is the example of every body about sessions', async () => {
+test('what the document shows as the answer of a route is a task of its job type, with an output of that type', async () => {
+  const { paths }: Json = await (await fetch(`${system.url}/openapi.json`)).json();
+  const exampleOf = (answer: Json) => answer.content['application/json'].example;
+  for (const { name, route, output } of catalog.values()) {
+    if (!route) continue;
+    const { 200: finished, 202: accepted } = paths[route].post.responses;
+    assert.deepEqual([exampleOf(accepted).type, exampleOf(finished).type], [name, name]);
+    const shown = output.safeParse(exampleOf(finished).output);
+    assert.ok(shown.success, `${name}: ${shown.error}`);
+  }
+});
+
+test('the example of every body about sessions is taken as it stands', async () => {
   const document: Json = await (await fetch(`${system.url}/openapi.json`)).json();
   const { json } = await post(system.url, '/api/chat/sessions', {});
   const sent: string[] = [];

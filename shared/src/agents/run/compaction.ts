@@ -5,11 +5,11 @@
 import { TaskError } from '../../errors.ts';
 import { estimateMessage } from '../../models/call-usage.ts';
 import type { ChatMessage } from '../../provider.ts';
+import { textOfContent } from '../../session.ts';
 import { cutMiddle } from '../text/cut-middle.ts';
 import { fenced } from '../text/fenced.ts';
 import { type AgentRun, tokensOf } from './agent-run.ts';
 import { runStep } from './run-step.ts';
-import { textOfMessage } from './text-of.ts';
 
 /** The part of what a model can read from which on a conversation is summed up. */
 const FULL = 0.8;
@@ -28,7 +28,7 @@ const ASK =
 
 const written = (message: ChatMessage) => {
   const calls = message.tool_calls?.map(({ function: { name, arguments: args } }) => `${name}(${args})`) ?? [];
-  return `${message.role}: ${[textOfMessage(message), ...calls].join(' ')}`;
+  return `${message.role}: ${[textOfContent(message.content), ...calls].join(' ')}`;
 };
 
 const tokensIn = (messages: readonly ChatMessage[]) =>
@@ -95,6 +95,6 @@ function withShortResults(messages: ChatMessage[], contextTokens: number): ChatM
   if (others + tokensIn(results) < FULL * contextTokens) return messages;
   const bytes = Math.max(room, MIN_RESULT_TOKENS) * LETTERS;
   return messages.map((message) =>
-    message.role === 'tool' ? { ...message, content: cutMiddle(textOfMessage(message), bytes).text } : message,
+    message.role === 'tool' ? { ...message, content: cutMiddle(textOfContent(message.content), bytes).text } : message,
   );
 }

@@ -1,16 +1,10 @@
-/** Texts of what is shown: of a message, of a result. */
-import type { ChatMessage } from '../../provider.ts';
+/** What is shown of a result. */
 import { cutMiddle } from '../text/cut-middle.ts';
 
 /** What a tool's result may take, as text, for the model and for readers. */
 const MAX_RESULT_BYTES = 16_384;
 
-export const textOfMessage = ({ content }: ChatMessage): string =>
-  typeof content === 'string'
-    ? content
-    : content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
-
-/** The text of a result: a text itself, or the one that the tool has written, or the result as JSON. */
+/** The text of a result: a text itself, the one that the tool has written, the only value there is, or the result as JSON. */
 export function textOfResult(result: unknown): string {
   if (typeof result === 'string') return result;
   if (typeof result === 'object' && result !== null) {
@@ -18,6 +12,8 @@ export function textOfResult(result: unknown): string {
       const value = Reflect.get(result, name);
       if (typeof value === 'string') return value;
     }
+    const [only, ...others] = Object.values(result);
+    if (others.length === 0 && ['string', 'number', 'boolean'].includes(typeof only)) return String(only);
   }
   return JSON.stringify(result) ?? 'null';
 }

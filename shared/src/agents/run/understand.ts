@@ -1,11 +1,11 @@
 /** What the request wants. */
 import type { StepRun } from '../../context.ts';
+import { textOfContent } from '../../session.ts';
 import type { Classification } from '../intent.ts';
 import { classify } from '../intents/classify.ts';
 import { classifyWithModel } from '../intents/classify-with-model.ts';
 import { extractEntities } from '../intents/entities.ts';
 import type { AgentRequest, Mode } from './agent-run.ts';
-import { textOfMessage } from './text-of.ts';
 
 /** Of a short attempt the model may take this part: the rest is for the work. */
 const MODEL_PART = 0.25;
@@ -14,7 +14,7 @@ const MODEL_PART = 0.25;
 const said = ({ messages }: AgentRequest) =>
   messages
     .filter(({ role }) => role === 'user')
-    .map(textOfMessage)
+    .map(({ content }) => textOfContent(content))
     .reverse();
 
 /** The text of the user's last message. */

@@ -6,6 +6,7 @@ import {
   type SessionChange,
   type Speech,
   storedContent,
+  textOfContent,
   turnIdOf,
 } from '../../session.ts';
 import type { Message as Said } from './message.ts';
@@ -17,11 +18,6 @@ type Answer = {
   provider: string;
   metadata?: Record<string, string> | undefined;
 };
-
-const textOf = (content: Speech['content']) =>
-  typeof content === 'string'
-    ? content
-    : content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
 
 /** Who gives instructions of a call, which are not part of the conversation. */
 const INSTRUCTS: readonly Said['role'][] = ['system', 'developer'];
@@ -38,7 +34,7 @@ export function chatTurn(sessionId: string, said: Said[], task: EndedTask<Answer
     id: messageIdOf(by, index),
     role: role === 'developer' ? 'system' : role,
     content: storedContent(speech),
-    text: textOf(speech.content),
+    text: textOfContent(speech.content),
     model: null,
     usage: null,
     metadata: '{}',

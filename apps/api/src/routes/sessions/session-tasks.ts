@@ -30,6 +30,7 @@ function sessionTaskRoute(app: App, api: Api, type: JobType, end: string) {
     method: 'post',
     path: `${SESSIONS}/{session}/${end}`,
     operation: submitOperation(api, {
+      type,
       operationId: `submit${nameOf(type)}`,
       summary: `Submits a task of type ${type.name} for the session`,
       path: SessionPath,

@@ -1,6 +1,8 @@
 /** The bodies of submits, which follow from the job types. */
 import type { Catalog, JobType } from '@beanline/shared/job-type.ts';
+import type { TaskView } from '@beanline/shared/task-view.ts';
 import { z } from 'zod';
+import { task } from '../../openapi/examples.ts';
 import { named, nameOf } from '../../openapi/job-types.ts';
 import { sampleOf } from '../../openapi/sample.ts';
 import { SubmitOptions } from './submit-request.ts';
@@ -51,6 +53,12 @@ export function taskBodyOf(catalog: Catalog): z.ZodType {
 /** The first example of a job type's input, or a sample of it. Its own route takes it as it is. */
 export const exampleOf = (type: JobType): unknown =>
   z.globalRegistry.get(type.input)?.examples?.[0] ?? sampleOf(type.input);
+
+/** A finished task of a job type, with the first example of its output, or a sample of it. */
+export function taskExampleOf({ name, output }: JobType): TaskView {
+  const given = z.globalRegistry.get(output)?.examples?.[0] ?? sampleOf(output);
+  return name === task.type ? task : { ...task, type: name, output: given ?? null };
+}
 
 /** Bodies of `POST /tasks` as examples, by job type. */
 export function taskExamplesOf(catalog: Catalog): Record<string, { value: unknown }> {

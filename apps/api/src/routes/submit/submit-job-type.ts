@@ -22,6 +22,7 @@ function submitJobTypeRoute(app: App, api: Api, type: JobType, path: string) {
     method: 'post',
     path,
     operation: submitOperation(api, {
+      type,
       operationId: `submit${nameOf(type)}`,
       summary: `Submits a task of type ${type.name}`,
       body: { schema: bodyOf(type), ...(example === undefined ? {} : { example }) },

@@ -1,37 +1,13 @@
 /** Approvals of a run: what a person lets happen happens once, as it was shown; what is not let happen does not. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { chat, events, followToEnd, post, submit, visibleText } from '../../../../../scripts/testing/client.ts';
-import { type InProcess, startInProcess } from '../../../../../scripts/testing/in-process.ts';
 import { assertProblem, badPaths } from '../../../../../scripts/testing/raw.ts';
 import { type ScriptedTurn, scriptedTurns } from '../../../../../scripts/testing/scripted-turns.ts';
-import { startUpstream, type Upstream } from '../../../../../scripts/testing/upstream.ts';
+import { call, linesOf, servedAgents } from '../../../../../scripts/testing/served-agents.ts';
 
-let upstream: Upstream;
-let system: InProcess;
-let folder: string;
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'beanline-approvals-'));
-  upstream = await startUpstream();
-  system = await startInProcess({ env: upstream.env });
-});
-after(async () => {
-  await system.stop();
-  await upstream.stop();
-  await rm(folder, { recursive: true });
-});
+const { system, upstream, newFile } = await servedAgents();
 
-let files = 0;
-const newFile = () => join(folder, `notes-${++files}`);
-const lines = (file: string) =>
-  readFile(file, 'utf8').then(
-    (text) => text.split('\n').slice(0, -1),
-    () => [],
-  );
-const call = (name: string, given: unknown) => ({ name, arguments: given });
 const told = () =>
   upstream.calls
     .at(-1)
@@ -73,14 +49,14 @@ test('what a person approves is run, exactly and once; results before it and its
     { text: 'Sent.' },
   ]);
   assert.deepEqual([tool, shown], ['send', { to: 'vip anna', file }]);
-  assert.deepEqual(await lines(file), []);
+  assert.deepEqual(linesOf(file), []);
   const { json } = await answer(path, { action: 'run' });
   assert.deepEqual([json.status, json.output.content, json.output.success], ['completed', 'First this. Sent.', true]);
   assert.deepEqual(
     json.output.results.map((one: { tool: string }) => one.tool),
     ['calculator', 'send'],
   );
-  assert.deepEqual(await lines(file), ['vip anna']);
+  assert.deepEqual(linesOf(file), ['vip anna']);
   const seen = await followToEnd(system.url, id);
   assert.equal(visibleText(seen), json.output.content);
   // What was shown before the question is not shown again.
@@ -102,7 +78,7 @@ test('other arguments are checked by the schema of the tool, run, and recorded',
   const { json } = await answer(path, { action: 'run', arguments: { to: 'ben', file }, arguments_hash });
   assert.deepEqual(json.output.results[0].arguments, { to: 'ben', file });
   assert.deepEqual(json.approvals[0].arguments, { to: 'ben', file });
-  assert.deepEqual(await lines(file), ['ben']);
+  assert.deepEqual(linesOf(file), ['ben']);
 });
 
 test('after a deny the model is told that the call was NOT run, and why', async () => {
@@ -111,7 +87,7 @@ test('after a deny the model is told that the call was NOT run, and why', async 
   const { json } = await answer(path, { action: 'deny', reason: 'she is away' });
   assert.deepEqual([json.output.content, json.output.success], ['I did not send it.', false]);
   assert.match(told()[0] ?? '', /^Error: This was NOT run: a person denied it\. Their reason: she is away/);
-  assert.deepEqual(await lines(file), []);
+  assert.deepEqual(linesOf(file), []);
 });
 
 test('another tool is run instead, when it is one and takes the arguments', async () => {
@@ -129,7 +105,7 @@ test('another tool is run instead, when it is one and takes the arguments', asyn
   ]);
   const { json } = await answer(path, { action: 'change_tool', tool: 'put', arguments: { to: 'ben', file } });
   assert.deepEqual([json.output.results[0].tool, json.output.results[0].status], ['put', 'completed']);
-  assert.deepEqual(await lines(file), ['put ben']);
+  assert.deepEqual(linesOf(file), ['put ben']);
 });
 
 test('two questions of one turn come one after the other; a wider answer spares the second', async () => {
@@ -146,7 +122,7 @@ test('two questions of one turn come one after the other; a wider answer spares 
   const second = await question(first.id);
   assert.notEqual(second.approval_id, first.approval_id);
   await answer(second.path, { action: 'run' });
-  assert.deepEqual((await lines(file)).sort(), ['vip a', 'vip b']);
+  assert.deepEqual(linesOf(file).sort(), ['vip a', 'vip b']);
   const spared = await parked(turns);
   const { json } = await answer(spared.path, { action: 'run', scope: 'tool' });
   assert.equal(json.status, 'completed');
@@ -193,7 +169,7 @@ test('a cancel keeps the results so far and says who did it; a question nobody a
   const late = await submit(system.url, chat('Send it.', { approval_timeout_ms: 1_000 }), '/api/chat/agentic');
   const expired = (await followToEnd(system.url, late)).at(-1)?.data;
   assert.deepEqual([expired.status, expired.output.results.length], ['expired', 1]);
-  assert.deepEqual(await lines(file), []);
+  assert.deepEqual(linesOf(file), []);
 });
 
 test('the form of the original answers what the task asks, and is answered with the task', async () => {
@@ -208,7 +184,7 @@ test('the form of the original answers what the task asks, and is answered with 
   const { json } = await resume({ run_id: id, action: 'run' });
   assert.deepEqual([json.task_id, json.status, json.output.content], [id, 'completed', 'Sent.']);
   assertProblem(await resume({ run_id: id, action: 'run' }), 409, 'conflict');
-  assert.deepEqual(await lines(file), ['vip a']);
+  assert.deepEqual(linesOf(file), ['vip a']);
 });
 
 test('a message that is sent while the run is parked is read by the next turn, once', async () => {

@@ -4,12 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { testCatalog } from '../../../../../scripts/testing/catalog.ts';
 import { losingTasks } from '../../../../../scripts/testing/lost-attempts.ts';
 import { scriptedTurns, turnOf, USAGE } from '../../../../../scripts/testing/scripted-turns.ts';
+import { call, linesOf } from '../../../../../scripts/testing/served-agents.ts';
 import { silentLog } from '../../../../../scripts/testing/task-redis.ts';
 import { taskRelay } from '../../../../../scripts/testing/task-relay.ts';
 import { startUpstream, type Upstream } from '../../../../../scripts/testing/upstream.ts';
@@ -88,8 +88,6 @@ async function setup(t: TestContext, more: Record<string, unknown> = {}) {
   };
 }
 
-const lines = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []);
-const call = (name: string, given: unknown) => ({ name, arguments: given });
 const turns = (file: string) => [
   { text: 'First these. ', calls: [call('send', { to: 'anna', file }), call('look', { found: 'something' })] },
   { calls: [call('put', { to: 'carl', file }), call('send', { to: 'ben', file })] },
@@ -116,7 +114,7 @@ test('a runner that is lost after any write: each effect at most once, no finish
     const { content, results, success } = JSON.parse(output ?? '');
     assert.equal(content, 'First these. All was sent.', where);
     assert.equal(await given.shown(), content, where);
-    const effects = lines(file);
+    const effects = linesOf(file);
     const unknown = results.filter((one: { status: string }) => one.status === 'error');
     for (const to of ['anna', 'ben']) {
       const times = effects.filter((line) => line === to).length;
@@ -161,7 +159,7 @@ test('calls at once that are lost after any write have each effect at most once,
       everybody,
       where,
     );
-    const effects = lines(file);
+    const effects = linesOf(file);
     for (const { arguments: sent, status } of came.filter((one) => one.arguments.to !== 'dora')) {
       const times = effects.filter((line) => line === sent.to).length;
       assert.ok(times <= 1 && (times === 1 || status === 'error'), `${where}: sent to ${sent.to} ${times} times`);
@@ -197,8 +195,8 @@ test('a run that was parked and is lost after any write of what follows shows no
     assert.equal(content, 'First these. All was sent.', where);
     assert.equal(await given.shown(), content, where);
     assert.equal(results.length, 4, where);
-    assert.equal(lines(file).filter((line) => line === 'anna').length, 1, where);
-    assert.ok(lines(file).filter((line) => line === 'ben').length <= 1, where);
+    assert.equal(linesOf(file).filter((line) => line === 'anna').length, 1, where);
+    assert.ok(linesOf(file).filter((line) => line === 'ben').length <= 1, where);
     assert.equal(asked(from).filter((number) => number < 2).length, 2, where);
   }
 });

@@ -1,9 +1,6 @@
 /** A run in both modes: its events, its output, and what becomes of a model that promises tools and talks nonsense. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import {
   chat,
   checkEnded,
@@ -13,33 +10,14 @@ import {
   submit,
   visibleText,
 } from '../../../../../scripts/testing/client.ts';
-import { type InProcess, startInProcess } from '../../../../../scripts/testing/in-process.ts';
+import { startInProcess } from '../../../../../scripts/testing/in-process.ts';
 import { assertProblem, badPaths } from '../../../../../scripts/testing/raw.ts';
 import { type ScriptedTurn, scriptedTurns, USAGE } from '../../../../../scripts/testing/scripted-turns.ts';
-import { startUpstream, type Upstream } from '../../../../../scripts/testing/upstream.ts';
+import { call, linesOf, servedAgents } from '../../../../../scripts/testing/served-agents.ts';
 
-let upstream: Upstream;
-let system: InProcess;
-let folder: string;
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'beanline-agents-'));
-  upstream = await startUpstream();
-  system = await startInProcess({ env: upstream.env });
-});
-after(async () => {
-  await system.stop();
-  await upstream.stop();
-  await rm(folder, { recursive: true });
-});
+const { system, upstream, newFile } = await servedAgents();
 
 const QUESTION = 'What is 2 + 3, and what is known?';
-let files = 0;
-const newFile = () => join(folder, `notes-${++files}`);
-const lines = (file: string) =>
-  readFile(file, 'utf8').then(
-    (text) => text.split('\n').slice(0, -1),
-    () => [],
-  );
 
 /** A run of these turns, to its end. */
 async function ran(turns: ScriptedTurn[], more: Record<string, unknown> = {}) {
@@ -67,7 +45,6 @@ async function ran(turns: ScriptedTurn[], more: Record<string, unknown> = {}) {
     told,
   };
 }
-const call = (name: string, given: unknown) => ({ name, arguments: given });
 const pairs = (results: { tool: string; status: string }[]) => results.map(({ tool, status }) => [tool, status]);
 
 test('the model calls tools, is told what they gave, and answers; every step is an event', async () => {
@@ -321,7 +298,7 @@ test('an effect comes about once for each call, and a session keeps the turn', a
     { session_id },
   );
   assert.equal(output.success, true);
-  assert.deepEqual(await lines(file), ['ben', 'put ben']);
+  assert.deepEqual(linesOf(file), ['ben', 'put ben']);
   const messages = await fetch(`${system.url}/api/chat/sessions/${session_id}/messages`).then(
     (answer) => answer.json() as Promise<{ messages: { role: string; content: string }[] }>,
   );
@@ -446,4 +423,14 @@ test('a message to a pipeline is heard by the next tool, and one at its end is a
   assert.deepEqual([visibleText(seen), output.heard], [output.content, ['In French!', 'And shorter.']]);
   assert.match(JSON.stringify(upstream.calls[first]?.body.messages), /In French!/);
   assert.match(JSON.stringify(upstream.calls.at(-1)?.body.messages), /And shorter\./);
+});
+
+test('a pipeline that ends with a tool that says nothing gives its value as the answer', async () => {
+  const { json } = await post(
+    system.url,
+    '/api/chat/agentic',
+    { messages: [{ role: 'user', content: '12 * 12' }], proposal_pipeline: ['calculator'] },
+    { Prefer: 'wait=30' },
+  );
+  assert.deepEqual([json.output.content, json.output.results[0].result], ['144', { value: 144 }]);
 });
