@@ -2,6 +2,7 @@
 import { appendFile } from 'node:fs/promises';
 import { defineJobType, type JobType } from '@beanline/shared/job-type.ts';
 import { z } from 'zod';
+import { linesOf } from './lines-of.ts';
 
 const tool = { concurrency: 1, attempts: 1, timeoutMs: 60_000 };
 const Note = z.strictObject({
@@ -28,6 +29,28 @@ const send = defineJobType({
   async run({ to, file }) {
     await appendFile(file, `${to}\n`);
     return { done: `sent to ${to}` };
+  },
+});
+
+/** Has its effect once, and can tell whether it had it. */
+const book = defineJobType({
+  ...tool,
+  name: 'test.book',
+  asTool: {
+    ...title('Book'),
+    name: 'book',
+    description: 'Books a seat.',
+    intents: ['agent'],
+    effect: 'once',
+    async reconcile({ to, file }) {
+      return linesOf(String(file)).includes(String(to)) ? { result: { done: `booked for ${to}` } } : null;
+    },
+  },
+  input: Note,
+  output: Done,
+  async run({ to, file }) {
+    await appendFile(file, `${to}\n`);
+    return { done: `booked for ${to}` };
   },
 });
 
@@ -112,4 +135,4 @@ const hang = defineJobType({
   run: () => new Promise<never>(() => undefined),
 });
 
-export const agentTools: JobType[] = [send, put, look, asks, keyed, broken, hang];
+export const agentTools: JobType[] = [send, book, put, look, asks, keyed, broken, hang];

@@ -19,6 +19,7 @@ export type JobTool<Input extends z.ZodType = z.ZodType> = Pick<ToolRow, 'name' 
       options: Record<string, unknown>,
     ): z.input<Input>;
     argumentsOf?: NonNullable<Tool['argumentsOf']>;
+    reconcile?: NonNullable<Tool['reconcile']>;
   };
 
 declare module '../../job-type.ts' {

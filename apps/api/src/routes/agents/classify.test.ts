@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Classification, intents } from '@beanline/shared/agents/intent.ts';
 import { getTask, post } from '../../../../../scripts/testing/client.ts';
-import { type InProcess, startInProcess } from '../../../../../scripts/testing/in-process.ts';
-import { startUpstream, type UpstreamCall } from '../../../../../scripts/testing/upstream.ts';
+import { startInProcess } from '../../../../../scripts/testing/in-process.ts';
+import { servedChats } from '../../../../../scripts/testing/served-chats.ts';
+import type { UpstreamCall } from '../../../../../scripts/testing/upstream.ts';
 
 const CLASSIFY = '/api/chat/classify';
 /** What the rules are not sure of. */
@@ -14,16 +15,7 @@ const says = (text: string) => (call: UpstreamCall) => {
   call.finish();
 };
 
-let upstream: Awaited<ReturnType<typeof startUpstream>>;
-let system: InProcess;
-before(async () => {
-  upstream = await startUpstream();
-  system = await startInProcess({ env: upstream.env });
-});
-after(async () => {
-  await system.stop();
-  await upstream.stop();
-});
+const { system, upstream } = await servedChats();
 
 /** The answer's task, ended. */
 async function classified(body: object) {

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chat, events, followToEnd, post, submit, visibleText } from '../../../../../scripts/testing/client.ts';
+import { linesOf } from '../../../../../scripts/testing/lines-of.ts';
 import { assertProblem, badPaths } from '../../../../../scripts/testing/raw.ts';
 import { type ScriptedTurn, scriptedTurns } from '../../../../../scripts/testing/scripted-turns.ts';
-import { call, linesOf, servedAgents } from '../../../../../scripts/testing/served-agents.ts';
+import { call, servedAgents } from '../../../../../scripts/testing/served-agents.ts';
 
 const { system, upstream, newFile } = await servedAgents();
 

@@ -7,9 +7,10 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { testCatalog } from '../../../../../scripts/testing/catalog.ts';
+import { linesOf } from '../../../../../scripts/testing/lines-of.ts';
 import { losingTasks } from '../../../../../scripts/testing/lost-attempts.ts';
 import { scriptedTurns, turnOf, USAGE } from '../../../../../scripts/testing/scripted-turns.ts';
-import { call, linesOf } from '../../../../../scripts/testing/served-agents.ts';
+import { call } from '../../../../../scripts/testing/served-agents.ts';
 import { silentLog } from '../../../../../scripts/testing/task-redis.ts';
 import { taskRelay } from '../../../../../scripts/testing/task-relay.ts';
 import { startUpstream, type Upstream } from '../../../../../scripts/testing/upstream.ts';
@@ -222,4 +223,25 @@ test('messages that are sent at any moment of a run that is lost are seen by the
     assert.equal(JSON.stringify(last).split('In French!').length - 1, sent ? 1 : 0, where);
     assert.equal(await given.shown(), JSON.parse(output ?? '').content, where);
   }
+});
+
+test('a tool that can tell what became of a call is asked after any loss: done once and known, or not done and said so', async (t) => {
+  let isAsked = false;
+  for (let writes = 1; ; writes++) {
+    const given = await setup(t);
+    const file = join(given.dataDir, `notes-${writes}`);
+    upstream.answer = scriptedTurns([{ calls: [call('book', { to: 'anna', file })] }, { text: 'Booked.' }]);
+    const write = await given.lose(writes);
+    if (write === null) break;
+    const where = `lost after write ${writes}, ${write}`;
+    const wasDone = linesOf(file).length === 1;
+    const { status, output } = await given.run();
+    const [{ status: came, result }] = JSON.parse(output ?? '').results;
+    assert.equal(status, 'completed', where);
+    assert.deepEqual(linesOf(file), came === 'completed' ? ['anna'] : [], where);
+    if (came === 'completed') assert.deepEqual(result, { done: 'booked for anna' }, where);
+    // It was done, and its end was not noted: only the tool can know.
+    isAsked ||= wasDone && write === 'append' && came === 'completed';
+  }
+  assert.ok(isAsked);
 });

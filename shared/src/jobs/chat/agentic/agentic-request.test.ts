@@ -11,9 +11,10 @@ import {
   visibleText,
 } from '../../../../../scripts/testing/client.ts';
 import { startInProcess } from '../../../../../scripts/testing/in-process.ts';
+import { linesOf } from '../../../../../scripts/testing/lines-of.ts';
 import { assertProblem, badPaths } from '../../../../../scripts/testing/raw.ts';
 import { type ScriptedTurn, scriptedTurns, USAGE } from '../../../../../scripts/testing/scripted-turns.ts';
-import { call, linesOf, servedAgents } from '../../../../../scripts/testing/served-agents.ts';
+import { call, servedAgents } from '../../../../../scripts/testing/served-agents.ts';
 
 const { system, upstream, newFile } = await servedAgents();
 
